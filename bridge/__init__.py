@@ -1,0 +1,1 @@
+"""The wire, and the engine that carries it between two instances; it knows neither side."""

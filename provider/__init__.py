@@ -1,0 +1,1 @@
+"""The provider instance: catalog, orders and inventory, offered to connected consumers."""

@@ -1,0 +1,1 @@
+"""The rules, as data and pure functions: state tables, frozen values. Standard library only, no clock, no I/O."""

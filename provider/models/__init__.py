@@ -1,0 +1,1 @@
+"""SQLAlchemy rows and their constraints, nothing else."""

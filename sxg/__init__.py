@@ -1,0 +1,1 @@
+"""The command line, and what stands around the instances: demo, supervisor, embedded servers, compare, bench."""
