@@ -1,0 +1,55 @@
+"""What can go wrong on the wire and in the engine. Classes carry facts; the edges decide what they mean to a caller."""
+
+
+class BridgeError(Exception):
+    """Base of every error raised by this room."""
+
+
+class SignatureInvalid(BridgeError):
+    """The signature, its timestamp or one of its headers does not prove the sender."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class EnvelopeInvalid(BridgeError):
+    """A batch or an event is not what `docs/wire.md` describes."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class EventTooLarge(BridgeError):
+    """A rendered event exceeds the limit; it is refused together with the change that wanted to record it."""
+
+    def __init__(self, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(f"the event is {size_bytes} bytes, the limit is {limit_bytes}")
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
+
+
+class DatabaseBusy(BridgeError):
+    """The database could not be written to in time; nothing was changed, and the same call may be repeated."""
+
+
+class LeaseLost(BridgeError):
+    """Another drain has taken the connection: what this one learnt must not be written."""
+
+
+class NothingToReplay(BridgeError):
+    """The delivery is not parked, so there is nothing to replay or skip."""
+
+    def __init__(self, delivery_id: str, state: str) -> None:
+        super().__init__(f"delivery {delivery_id} is {state}, only a parked one can be replayed or skipped")
+        self.delivery_id = delivery_id
+        self.state = state
+
+
+class IdempotencyKeyReused(BridgeError):
+    """The key was used before for another request."""
+
+
+class SecretUnreadable(BridgeError):
+    """A stored secret cannot be decrypted with the keys of the key file."""
