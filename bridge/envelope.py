@@ -168,3 +168,9 @@ def _judgement(row: Any) -> Judgement:
 
 def _text(value: Any, limit: int) -> str | None:
     return value[:limit] if isinstance(value, str) else None
+
+
+def parse_data(data_text: str) -> dict[str, Any]:
+    """The data of an event that this instance rendered itself."""
+    data: dict[str, Any] = json.loads(data_text)
+    return data
