@@ -161,6 +161,8 @@ class Delivery(Base):
     contenthash: Mapped[str | None] = mapped_column(String(64))
     state: Mapped[str] = mapped_column(String(10), default="pending")
     error: Mapped[str | None] = mapped_column(Text)
+    original_id: Mapped[str | None] = mapped_column(Id)
+    """The id of the event whose place a tombstone took, should the receiver have applied it after all."""
     settled_at: Mapped[datetime | None]
     position: Mapped[int | None] = mapped_column(BigInteger)
     """The place among all deliveries of the connection, for a pull of events since a position; given after commit."""

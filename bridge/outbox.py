@@ -127,7 +127,7 @@ def skip(session: Session, delivery_id: str, *, reason: str, now: datetime) -> N
     event = session.get_one(OutboxEvent, delivery.event_id)
     rendering: Rendering = session.info["outbox"]
     data_text = envelope.render_data({"skipped_type": event.type, "reason": reason})
-    delivery.id = str(uuid4())
+    delivery.original_id, delivery.id = delivery.original_id or delivery.id, str(uuid4())
     delivery.text = envelope.render(
         event_id=delivery.id, source=rendering.source, event_type=EventType.TOMBSTONE, subject=event.stream, time=now,
         data_text=data_text, stream=event.stream, sequence=delivery.sequence,

@@ -1,0 +1,64 @@
+"""What every instance is told by its environment; all faults are reported at once, and nothing is read elsewhere."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from environs import Env, EnvError, validate
+
+from bridge.errors import BridgeError
+
+
+class ConfigurationInvalid(BridgeError):
+    """One or more settings are missing or wrong; the text names each."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceConfig:
+    """Settings that provider and consumer share. Units are in the names."""
+
+    database_url: str
+    redis_url: str
+    """Empty: no Redis; the sweeper then drains by itself."""
+    data_dir: Path
+    public_url: str
+    instance_name: str
+    egress_allow: tuple[str, ...]
+    """CIDRs that may be reached although they are private, and over plain http."""
+    lease_s: float
+    sweep_s: float
+    failpoint: str
+
+
+def read_instance_config(env: Env) -> InstanceConfig:
+    """Reads SXG_* from the environment. `env` must be a deferred one: the caller seals it after reading its own settings."""
+    return InstanceConfig(
+        database_url=env.str("SXG_DATABASE_URL", validate=_database_url),
+        redis_url=env.str("SXG_REDIS_URL", default=""),
+        data_dir=env.path("SXG_DATA_DIR"),
+        public_url=env.str("SXG_PUBLIC_URL", validate=validate.URL(schemes={"http", "https"}, require_tld=False)),
+        instance_name=env.str("SXG_INSTANCE_NAME", validate=validate.Regexp(r"^[A-Za-z0-9-]{1,60}$")),
+        egress_allow=tuple(env.list("SXG_EGRESS_ALLOW", default=[])),
+        lease_s=env.float("SXG_LEASE_S", default=30.0, validate=validate.Range(min=3, max=600)),
+        sweep_s=env.float("SXG_SWEEP_S", default=5.0, validate=validate.Range(min=0.2, max=60)),
+        failpoint=env.str("SXG_FAILPOINT", default="") if env.bool("SXG_ALLOW_FAILPOINTS", default=False) else "",
+    )
+
+
+def seal(env: Env) -> None:
+    """Raises ConfigurationInvalid that names every wrong setting, one a line."""
+    try:
+        env.seal()
+    except EnvError as error:
+        faults = getattr(error, "error_messages", {})
+        lines = [f"{name}: {' '.join(map(str, messages))}" for name, messages in sorted(faults.items())]
+        raise ConfigurationInvalid("\n".join(lines) or str(error)) from None
+
+
+def deferred() -> Env:
+    """An environment that collects faults until it is sealed."""
+    return Env(eager=False)
+
+
+def _database_url(value: str) -> None:
+    if not value.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
+        raise validate.ValidationError("begins with sqlite:/// or postgresql://")

@@ -1,0 +1,96 @@
+"""Who this instance is, and what it must keep secret.
+
+The epoch names one incarnation of the database. It stands in the database and in a file beside it: if the two differ, the database was
+copied or restored, and a new epoch tells every peer so.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bridge.errors import SecretUnreadable
+from bridge.models import Connection, Instance
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """`source` is what CloudEvents of this instance name as their source."""
+
+    id: str
+    name: str
+    epoch: str
+
+    @property
+    def source(self) -> str:
+        return f"urn:uuid:{self.id}"
+
+
+def ensure_instance(session: Session, name: str, data_dir: Path) -> Identity:
+    """This instance's identity, made at the first start. Call it in a transaction."""
+    instance = session.execute(select(Instance)).scalar_one_or_none()
+    if instance is None:
+        instance = Instance(id=str(uuid4()), name=name, epoch=str(uuid4()))
+        session.add(instance)
+        (data_dir / "epoch").unlink(missing_ok=True)
+    file = data_dir / "epoch"
+    if not file.exists():
+        if session.get(Instance, 1) is not None:
+            instance.epoch = str(uuid4())
+        _write_private(file, instance.epoch)
+    elif file.read_text().strip() != instance.epoch:
+        instance.epoch = str(uuid4())
+        file.unlink()
+        _write_private(file, instance.epoch)
+    instance.name = name
+    session.flush()
+    return Identity(instance.id, instance.name, instance.epoch)
+
+
+class Keyring:
+    """Encrypts what must be readable again: webhook secrets and client secrets. The first key of the file encrypts, all decrypt."""
+
+    def __init__(self, keys: list[str]) -> None:
+        self._fernet = MultiFernet([Fernet(key) for key in keys])
+
+    @classmethod
+    def load(cls, data_dir: Path) -> "Keyring":
+        """The key file of this instance, one key a line; made, readable by its owner only, at the first run."""
+        data_dir.mkdir(parents=True, exist_ok=True)
+        file = data_dir / "keys"
+        if not file.exists():
+            _write_private(file, Fernet.generate_key().decode())
+        return cls([line.strip() for line in file.read_text().splitlines() if line.strip()])
+
+    def seal(self, secrets: dict[str, Any]) -> str:
+        return self._fernet.encrypt(json.dumps(secrets).encode()).decode()
+
+    def open(self, connection: Connection) -> dict[str, Any]:
+        """The secrets of a connection: `webhook` (list, newest first) and, at a consumer, `client_secret`.
+
+        Raises SecretUnreadable when none of the keys fits.
+        """
+        if connection.secrets is None:
+            return {"webhook": []}
+        try:
+            secrets: dict[str, Any] = json.loads(self._fernet.decrypt(connection.secrets.encode()))
+        except InvalidToken:
+            raise SecretUnreadable(f"no key in the key file opens the secrets of connection {connection.id}") from None
+        return secrets
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Whoever comes first writes; a process that starts at the same time reads what the other wrote."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text + "\n")
