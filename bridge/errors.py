@@ -1,5 +1,7 @@
 """What can go wrong on the wire and in the engine. Classes carry facts; the edges decide what they mean to a caller."""
 
+from enum import StrEnum
+
 
 class BridgeError(Exception):
     """Base of every error raised by this room."""
@@ -53,3 +55,34 @@ class IdempotencyKeyReused(BridgeError):
 
 class SecretUnreadable(BridgeError):
     """A stored secret cannot be decrypted with the keys of the key file."""
+
+
+class RefusedAddress(BridgeError):
+    """This URL, or an address behind it, is not one we connect to."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class FaultKind(StrEnum):
+    """What ended a send without an answer. `timeout` is the total deadline, whatever was under way when it passed."""
+
+    REFUSED_ADDRESS = "refused_address"
+    DNS = "dns"
+    CONNECT = "connect"
+    TLS = "tls"
+    TIMEOUT = "timeout"
+    RESET = "reset"
+    BAD_RESPONSE = "bad_response"
+    TOO_LARGE = "too_large"
+
+
+class SendFailed(BridgeError):
+    """No usable answer came; the far side may have acted or not. `detail` is for the sending side's own people only."""
+
+    def __init__(self, kind: FaultKind, detail: str, duration_s: float) -> None:
+        super().__init__(f"{kind}: {detail}")
+        self.kind = kind
+        self.detail = detail
+        self.duration_s = duration_s
