@@ -1,0 +1,179 @@
+"""Does one answer fit the type of its variable, and what is its normal form?"""
+
+import ipaddress
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+TEXT_LIMIT = 4000
+URL_LIMIT = 2000
+EMAIL_LIMIT = 254
+INTEGER_LIMIT = 2**53 - 1
+"""Beyond it JSON readers of other languages round."""
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,16}")
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,9})?")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)*")
+
+
+class AnswerError(Exception):
+    """The answer does not fit; `message` continues a sentence that begins with the variable's label."""
+
+    def __init__(self, code: str, message: str, below: str = "") -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+        self.below = below
+        """The rest of the JSON pointer when only a member of the answer is wrong."""
+
+
+def check_answer(variable: Mapping[str, Any], value: Any) -> Any:
+    """Return the normal form of an answer that is not blank; raise AnswerError. `docs/wire.md` 2.4 describes a variable."""
+    check = CHECKS.get(variable["type"])
+    if check is None:
+        raise AnswerError("unsupported_type", f"is of the type {variable['type']}, which this version cannot check")
+    return check(variable, value)
+
+
+def _plain_text(value: Any, *, lines: bool = False, limit: int = TEXT_LIMIT) -> str:
+    """Text without the characters that databases, logs or terminals trip over."""
+    if not isinstance(value, str):
+        raise AnswerError("type", "must be text")
+    text = value.strip().replace("\r\n", "\n")
+    if len(text) > limit:
+        raise AnswerError("too_long", f"must have at most {limit} characters")
+    for character in text:
+        # Cc: control characters. Cs: halves of surrogate pairs, which JSON can carry and UTF-8 cannot.
+        if unicodedata.category(character) in {"Cc", "Cs"} and not (lines and character in "\n\t"):
+            raise AnswerError("format", "must be text without control characters" + ("" if lines else " on one line"))
+    return text
+
+
+def _text(variable: Mapping[str, Any], value: Any) -> str:
+    return _plain_text(value)
+
+
+def _multiline_text(variable: Mapping[str, Any], value: Any) -> str:
+    return _plain_text(value, lines=True)
+
+
+def _integer(variable: Mapping[str, Any], value: Any) -> int:
+    if isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise AnswerError("type", "must be a whole number such as 5")
+    if abs(value) > INTEGER_LIMIT:
+        raise AnswerError("range", f"must be between -{INTEGER_LIMIT} and {INTEGER_LIMIT}")
+    return value
+
+
+def _decimal(variable: Mapping[str, Any], value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= INTEGER_LIMIT:
+        value = str(value)
+    if not isinstance(value, str) or not _DECIMAL.fullmatch(value.strip()):
+        raise AnswerError("type", 'must be a decimal number as text, such as "12.50"')
+    return f"{Decimal(value.strip()):f}"
+
+
+def _boolean(variable: Mapping[str, Any], value: Any) -> bool:
+    if value in ("true", "false"):
+        return bool(value == "true")
+    if not isinstance(value, bool):
+        raise AnswerError("type", "must be true or false")
+    return value
+
+
+def _choice(variable: Mapping[str, Any], value: Any) -> str:
+    options = [option["value"] for option in variable["options"]]
+    if value not in options:
+        raise AnswerError("not_an_option", f"must be one of {', '.join(options)}")
+    return str(value)
+
+
+def _multiple_choice(variable: Mapping[str, Any], value: Any) -> list[str]:
+    options = [option["value"] for option in variable["options"]]
+    if not isinstance(value, list):
+        raise AnswerError("type", f"must be a list of options out of {', '.join(options)}")
+    for index, member in enumerate(value):
+        if member not in options:
+            raise AnswerError("not_an_option", f"must be out of {', '.join(options)}", f"/{index}")
+        if member in value[:index]:
+            raise AnswerError("duplicate", f"has {member} twice", f"/{index}")
+    least, most = variable["min_cardinality"], variable["max_cardinality"]
+    if len(value) < least:
+        raise AnswerError("range", f"needs at least {least} options")
+    if most is not None and len(value) > most:
+        raise AnswerError("range", f"takes at most {most} options")
+    return [option for option in options if option in value]
+
+
+def _date(variable: Mapping[str, Any], value: Any) -> str:
+    text = _plain_text(value)
+    try:
+        # Python reads more of ISO 8601 than people write: 20261201, 2026-W49-2.
+        if not _DATE.fullmatch(text):
+            raise ValueError(text)
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise AnswerError("format", "must be a date such as 2026-12-01") from None
+
+
+def _datetime(variable: Mapping[str, Any], value: Any) -> str:
+    text = _plain_text(value)
+    try:
+        if not _DATE.match(text):
+            raise ValueError(text)
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise ValueError(text)
+        return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    except (ValueError, OverflowError):
+        raise AnswerError("format", "must be a time with its zone, such as 2026-12-01T09:30:00Z") from None
+
+
+def _email(variable: Mapping[str, Any], value: Any) -> str:
+    text = _plain_text(value, limit=EMAIL_LIMIT)
+    if not _EMAIL.fullmatch(text):
+        raise AnswerError("format", "must be an e-mail address such as ada@example.com")
+    return text
+
+
+def _url(variable: Mapping[str, Any], value: Any) -> str:
+    text = _plain_text(value, limit=URL_LIMIT)
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and (parts.port or True)
+    except ValueError:
+        usable = False
+    if not usable or " " in text:
+        raise AnswerError("format", "must be a web address such as https://example.com/")
+    return text
+
+
+def _ip_address(variable: Mapping[str, Any], value: Any) -> str:
+    try:
+        return str(ipaddress.ip_address(_plain_text(value)))
+    except ValueError:
+        raise AnswerError("format", "must be an IP address such as 192.0.2.1 or 2001:db8::1") from None
+
+
+CHECKS: Mapping[str, Callable[[Mapping[str, Any], Any], Any]] = {
+    "text": _text,
+    "multiline_text": _multiline_text,
+    "integer": _integer,
+    "decimal": _decimal,
+    "boolean": _boolean,
+    "choice": _choice,
+    "multiple_choice": _multiple_choice,
+    "date": _date,
+    "datetime": _datetime,
+    "email": _email,
+    "url": _url,
+    "ip_address": _ip_address,
+}
+"""One check for each type of variable."""
