@@ -22,7 +22,9 @@ from bridge.errors import DatabaseBusy
 
 WRITE_WAIT_S = 5.0
 READ_LIMIT_S = 5.0
-_PG_OPTIONS = "-c lock_timeout=3000 -c statement_timeout=10000 -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
+_PG_OPTIONS = (
+    "-c lock_timeout=3000 -c statement_timeout=10000 -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
+)
 
 
 class Database:
@@ -32,7 +34,9 @@ class Database:
     `info` is what `session.info` starts with: what `record_event` needs to know of this instance.
     """
 
-    def __init__(self, url: str, *, bell: Callable[[Iterable[str]], None] | None = None, info: dict[str, Any] | None = None):
+    def __init__(
+        self, url: str, *, bell: Callable[[Iterable[str]], None] | None = None, info: dict[str, Any] | None = None
+    ):
         self.url = make_url(url)
         self.engine = _make_engine(url)
         self.bell = bell
@@ -155,7 +159,12 @@ def _postgresql_now(*_: Any, **__: Any) -> str:
 def _make_engine(url: str) -> Engine:
     if make_url(url).get_backend_name() == "postgresql":
         return create_engine(
-            url, pool_pre_ping=True, pool_size=10, max_overflow=10, pool_timeout=3, connect_args={"options": _PG_OPTIONS}
+            url,
+            pool_pre_ping=True,
+            pool_size=10,
+            max_overflow=10,
+            pool_timeout=3,
+            connect_args={"options": _PG_OPTIONS},
         )
     engine = create_engine(url, pool_size=10, max_overflow=10, pool_timeout=3, connect_args={"timeout": WRITE_WAIT_S})
     event.listen(engine, "connect", _prepare_sqlite)

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from bridge.errors import SecretUnreadable
@@ -33,23 +34,19 @@ class Identity:
 
 
 def ensure_instance(session: Session, name: str, data_dir: Path) -> Identity:
-    """This instance's identity, made at the first start. Call it in a transaction."""
-    instance = session.execute(select(Instance)).scalar_one_or_none()
-    if instance is None:
-        instance = Instance(id=str(uuid4()), name=name, epoch=str(uuid4()))
-        session.add(instance)
-        (data_dir / "epoch").unlink(missing_ok=True)
+    """This instance's identity, made at the first start. Call it in a transaction; processes that start together agree."""
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    new = {"singleton": 1, "id": str(uuid4()), "name": name, "epoch": str(uuid4())}
+    made = session.execute(dialect.insert(Instance).values(new).on_conflict_do_nothing().returning(Instance.id)).first()
+    instance = session.execute(select(Instance).with_for_update()).scalar_one()
     file = data_dir / "epoch"
-    if not file.exists():
-        if session.get(Instance, 1) is not None:
+    outside = file.read_text().strip() if file.exists() else None
+    if outside != instance.epoch:
+        if not made:
             instance.epoch = str(uuid4())
-        _write_private(file, instance.epoch)
-    elif file.read_text().strip() != instance.epoch:
-        instance.epoch = str(uuid4())
-        file.unlink()
+        file.unlink(missing_ok=True)
         _write_private(file, instance.epoch)
     instance.name = name
-    session.flush()
     return Identity(instance.id, instance.name, instance.epoch)
 
 

@@ -140,7 +140,10 @@ def _places(session: Session, connection_id: str, streams: list[str]) -> dict[st
     if not streams:
         return {}
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    new = [{"connection_id": connection_id, "stream": stream, "applied_sequence": 0, "digest": digest.EMPTY} for stream in streams]
+    new = [
+        {"connection_id": connection_id, "stream": stream, "applied_sequence": 0, "digest": digest.EMPTY}
+        for stream in streams
+    ]
     session.execute(dialect.insert(InboxStream).on_conflict_do_nothing(), new)
     rows = session.execute(
         select(InboxStream.stream, InboxStream.id, InboxStream.applied_sequence, InboxStream.digest)
@@ -154,7 +157,6 @@ def _places(session: Session, connection_id: str, streams: list[str]) -> dict[st
 def _known(session: Session, places: Mapping[str, _Place], events: Sequence[Event]) -> dict[tuple[int, int], Any]:
     """What was applied at the sequences that come again; nothing is asked when none does."""
     old = [(places[e.stream].id, e.sequence) for e in events if e.sequence and e.sequence <= places[e.stream].applied]
-    old += [(places[e.stream].id, e.sequence) for e in _repeated(events)]
     if not old:
         return {}
     rows = session.execute(
@@ -163,18 +165,6 @@ def _known(session: Session, places: Mapping[str, _Place], events: Sequence[Even
         )
     )
     return {(row.stream_id, row.sequence): row for row in rows}
-
-
-def _repeated(events: Sequence[Event]) -> list[Event]:
-    """Events whose sequence stands in the batch already, under another id."""
-    seen: set[tuple[str, int]] = set()
-    again = []
-    for event in events:
-        place = (event.stream, event.sequence)
-        if place in seen and event.sequence:
-            again.append(event)
-        seen.add(place)
-    return again
 
 
 def _rejections(
@@ -208,7 +198,11 @@ def _remember(session: Session, fresh: Sequence[Event], places: Mapping[str, _Pl
         insert(InboxMessage),
         [
             {
-                "stream_id": places[e.stream].id, "sequence": e.sequence, "id": e.id, "contenthash": e.contenthash, "received_at": now,
+                "stream_id": places[e.stream].id,
+                "sequence": e.sequence,
+                "id": e.id,
+                "contenthash": e.contenthash,
+                "received_at": now,
             }  # fmt: skip
             for e in fresh
         ],

@@ -147,7 +147,12 @@ class Delivery(Base):
         CheckConstraint("state in ('pending', 'delivered', 'parked', 'skipped')", name="state"),
         CheckConstraint("text is not null or state in ('parked', 'skipped')", name="rendered"),
         UniqueConstraint("id"),
-        Index("ix_deliveries_parked", "connection_id", postgresql_where="state = 'parked'", sqlite_where="state = 'parked'"),
+        Index(
+            "ix_deliveries_parked",
+            "connection_id",
+            postgresql_where="state = 'parked'",
+            sqlite_where="state = 'parked'",
+        ),
     )
 
     stream_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)

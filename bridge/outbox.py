@@ -35,7 +35,9 @@ class Rendering:
     def tables_of(self, session: Session, version: int | None) -> Tables | None:
         version = version or self.default_version
         if version is not None and version not in self.tables:
-            document = session.execute(select(MappingVersion.document).where(MappingVersion.version == version)).scalar_one()
+            document = session.execute(
+                select(MappingVersion.document).where(MappingVersion.version == version)
+            ).scalar_one()
             self.tables[version] = Tables.from_json(document)
         return self.tables.get(version)
 
@@ -166,14 +168,24 @@ class _Fact:
         """The stream's row id and the next sequence per connection. The ids must be sorted: that is the order of the locks."""
         dialect = postgresql if self._session.get_bind().dialect.name == "postgresql" else sqlite
         new = [
-            {"connection_id": c, "stream": self._stream, "next_sequence": 2, "head": 1, "due_at": self._now, "digest": bytes(32)}
+            {
+                "connection_id": c,
+                "stream": self._stream,
+                "next_sequence": 2,
+                "head": 1,
+                "due_at": self._now,
+                "digest": bytes(32),
+            }
             for c in connection_ids
         ]
         idle = Stream.due_at.is_(None) & Stream.blocked_by.is_(None)
         statement = dialect.insert(Stream).values(new)
         statement = statement.on_conflict_do_update(
             index_elements=[Stream.connection_id, Stream.stream],
-            set_={"next_sequence": Stream.next_sequence + 1, "due_at": case((idle, statement.excluded.due_at), else_=Stream.due_at)},
+            set_={
+                "next_sequence": Stream.next_sequence + 1,
+                "due_at": case((idle, statement.excluded.due_at), else_=Stream.due_at),
+            },
         )
         rows = self._session.execute(statement.returning(Stream.connection_id, Stream.id, Stream.next_sequence))
         return {connection_id: (stream_id, following - 1) for connection_id, stream_id, following in rows}
@@ -204,7 +216,9 @@ def _render(tables: Tables | None, event_type: EventType, data: Mapping[str, Any
 def _render_again(session: Session, delivery: Delivery) -> None:
     rendering: Rendering = session.info["outbox"]
     event = session.get_one(OutboxEvent, delivery.event_id)
-    version = session.execute(select(Connection.mapping_version).where(Connection.id == delivery.connection_id)).scalar_one()
+    version = session.execute(
+        select(Connection.mapping_version).where(Connection.id == delivery.connection_id)
+    ).scalar_one()
     tables = rendering.tables_of(session, version)
     data = envelope.parse_data(event.data)
     data_text = envelope.render_data(tables.apply(event.type, data) if tables else data)
@@ -216,7 +230,9 @@ def _render_again(session: Session, delivery: Delivery) -> None:
 
 
 def _parked(session: Session, delivery_id: str) -> Delivery:
-    delivery = session.execute(select(Delivery).where(Delivery.id == delivery_id).with_for_update()).scalar_one_or_none()
+    delivery = session.execute(
+        select(Delivery).where(Delivery.id == delivery_id).with_for_update()
+    ).scalar_one_or_none()
     if delivery is None or delivery.state != "parked":
         raise NothingToReplay(delivery_id, delivery.state if delivery else "unknown")
     return delivery

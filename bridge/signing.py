@@ -42,8 +42,12 @@ def verify(body: bytes, headers: Mapping[str, str], *, now_s: float, secrets: Se
         raise SignatureInvalid("webhook-timestamp is not a number of seconds")
     skew_s = now_s - int(timestamp)
     if abs(skew_s) > TIMESTAMP_TOLERANCE_S:
-        raise SignatureInvalid(f"webhook-timestamp is {skew_s:+.0f} s away from this clock, {TIMESTAMP_TOLERANCE_S} s are allowed")
-    offered = [value.encode() for version, _, value in (s.partition(",") for s in signatures.split()) if version == "v1"]
+        raise SignatureInvalid(
+            f"webhook-timestamp is {skew_s:+.0f} s away from this clock, {TIMESTAMP_TOLERANCE_S} s are allowed"
+        )
+    offered = [
+        value.encode() for version, _, value in (s.partition(",") for s in signatures.split()) if version == "v1"
+    ]
     expected = [_digest(secret, message_id, timestamp, body).encode() for secret in secrets]
     # Every pair is compared, so that the time taken does not tell which secret was right.
     if not sum(hmac.compare_digest(one, other) for one in offered for other in expected):
