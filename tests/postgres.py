@@ -124,9 +124,9 @@ class EmbeddedPostgres:
         self._data_dir.mkdir(exist_ok=True)
         if self._identity:
             shutil.chown(self._data_dir, self._identity["user"], self._identity["group"])
+        how = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
         subprocess.run(
-            [self._bin / "initdb", "-D", self._data_dir, "-U", "postgres", "-A", "trust", "-E", "UTF8"]
-            + ["--locale=C", "--no-sync"],
+            [self._bin / "initdb", "-D", self._data_dir, *how],
             cwd=self._data_dir,
             capture_output=True,
             check=True,

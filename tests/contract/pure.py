@@ -24,7 +24,8 @@ class PureContract(Contract):
     modules = fields.SetField(subfield=fields.StringField())
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
-        roots = {str(name) for name in self.modules} & graph.modules
+        names: set[str] = self.modules  # type: ignore[assignment]  # the field becomes its value when it is read
+        roots = names & graph.modules
         pure = roots.union(*(graph.find_descendants(root) for root in roots))
         impure_imports = sorted(
             f"{importer} -> {imported}"

@@ -53,6 +53,11 @@ def test_a_fresh_database_is_a_copy_and_is_gone_afterwards(postgres_server: str)
     assert run(postgres_server, names) == before
 
 
-def test_each_test_gets_a_database_of_its_own(database_url: str, postgres_url: str) -> None:
-    assert database_url.startswith(("sqlite:///", "postgresql+psycopg://"))
-    assert run(postgres_url, "select count(*) from pg_tables where schemaname = 'public'") == [(0,)]
+@pytest.mark.parametrize("turn", [1, 2])
+def test_each_test_gets_a_database_of_its_own(turn: int, postgres_url: str) -> None:
+    run(postgres_url, "create table mine as select 1 as number")  # fails in the second turn if it is the first one's
+
+
+def test_database_url_is_one_of_both_kinds(database_url: str, request: pytest.FixtureRequest) -> None:
+    kind = request.node.callspec.params["database_url"]
+    assert database_url.startswith({"sqlite": "sqlite:///", "postgresql": "postgresql+psycopg://"}[kind])
