@@ -1,0 +1,49 @@
+# Every target sets up what it needs: `make demo` on a fresh clone is enough.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PINS := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.dev ## Prepare .venv for development
+
+demo: $(VENV)/.runtime ## Run a provider and a consumer side by side (ONCE=1: one pass, then stop)
+	@$(BIN)/sxg demo $(if $(filter 1,$(ONCE)),--once)
+
+test: $(VENV)/.dev ## Run every test floor
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.dev ## Lint, formatting, types, import rules
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean: ## Remove .venv and every cache; the data in var/ stays
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name one with: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "Python's venv module is missing; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+# The stamps say when each set of packages was last installed. The interpreter is order-only: its date means nothing.
+$(VENV)/.runtime: $(PINS) | $(BIN)/python
+	@echo "Installing the packages it runs on ..."
+	@$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.dev: $(PINS) | $(BIN)/python
+	@echo "Installing the packages it runs on and is tested with ..."
+	@$(INSTALL) -e '.[dev]'
+	@touch $(VENV)/.runtime $@
