@@ -117,14 +117,22 @@ class Station:
         except LeaseLost:
             log.warning("lost the lease, left everything as it was", extra={"connection_id": connection_id})
             return
-        with self.database.transaction() as session:
-            draining.release(session, connection_id, token)
+        finally:
+            self._release(connection_id, token)
         # What was recorded during the last claim rang while we held the lease, and that ring came to nothing: look once more.
         self._silence(connection_id)
         with self.database.reading() as session:
             more = draining.is_due(session, connection_id, now=self.clock())
         if more and self.bell:
             self.bell.ring(connection_id, SLOW if slow else MAIN)
+
+    def _release(self, connection_id: str, token: str) -> None:
+        """Also after a failure, for the next drain should not have to wait until the lease runs out."""
+        try:
+            with self.database.transaction() as session:
+                draining.release(session, connection_id, token)
+        except DatabaseBusy as busy:
+            log.warning("the lease is left to run out: %s", busy, extra={"connection_id": connection_id})
 
     def _send_due(self, connection_id: str, token: str, lane: str) -> bool:
         """True if the connection belongs on the slow lane."""
