@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bridge.models import Connection, Id
@@ -85,8 +85,8 @@ class RemoteRecordProducer(Base):
             "uq_remote_record_producers_published",
             "identity",
             unique=True,
-            postgresql_where="state = 'published'",
-            sqlite_where="state = 'published'",
+            postgresql_where=text("state = 'published'"),
+            sqlite_where=text("state = 'published'"),
         ),
     )
 

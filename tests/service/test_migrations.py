@@ -1,0 +1,115 @@
+"""The migrations make the schema that the models describe, on both databases, however often they run."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from threading import Thread
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+import bridge.models
+import provider.models
+from bridge.database import Database
+from provider.migrations import upgrade
+from provider.models.base import Base
+
+for module in pkgutil.iter_modules(provider.models.__path__):
+    importlib.import_module(f"provider.models.{module.name}")
+METADATA = [bridge.models.Base.metadata, Base.metadata]
+
+
+@pytest.fixture
+def engine(database_url: str):  # type: ignore[no-untyped-def]
+    upgrade(database_url)
+    database = Database(database_url)
+    yield database.engine
+    database.close()
+
+
+def test_migrations_leave_nothing_for_autogenerate(engine: sa.Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, METADATA) == []  # type: ignore[arg-type]
+
+
+def test_migrated_and_created_schemas_are_the_same_statement_by_statement(engine: sa.Engine) -> None:
+    """Autogenerate does not compare check constraints, partial indexes or table options; this does."""
+    migrated = _schema(engine)
+    with engine.begin() as connection:
+        for name in sa.inspect(connection).get_table_names():
+            connection.exec_driver_sql(
+                f"drop table {name}" + (" cascade" if engine.dialect.name == "postgresql" else "")
+            )
+        for metadata in METADATA:
+            _accept_text_predicates(metadata)
+            metadata.create_all(connection)
+    assert migrated == _schema(engine)
+
+
+def test_a_second_run_changes_nothing(database_url: str, engine: sa.Engine) -> None:
+    before = _schema(engine)
+    upgrade(database_url)
+    assert _schema(engine) == before
+    with engine.connect() as connection:
+        assert connection.execute(sa.text("select count(*) from entitlement_guard")).scalar_one() == 1
+
+
+def test_processes_that_start_together_upgrade_once(database_url: str) -> None:
+    faults: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            upgrade(database_url)
+        except BaseException as fault:  # noqa: BLE001 - handed to the test's own thread
+            faults.append(fault)
+
+    threads = [Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+
+
+def _accept_text_predicates(metadata: sa.MetaData) -> None:
+    """PostgreSQL takes the predicate of a partial index as a plain string, SQLite only as a SQL expression."""
+    for index in (index for table in metadata.tables.values() for index in table.indexes):
+        options = index.dialect_options["sqlite"]
+        if isinstance(options["where"], str):
+            options["where"] = sa.text(options["where"])
+
+
+def _schema(engine: sa.Engine) -> dict[str, object]:
+    read: Callable[[sa.Connection], dict[str, object]]
+    read = _postgresql_schema if engine.dialect.name == "postgresql" else _sqlite_schema
+    with engine.connect() as connection:
+        return read(connection)
+
+
+def _sqlite_schema(connection: sa.Connection) -> dict[str, object]:
+    rows = connection.execute(sa.text("select name, sql from sqlite_master where sql is not null"))
+    return {
+        name: sorted(line.strip().rstrip(",") for line in sql.splitlines())
+        for name, sql in rows
+        if name != "alembic_version"
+    }
+
+
+def _postgresql_schema(connection: sa.Connection) -> dict[str, object]:
+    inspector = sa.inspect(connection)
+    constraints = connection.execute(
+        sa.text(
+            "select conname, pg_get_constraintdef(oid) from pg_constraint where connamespace = 'public'::regnamespace"
+        )
+    )
+    indexes = connection.execute(sa.text("select indexname, indexdef from pg_indexes where schemaname = 'public'"))
+    columns = {
+        f"{table}.{column['name']}": (str(column["type"]), column["nullable"], column["default"])
+        for table in inspector.get_table_names()
+        for column in inspector.get_columns(table)
+    }
+    found = {**columns, **{row[0]: row[1] for row in constraints}, **{row[0]: row[1] for row in indexes}}
+    return {name: value for name, value in found.items() if not name.startswith("alembic_version")}
