@@ -33,7 +33,7 @@ class AnswerError(Exception):
 
 
 def check_answer(variable: Mapping[str, Any], value: Any) -> Any:
-    """Return the normal form of an answer that is not blank; raise AnswerError. `docs/wire.md` 2.4 describes a variable."""
+    """Return the normal form of an answer that is not blank; raise AnswerError. Variables: `docs/wire.md` 2.4."""
     check = CHECKS.get(variable["type"])
     if check is None:
         raise AnswerError("unsupported_type", f"is of the type {variable['type']}, which this version cannot check")

@@ -103,9 +103,10 @@ class Tables:
 
 
 def load_tables(directory: Path, *, expected: Mapping[str, Expectation]) -> Tables:
-    """Read every `*.yaml` of the directory. `expected` tells by event type which tables there must be; others are refused.
+    """Read every `*.yaml` of the directory; a table is named after its file.
 
-    A table is named after its file. Raises MappingErrors with all mistakes of all files.
+    `expected` tells, by event type, which tables there must be; others are refused. Raises MappingErrors with all
+    mistakes of all files.
     """
     tables: dict[str, Table] = {}
     errors: list[MappingError] = []
