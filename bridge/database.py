@@ -65,7 +65,6 @@ class Database:
             else:
                 session.connection(execution_options={"postgresql_readonly": True})
             yield session
-            session.rollback()
 
     def close(self) -> None:
         self.engine.dispose()

@@ -1,6 +1,7 @@
 """A toy record for the engine's tests: nothing of orders, catalogs or inventory may be needed to exchange events."""
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -165,7 +166,8 @@ class ToyShop:
                 judgements = shop.receive(body)
                 if shop.lose_answers:
                     shop.lose_answers -= 1
-                    self.connection.close()
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    self.close_connection = True
                     return
                 answer(self, 200, json.dumps({"verdicts": [j.to_json() for j in judgements]}).encode())
 
