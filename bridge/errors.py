@@ -86,3 +86,16 @@ class SendFailed(BridgeError):
         self.kind = kind
         self.detail = detail
         self.duration_s = duration_s
+
+
+class RefusedDocument(BridgeError, ValueError):
+    """A JSON text that is not read; a ValueError, as callers of a JSON reader expect one.
+
+    `code` is a word for programs, `pointer` a JSON Pointer to the refused value, where it is one value.
+    """
+
+    def __init__(self, code: str, detail: str, pointer: str | None = None) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.pointer = pointer

@@ -6,6 +6,7 @@ import random
 import select
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +25,7 @@ from bridge.egress import AddressGuard, FaultKind, Reply, Sender, SendFailed
 LOOPBACK = AddressGuard(("127.0.0.0/8",))
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 DEADLINE_S = 0.3
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 Play = Callable[[socket.socket, int], None]
 
@@ -362,7 +364,7 @@ def test_random_damage_is_never_anything_but_a_reply_or_a_fault(serve: Serve, se
 def test_a_reset_and_a_closed_port_are_told_apart(serve: Serve, sender: Sender) -> None:
     def reset(connection: socket.socket, _: int) -> None:
         connection.recv(65536)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
 
     assert fault_of(sender, serve(reset).url).kind is FaultKind.RESET
     with socket.socket() as unused:  # bound and not listening: nobody else can take the port meanwhile
@@ -415,16 +417,20 @@ def test_a_new_connection_is_not_tried_twice(serve: Serve, sender: Sender) -> No
     assert len(server.requests) == 1
 
 
-def test_an_answer_that_began_is_not_asked_for_again(serve: Serve, sender: Sender) -> None:
+@pytest.mark.parametrize("kind", [FaultKind.BAD_RESPONSE, FaultKind.RESET])
+def test_an_answer_that_began_is_not_asked_for_again(serve: Serve, sender: Sender, kind: FaultKind) -> None:
     def play(connection: socket.socket, _: int) -> None:
         server.read(connection)
         connection.sendall(OK)
         server.read(connection)
         connection.sendall(b"HTTP/1.1 2")
+        if kind is FaultKind.RESET:
+            time.sleep(0.05)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
 
     server: RawServer = serve(play)
     post(sender, server.url)
-    assert fault_of(sender, server.url).kind is FaultKind.BAD_RESPONSE
+    assert fault_of(sender, server.url).kind is kind
     assert len(server.requests) == 2
 
 
