@@ -47,7 +47,7 @@ def check_answers(form: Mapping[str, Any], answers: Mapping[str, Any]) -> dict[s
     `contacts`, `requested_on` and `note` are passed on as they are.
     """
     check = _Check()
-    checked = {key: value for key, value in answers.items() if key in _MEMBERS}
+    checked = dict(answers)
     checked["quantity"] = check.quantity(answers.get("quantity"), "/quantity", 1, QUANTITY_LIMIT)
     checked |= check.contents(form, answers, "", _MEMBERS)
     if check.errors:
