@@ -1,0 +1,189 @@
+"""The links to consumers: who holds a token, and whether the link is open."""
+
+import hmac
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy.orm import Session
+
+from bridge.models import Connection, Delivery, Lease, OutboxEvent
+from bridge.vocabulary import ConnectionState
+from provider.domain.errors import NotFound
+from provider.domain.states import StateTable
+from provider.models.access import AccessToken, Credential, Registration
+from provider.models.catalog import Entitlement
+from provider.services.audit import record_audit
+from provider.services.entitlements import lock_guard, refresh_entitlements
+from provider.services.errors import ConnectionNotActive, CredentialsInvalid, NotAuthenticated
+from provider.services.tokens import ACCESS, new_token, token_hash
+
+ACCESS_TOKEN_LIFE_S = 900
+
+_S = ConnectionState
+
+CONNECTION_MOVES = StateTable(
+    "connection",
+    _S.PENDING,
+    {
+        _S.PENDING: frozenset({_S.ACTIVE, _S.REVOKED}),
+        _S.ACTIVE: frozenset({_S.PAUSED, _S.DIVERGED, _S.REVOKED}),
+        _S.PAUSED: frozenset({_S.ACTIVE, _S.DIVERGED, _S.REVOKED}),
+        _S.DIVERGED: frozenset({_S.ACTIVE, _S.REVOKED}),
+        _S.REVOKED: frozenset(),
+    },
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The consumer behind a bearer token. `is_held`: sending to it pauses, and this call should end that."""
+
+    connection_id: str
+    state: str
+    is_held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the flow to a connection does, in numbers."""
+
+    waiting: int
+    parked: int
+    oldest_at: datetime | None
+    failures: int
+    failing_since: datetime | None
+    not_before: datetime | None
+    last_success_at: datetime | None
+    last_duration_s: float | None
+    last_error: str | None
+
+
+def get_connection(session: Session, connection_id: str, *, lock: bool = False) -> Connection:
+    """Raises NotFound."""
+    query = select(Connection).where(Connection.id == as_id("connection", connection_id))
+    connection = session.execute(query.with_for_update() if lock else query).scalar_one_or_none()
+    if connection is None:
+        raise NotFound("connection", connection_id)
+    return connection
+
+
+def as_id(noun: str, text: str) -> str:
+    """A UUID in its usual form. Raises NotFound, where PostgreSQL would fail on the text."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise NotFound(noun, text[:80]) from None
+
+
+def issue_token(session: Session, client_id: str, client_secret: str, *, now: datetime) -> tuple[str, int]:
+    """A bearer token and its life in seconds. Raises CredentialsInvalid."""
+    held = session.execute(
+        select(Connection.id, Credential.client_secret_hash)
+        .join(Credential, Credential.connection_id == Connection.id)
+        .where(Connection.client_id == client_id, Connection.state != ConnectionState.REVOKED)
+    ).first()
+    if held is None or not hmac.compare_digest(held.client_secret_hash, token_hash(client_secret)):
+        raise CredentialsInvalid
+    session.execute(delete(AccessToken).where(AccessToken.connection_id == held.id, AccessToken.expires_at <= now))
+    token = new_token(ACCESS)
+    expires_at = now + timedelta(seconds=ACCESS_TOKEN_LIFE_S)
+    session.add(AccessToken(token_hash=token_hash(token), connection_id=held.id, expires_at=expires_at))
+    return token, ACCESS_TOKEN_LIFE_S
+
+
+def authenticate_token(session: Session, token: str, *, now: datetime) -> Peer:
+    """The consumer that holds this token. Raises NotAuthenticated."""
+    held = exists().where(Lease.connection_id == Connection.id, Lease.not_before > now)
+    row = session.execute(
+        select(Connection.id, Connection.state, held.label("is_held"))
+        .join(AccessToken, AccessToken.connection_id == Connection.id)
+        .where(AccessToken.token_hash == token_hash(token), AccessToken.expires_at > now)
+    ).first()
+    if row is None or row.state == ConnectionState.REVOKED:
+        raise NotAuthenticated
+    return Peer(row.id, row.state, row.is_held)
+
+
+def check_active(peer: Peer) -> None:
+    """Raises ConnectionNotActive: before the challenge, while paused and after divergence nothing is taken in."""
+    if peer.state != ConnectionState.ACTIVE:
+        raise ConnectionNotActive(peer.state)
+
+
+def pause_connection(session: Session, connection_id: str, *, reason: str, actor: str, now: datetime) -> Connection:
+    """Stop the flow both ways. What happens meanwhile is recorded and sent after the pause."""
+    connection = get_connection(session, connection_id, lock=True)
+    return _move(session, connection, ConnectionState.PAUSED, reason, actor, now)
+
+
+def resume_connection(session: Session, connection_id: str, *, actor: str, now: datetime) -> Connection:
+    """End a pause; also the word of a person that a divergence is mended. Raises IllegalMove before the challenge."""
+    lock_guard(session)
+    connection = get_connection(session, connection_id, lock=True)
+    if connection.state == ConnectionState.PENDING:
+        raise ConnectionNotActive(connection.state)
+    _move(session, connection, ConnectionState.ACTIVE, None, actor, now)
+    session.flush()
+    refresh_entitlements(session, now, connection_id=connection.id)
+    session.info.setdefault("due", set()).add(connection.id)
+    return connection
+
+
+def revoke_connection(session: Session, connection_id: str, *, reason: str, actor: str, now: datetime) -> Connection:
+    """End the connection for ever: its tokens, credentials and secrets are destroyed, its number prefix stays taken."""
+    lock_guard(session)
+    connection = get_connection(session, connection_id, lock=True)
+    _move(session, connection, ConnectionState.REVOKED, reason, actor, now)
+    connection.secrets = None
+    session.execute(delete(AccessToken).where(AccessToken.connection_id == connection.id))
+    session.execute(delete(Credential).where(Credential.connection_id == connection.id))
+    session.execute(
+        update(Registration)
+        .where(Registration.connection_id == connection.id, Registration.state != "closed_complete")
+        .values(state="closed_incomplete", token_hash=None)
+    )
+    session.execute(
+        update(Entitlement).where(Entitlement.connection_id == connection.id).values(entitled=False, updated_at=now)
+    )
+    return connection
+
+
+def read_health(session: Session, connection_id: str) -> Health:
+    """What waits for this connection, and what its last answers taught."""
+    counts = {"pending": 0, "parked": 0}
+    by_state = (
+        select(Delivery.state, func.count())
+        .where(Delivery.connection_id == connection_id, Delivery.state.in_(counts))
+        .group_by(Delivery.state)
+    )
+    counts |= {state: count for state, count in session.execute(by_state)}
+    oldest = (
+        select(func.min(OutboxEvent.occurred_at))
+        .join(Delivery, Delivery.event_id == OutboxEvent.id)
+        .where(Delivery.connection_id == connection_id, Delivery.state.in_(counts))
+    )
+    lease = session.get(Lease, connection_id) or Lease(failures=0)
+    return Health(
+        waiting=counts["pending"],
+        parked=counts["parked"],
+        oldest_at=session.execute(oldest).scalar_one(),
+        failures=lease.failures,
+        failing_since=lease.failing_since,
+        not_before=lease.not_before,
+        last_success_at=lease.last_success_at,
+        last_duration_s=lease.last_duration_s,
+        last_error=lease.last_error,
+    )
+
+
+def _move(
+    session: Session, connection: Connection, wanted: ConnectionState, reason: str | None, actor: str, now: datetime
+) -> Connection:
+    before = connection.state
+    connection.state = CONNECTION_MOVES.move(ConnectionState(before), wanted)
+    connection.state_reason = reason
+    detail = {"from": before, "to": str(wanted), "reason": reason}
+    record_audit(session, actor, "connection.move", f"connection/{connection.id}", now, detail)
+    return connection

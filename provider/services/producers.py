@@ -1,0 +1,157 @@
+"""Remote record producers: drafted for what is published in the catalog, published to consumers by people."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from bridge.models import Connection
+from bridge.vocabulary import ConnectionState
+from provider.domain.catalog import REMOTE_RECORD_PRODUCER_MOVES, RemoteRecordProducerState
+from provider.domain.errors import Conflict, FieldError, InvalidFields, NotFound
+from provider.models.catalog import ProductOffering, RemoteRecordProducer, Specification
+from provider.services.audit import record_audit
+from provider.services.connections import as_id
+from provider.services.entitlements import lock_guard, refresh_entitlements
+
+_S = RemoteRecordProducerState
+
+
+def list_revisions(session: Session, identity: str, *, lock: bool = False) -> Sequence[RemoteRecordProducer]:
+    """All revisions of an item, oldest first. Raises NotFound."""
+    query = (
+        select(RemoteRecordProducer)
+        .where(RemoteRecordProducer.identity == as_id("remote record producer", identity))
+        .order_by(RemoteRecordProducer.revision)
+    )
+    revisions = session.execute(query.with_for_update() if lock else query).scalars().all()
+    if not revisions:
+        raise NotFound("remote record producer", identity)
+    return revisions
+
+
+def draft_producer(
+    session: Session, specification: Specification, offering: ProductOffering | None, form: dict[str, Any]
+) -> RemoteRecordProducer:
+    """The next revision, as a draft that replaces an older draft. A new version keeps the former one's identity."""
+    lock_guard(session)
+    identity = _former_identity(session, specification, offering)
+    newest = select(func.max(RemoteRecordProducer.revision)).where(RemoteRecordProducer.identity == identity)
+    old_draft = select(RemoteRecordProducer).where(
+        RemoteRecordProducer.identity == identity, RemoteRecordProducer.state == _S.DRAFT
+    )
+    for draft in session.execute(old_draft).scalars():
+        _move(draft, _S.RETIRED)
+    source = offering or specification
+    producer = RemoteRecordProducer(
+        id=str(uuid4()),
+        identity=identity or str(uuid4()),
+        revision=(session.execute(newest).scalar_one() or 0) + 1,
+        state=_S.DRAFT,
+        kind="product" if offering else "service",
+        name=source.name,
+        short_description=_first_sentence(source.description),
+        category=offering.category if offering else "",
+        product_offering_id=offering.id if offering else None,
+        specification_id=specification.id,
+        form=form,
+    )
+    session.add(producer)
+    session.flush()
+    return producer
+
+
+def publish_producer(
+    session: Session, identity: str, criteria: Mapping[str, Any], actor: str, now: datetime
+) -> RemoteRecordProducer:
+    """Publish the draft, or change the audience of what is published; those entitled are told at once.
+
+    Raises NotFound, InvalidFields (/criteria), or Conflict when everything of this item is retired.
+    """
+    lock_guard(session)
+    revisions = list_revisions(session, identity, lock=True)
+    audience = _checked_criteria(session, criteria)
+    drafts, published = _in_state(revisions, _S.DRAFT), _in_state(revisions, _S.PUBLISHED)
+    if not drafts and not published:
+        raise Conflict("nothing_to_publish", "all revisions of this item are retired; publish a new version")
+    if drafts:
+        for former in published:
+            _move(former, _S.INACTIVE)
+        session.flush()  # two published revisions at once would violate the index
+        _move(drafts[-1], _S.PUBLISHED)
+        drafts[-1].published_at = now
+    producer = drafts[-1] if drafts else published[-1]
+    producer.criteria = audience
+    session.flush()
+    detail = {"revision": producer.revision, "criteria": audience}
+    record_audit(session, actor, "producer.publish", f"catalog_item/{identity}", now, detail)
+    refresh_entitlements(session, now, identity=producer.identity)
+    return producer
+
+
+def retire_producer(session: Session, identity: str, actor: str, now: datetime) -> RemoteRecordProducer:
+    """End ordering: every revision but archived ones retires and consumers are told. Open orders and products go on."""
+    lock_guard(session)
+    revisions = list_revisions(session, identity, lock=True)
+    retire_revisions(session, revisions, actor, now)
+    return revisions[-1]
+
+
+def retire_revisions(session: Session, revisions: Sequence[RemoteRecordProducer], actor: str, now: datetime) -> None:
+    """Retire these revisions, which may be some of several items. The caller holds the guard."""
+    living = [producer for producer in revisions if producer.state not in (_S.ARCHIVED, _S.RETIRED)]
+    for producer in living:
+        _move(producer, _S.RETIRED)
+    session.flush()
+    for identity in sorted({producer.identity for producer in living}):
+        record_audit(session, actor, "producer.retire", f"catalog_item/{identity}", now)
+        refresh_entitlements(session, now, identity=identity)
+
+
+def _in_state(revisions: Sequence[RemoteRecordProducer], state: _S) -> list[RemoteRecordProducer]:
+    return [producer for producer in revisions if producer.state == state]
+
+
+def _move(producer: RemoteRecordProducer, wanted: _S) -> None:
+    current = next(state for state in _S if state == producer.state)
+    producer.state = REMOTE_RECORD_PRODUCER_MOVES.move(current, wanted)
+
+
+def _former_identity(session: Session, specification: Specification, offering: ProductOffering | None) -> str | None:
+    query = select(RemoteRecordProducer.identity).order_by(RemoteRecordProducer.revision.desc()).limit(1)
+    if offering is not None:
+        same = RemoteRecordProducer.product_offering_id == ProductOffering.id
+        query = query.join(ProductOffering, same).where(ProductOffering.external_id == offering.external_id)
+    else:
+        same = RemoteRecordProducer.specification_id == Specification.id
+        query = query.join(Specification, same).where(
+            Specification.external_id == specification.external_id, RemoteRecordProducer.kind == "service"
+        )
+    return session.execute(query).scalar_one_or_none()
+
+
+def _checked_criteria(session: Session, criteria: Mapping[str, Any]) -> dict[str, Any]:
+    """The audience in its normal form: everyone, or a sorted list of connections that exist."""
+    if criteria.get("all_consumers") is True and "connection_ids" not in criteria:
+        return {"all_consumers": True}
+    wanted = criteria.get("connection_ids")
+    if criteria.get("all_consumers") or not wanted:
+        message = 'either {"all_consumers": true} or {"connection_ids": [...]} with at least one id'
+        raise InvalidFields([FieldError("/criteria", "required", message)])
+    query = select(Connection.id).where(Connection.id.in_(wanted), Connection.state != ConnectionState.REVOKED)
+    known = set(session.execute(query).scalars())
+    unknown = [
+        FieldError(f"/criteria/connection_ids/{index}", "unknown", f"there is no connection {connection_id}")
+        for index, connection_id in enumerate(wanted)
+        if connection_id not in known
+    ]
+    if unknown:
+        raise InvalidFields(unknown)
+    return {"connection_ids": sorted(known)}
+
+
+def _first_sentence(text: str) -> str:
+    return text.split(". ", maxsplit=1)[0][:500].rstrip(".") if text else ""
