@@ -1,0 +1,149 @@
+"""What may be ordered here: the items a provider offers us, and what our people made of each.
+
+A new revision of an active item waits for its activation; until then the active revision goes on being ordered.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bridge.envelope import Event
+from bridge.inbox import Rejection
+from bridge.outbox import record_call
+from bridge.vocabulary import EXCHANGE_PATH, EventType
+from consumer_sim.models import CatalogItem, ProviderConnection
+from consumer_sim.services import fields, forms, writing
+from consumer_sim.services.errors import ItemNotOrderable, NotFound
+
+_RULES = {
+    EventType.CATALOG_ITEM_CHANGED: {
+        "item_id": fields.uuid,
+        "revision": fields.number_from(1),
+        "name": fields.text(255),
+        "short_description": fields.text(10_000, least=0),
+        "category": fields.text(255, least=0),
+        "kind": fields.choice("product", "service"),
+        "form": forms.well_formed,
+        "orderable": fields.or_null(fields.boolean),
+    },
+    EventType.CATALOG_ITEM_REMOVED: {"item_id": fields.uuid, "reason": fields.text(40)},
+}
+_RECORD = dict.fromkeys(_RULES, "item_id")
+_COLUMNS = tuple(column.name for column in CatalogItem.__table__.columns)
+
+
+class CatalogItemHandler:
+    """Keeps each item as the events of the batch leave it, in three statements, and one call more for each item activated at once."""
+
+    def check(self, session: Session, connection_id: str, events: Sequence[Event]) -> Mapping[str, Rejection]:
+        return fields.rejections(events, _RULES, _RECORD)
+
+    def apply(self, session: Session, connection_id: str, events: Sequence[Event], now: datetime) -> None:
+        auto = session.scalar(
+            select(ProviderConnection.auto_activate).where(ProviderConnection.connection_id == connection_id)
+        )
+        ids = {event.data["item_id"] for event in events}
+        table = CatalogItem.__table__
+        known = session.execute(
+            select(table).where(table.c.connection_id == connection_id, table.c.id.in_(ids))
+        ).mappings()
+        before = {row["id"]: dict(row) for row in known}
+        after = dict(before)
+        for event in events:
+            item_id = event.data["item_id"]
+            row = (
+                _changed(after.get(item_id), event.data, bool(auto))
+                if "form" in event.data
+                else _removed(after.get(item_id), event.data)
+            )
+            if row is not None:
+                after[item_id] = row | {"connection_id": connection_id, "id": item_id, "updated_at": now}
+        changed = [after[item_id] for item_id in sorted(after)]
+        for row in changed:
+            if row["state"] == "active" and row["active_revision"] != before.get(row["id"], {}).get("active_revision"):
+                row["activation"], row["activation_problem"] = "waiting", None
+                _report(session, connection_id, row["id"], "active", row["active_revision"], now)
+        writing.upsert(
+            session, CatalogItem, changed, [name for name in _COLUMNS if name not in ("connection_id", "id")]
+        )
+
+
+def get_item(session: Session, item_id: str, *, connection_id: str | None = None, lock: bool = False) -> CatalogItem:
+    """Raises NotFound. `connection_id` says which, where two providers use one id."""
+    query = select(CatalogItem).where(CatalogItem.id == item_id).order_by(CatalogItem.connection_id).limit(1)
+    if connection_id is not None:
+        query = query.where(CatalogItem.connection_id == connection_id)
+    item = session.scalars(query.with_for_update() if lock else query).first()
+    if item is None:
+        raise NotFound("catalog item", item_id)
+    return item
+
+
+def activate_item(session: Session, item: CatalogItem, *, now: datetime) -> None:
+    """Open the newest revision for ordering and tell the provider. Raises ItemNotOrderable for a removed item."""
+    _must_be_offered(item)
+    item.state, item.active_revision, item.active_form = "active", item.revision, item.form
+    _tell(session, item, "active", item.revision, now)
+
+
+def deactivate_item(session: Session, item: CatalogItem, *, now: datetime) -> None:
+    """Close the item for ordering and tell the provider; open requests go on. Raises ItemNotOrderable for a removed item."""
+    _must_be_offered(item)
+    item.state = "inactive"
+    _tell(session, item, "inactive", item.active_revision or item.revision, now)
+
+
+def get_orderable_form(item: CatalogItem) -> tuple[int, dict[str, Any]]:
+    """The revision to order and its form. Raises ItemNotOrderable with the reason."""
+    _must_be_offered(item)
+    if item.state != "active" or item.active_revision is None or item.active_form is None:
+        raise ItemNotOrderable(item.id, "is not active here")
+    if not item.orderable:
+        raise ItemNotOrderable(item.id, "cannot be ordered at the moment")
+    return item.active_revision, item.active_form
+
+
+def settle_activation(session: Session, connection_id: str, item_id: str, problem: str | None) -> None:
+    """The provider's answer to our last word on the state of an item."""
+    item = session.get(CatalogItem, (connection_id, item_id))
+    if item is not None:
+        item.activation, item.activation_problem = ("refused" if problem else "accepted"), problem
+
+
+def _must_be_offered(item: CatalogItem) -> None:
+    if item.state == "removed":
+        raise ItemNotOrderable(item.id, f"is no longer offered ({item.removed_reason})")
+
+
+def _tell(session: Session, item: CatalogItem, state: str, revision: int, now: datetime) -> None:
+    item.activation, item.activation_problem, item.updated_at = "waiting", None, now
+    _report(session, item.connection_id, item.id, state, revision, now)
+
+
+def _report(session: Session, connection_id: str, item_id: str, state: str, revision: int, now: datetime) -> None:
+    target = f"POST {EXCHANGE_PATH}/catalog-items/{item_id}/activation"
+    body = {"state": state, "revision": revision}
+    record_call(session, f"catalog_item/{item_id}", "activation", target, body, to=connection_id, now=now)
+
+
+def _changed(row: dict[str, Any] | None, data: Mapping[str, Any], auto: bool) -> dict[str, Any]:
+    told = {name: data[name] for name in ("revision", "name", "short_description", "category", "kind", "form")}
+    told |= {"orderable": data.get("orderable") is not False, "removed_reason": None}
+    if row is None or row["state"] in ("removed", "pending_activation"):
+        row = _blank(row) | {"state": "pending_activation", "active_revision": None, "active_form": None}
+    activate = auto and row["state"] != "inactive"
+    if activate or (row["state"] == "active" and row["active_revision"] == data["revision"]):
+        told |= {"state": "active", "active_revision": data["revision"], "active_form": data["form"]}
+    return row | told
+
+
+def _blank(row: dict[str, Any] | None) -> dict[str, Any]:
+    return row or {"activation": None, "activation_problem": None}
+
+
+def _removed(row: dict[str, Any] | None, data: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The form stays: a rejected request about the item may still be corrected. An item never seen leaves nothing."""
+    return row and row | {"state": "removed", "removed_reason": data["reason"]}

@@ -1,0 +1,87 @@
+"""The providers this instance is connected to, or on its way to be."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid4
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from bridge.identity import Keyring
+from bridge.models import Connection
+from bridge.vocabulary import ConnectionState
+from consumer_sim.models import CatalogItem, ProviderConnection
+from consumer_sim.services import catalog
+from consumer_sim.services.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What is known of one provider: our side of connecting, and the connection once the provider made it."""
+
+    connecting: ProviderConnection
+    connection: Connection | None
+
+    @property
+    def state(self) -> str:
+        return self.connection.state if self.connection else ConnectionState.PENDING
+
+
+def begin_connecting(
+    session: Session, keyring: Keyring, provider_url: str, token: str, number_prefix: str, *, now: datetime
+) -> ProviderConnection:
+    """A new attempt, or the one under way with this provider: a reissued token takes the place of the former."""
+    token_hash = hashlib.sha256(token.encode()).hexdigest()
+    same_token = ProviderConnection.token_hash == token_hash
+    query = select(ProviderConnection).where(
+        ProviderConnection.provider_url == provider_url, or_(same_token, ProviderConnection.step != "done")
+    )
+    found = session.scalars(query.order_by(same_token.desc(), ProviderConnection.created_at).with_for_update()).first()
+    if found is None:
+        found = ProviderConnection(
+            id=str(uuid4()), provider_url=provider_url, step="complete", auto_activate=False, created_at=now
+        )
+        session.add(found)
+    elif found.step == "done" or found.token_hash == token_hash:
+        return found
+    else:
+        found.step = "complete"
+    found.token, found.token_hash, found.requested_prefix = keyring.seal({"token": token}), token_hash, number_prefix
+    found.problem, found.updated_at = None, now
+    return found
+
+
+def get_link(session: Session, link_id: str, *, lock: bool = False) -> Link:
+    """By our id or the wire's. Raises NotFound."""
+    query = select(ProviderConnection).where(
+        or_(ProviderConnection.id == link_id, ProviderConnection.connection_id == link_id)
+    )
+    connecting = session.scalars(query.with_for_update() if lock else query).first()
+    if connecting is None:
+        raise NotFound("connection", link_id)
+    connection = session.get(Connection, connecting.connection_id) if connecting.connection_id else None
+    return Link(connecting, connection)
+
+
+def get_links(session: Session) -> Sequence[Link]:
+    """All of them, oldest first."""
+    query = select(ProviderConnection, Connection).outerjoin(
+        Connection, Connection.id == ProviderConnection.connection_id
+    )
+    rows = session.execute(query.order_by(ProviderConnection.created_at, ProviderConnection.id)).all()
+    return [Link(connecting, connection) for connecting, connection in rows]
+
+
+def set_auto_activate(session: Session, link: Link, auto_activate: bool, *, now: datetime) -> None:
+    """Activate what is offered as it comes, and now what waits already."""
+    link.connecting.auto_activate = auto_activate
+    link.connecting.updated_at = now
+    if not auto_activate:
+        return
+    waiting = select(CatalogItem).where(
+        CatalogItem.connection_id == link.connecting.connection_id, CatalogItem.state == "pending_activation"
+    )
+    for item in session.scalars(waiting.order_by(CatalogItem.id).with_for_update()).all():
+        catalog.activate_item(session, item, now=now)

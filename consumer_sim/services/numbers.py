@@ -1,0 +1,41 @@
+"""Numbers for people: minted here before anything is sent, with the prefix that the provider made ours alone."""
+
+import re
+
+from sqlalchemy import case, select
+from sqlalchemy.orm import Session
+
+from consumer_sim.models import Counter, ProviderConnection, ProviderTask
+from consumer_sim.services import writing
+
+
+def next_task_number(session: Session, connection_id: str, *, free_from: str | None = None) -> str:
+    """The next free number of the connection, at least `free_from`, the one the provider says is free; `ACME-PT0000001` at first.
+
+    A number that a placeholder has is skipped: after a restore the provider tells of requests this database has forgotten.
+    """
+    prefix = session.execute(
+        select(ProviderConnection.number_prefix).where(ProviderConnection.connection_id == connection_id)
+    ).scalar_one()
+    least = _value_of(free_from, prefix) if free_from else 1
+    while True:
+        number = f"{prefix}-PT{_take(session, f'provider_task/{connection_id}', least):07d}"
+        taken = select(ProviderTask.id).where(
+            ProviderTask.connection_id == connection_id, ProviderTask.number == number
+        )
+        if session.execute(taken.limit(1)).first() is None:
+            return number
+
+
+def _take(session: Session, series: str, least: int) -> int:
+    statement = writing.insert_into(session, Counter).values(name=series, value=least)
+    following = Counter.value + 1
+    value = case((following < least, least), else_=following)
+    upsert = statement.on_conflict_do_update(index_elements=["name"], set_={"value": value}).returning(Counter.value)
+    return int(session.execute(upsert).scalar_one())
+
+
+def _value_of(number: str, prefix: str) -> int:
+    """1 for a number that is not one of ours: what the provider says must not push the counter anywhere."""
+    found = re.fullmatch(re.escape(prefix) + r"-PT([0-9]{7,12})", number)
+    return int(found[1]) if found else 1

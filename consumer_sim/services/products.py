@@ -1,0 +1,63 @@
+"""What we have: the products that the provider delivered, as it last told."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bridge.envelope import Event
+from bridge.inbox import Rejection
+from bridge.vocabulary import EventType
+from consumer_sim.models import Product
+from consumer_sim.services import fields, writing
+from consumer_sim.services.errors import NotFound
+
+_RULES = {
+    EventType.PRODUCT_CHANGED: {
+        "product_id": fields.uuid,
+        "number": fields.text(40),
+        "name": fields.text(255),
+        "state": fields.text(40),
+        "state_label": fields.text(255),
+        "task_id": fields.uuid,
+        "order_number": fields.text(40),
+        "line_number": fields.text(40),
+        "characteristics": fields.document,
+        "location": fields.or_null(fields.document),
+        "catalog_item_id": fields.or_null(fields.uuid),
+    }
+}
+_RECORD = {EventType.PRODUCT_CHANGED: "product_id"}
+_TOLD = tuple(name for name in _RULES[EventType.PRODUCT_CHANGED] if name != "product_id")
+
+
+class ProductHandler:
+    """Keeps each product as the last event of the batch tells it."""
+
+    def check(self, session: Session, connection_id: str, events: Sequence[Event]) -> Mapping[str, Rejection]:
+        return fields.rejections(events, _RULES, _RECORD)
+
+    def apply(self, session: Session, connection_id: str, events: Sequence[Event], now: datetime) -> None:
+        last = {event.data["product_id"]: event.data for event in events}
+        rows = [_row(connection_id, last[product_id], now) for product_id in sorted(last)]
+        writing.upsert(session, Product, rows, (*_TOLD, "location_name", "updated_at"))
+
+
+def get_product(session: Session, product_id: str) -> Product:
+    """Raises NotFound."""
+    product = session.scalars(select(Product).where(Product.id == product_id).order_by(Product.connection_id)).first()
+    if product is None:
+        raise NotFound("product", product_id)
+    return product
+
+
+def _row(connection_id: str, data: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    location = data.get("location") or {}
+    name = location.get("name")
+    told = {name: data.get(name) for name in _TOLD}
+    location_name = name[:255] if isinstance(name, str) else None
+    return told | {
+        "connection_id": connection_id, "id": data["product_id"], "location_name": location_name, "updated_at": now,
+    }  # fmt: skip

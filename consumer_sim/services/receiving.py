@@ -1,0 +1,88 @@
+"""A batch of the provider's events, from proven bytes to verdicts: what is accepted has its effects once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from bridge import inbox, outbox
+from bridge.envelope import Event, Judgement
+from bridge.errors import BridgeError
+from bridge.inbox import Handler, Rejection
+from bridge.models import Connection
+from bridge.vocabulary import EventType, Verdict
+from consumer_sim.models import ProviderConnection
+from consumer_sim.services.catalog import CatalogItemHandler
+from consumer_sim.services.comments import CommentHandler
+from consumer_sim.services.faults import NO_FAULT, Fault, RejectingHandler, use_fault
+from consumer_sim.services.products import ProductHandler
+from consumer_sim.services.tasks import TaskStateHandler
+
+
+class WrongSource(BridgeError):
+    """An event names another source than the instance this connection was made with."""
+
+
+class TombstoneHandler:
+    """An event that was given up: the stream goes on without its effect."""
+
+    def check(self, session: Session, connection_id: str, events: Sequence[Event]) -> Mapping[str, Rejection]:
+        return {}
+
+    def apply(self, session: Session, connection_id: str, events: Sequence[Event], now: datetime) -> None:
+        """Nothing to do."""
+
+
+_items = CatalogItemHandler()
+HANDLERS: Mapping[str, Handler] = {
+    EventType.CATALOG_ITEM_CHANGED: _items,
+    EventType.CATALOG_ITEM_REMOVED: _items,
+    EventType.PROVIDER_TASK_STATE_CHANGED: TaskStateHandler(),
+    EventType.COMMENT_ADDED: CommentHandler(),
+    EventType.PRODUCT_CHANGED: ProductHandler(),
+    EventType.TOMBSTONE: TombstoneHandler(),
+}
+
+
+def find_connection(session: Session, callback_id: str) -> Connection | None:
+    """The connection behind a callback URL: known there by the id we gave it, or by the one of the wire."""
+    query = (
+        select(Connection)
+        .outerjoin(ProviderConnection, ProviderConnection.connection_id == Connection.id)
+        .where(or_(ProviderConnection.id == callback_id, Connection.id == callback_id))
+    )
+    return session.scalars(query).first()
+
+
+def receive_events(
+    session: Session, connection: Connection, events: Sequence[Event], *, now: datetime, fault: Fault = NO_FAULT
+) -> list[Judgement]:
+    """The judgement of each event, effects included. Raises WrongSource before anything is done.
+
+    The provider is evidently up, so calls of ours that wait for its next probe go out now.
+    """
+    expected = f"urn:uuid:{connection.peer_instance_id}"
+    for event in events:
+        if event.source != expected:
+            raise WrongSource(f"event {event.id} comes from {event.source}, this connection is with {expected}")
+    handlers = _handlers(fault)
+    judgements = inbox.receive(session, connection.id, events, handlers, now=now)
+    if fault.mode == "reject" and any(judgement.verdict is Verdict.REJECTED for judgement in judgements):
+        use_fault(session, fault)
+    outbox.wake(session, connection.id, now=now)
+    return [_echo(event, judgement) for event, judgement in zip(events, judgements, strict=True)]
+
+
+def _handlers(fault: Fault) -> Mapping[str, Handler]:
+    if fault.mode != "reject":
+        return HANDLERS
+    wrapped = {handler: RejectingHandler(handler, fault) for handler in HANDLERS.values()}
+    return {event_type: wrapped[handler] for event_type, handler in HANDLERS.items()}
+
+
+def _echo(event: Event, judgement: Judgement) -> Judgement:
+    challenge: Any = event.data.get("challenge") if event.type == EventType.CHALLENGE else None
+    return replace(judgement, challenge=challenge) if isinstance(challenge, str) else judgement

@@ -1,0 +1,81 @@
+"""What this instance holds, in the wire's words: one row for each record, to be compared with the provider's."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from consumer_sim.models import CatalogItem, Comment, Product, ProviderTask
+from consumer_sim.services import comments
+from consumer_sim.services.requests import moment
+
+Row = dict[str, Any]
+KINDS = ("provider_task", "product", "catalog_item")
+
+_TASK = (
+    "number", "state", "state_label", "order_number", "order_state", "order_state_label", "order_version", "ponr", "reason",
+)  # fmt: skip
+_PRODUCT = (
+    "number", "name", "state", "state_label", "task_id", "order_number", "line_number", "characteristics", "location",
+    "catalog_item_id",
+)  # fmt: skip
+_ITEM = ("revision", "name", "short_description", "category", "kind", "form", "orderable")
+
+
+def list_records(
+    session: Session, connection_id: str, kind: str, *, after: str | None, limit: int
+) -> tuple[list[Row], str | None]:
+    """The records of a kind by id, those after the id `after`, and the id to go on after, if there are more.
+
+    Requests the provider has not accepted, and items it took away, are not among them: it does not have them either.
+    """
+    model, condition, rows_of = _KINDS[kind]
+    query = select(model).where(model.connection_id == connection_id, condition)
+    if after is not None:
+        query = query.where(model.id > after)
+    found = session.scalars(query.order_by(model.id).limit(limit + 1)).all()
+    rows = rows_of(session, connection_id, found[:limit])
+    return rows, found[limit - 1].id if len(found) > limit else None
+
+
+def comment_record(comment: Comment) -> Row:
+    author = {"name": comment.author_name, "company": comment.author_company}
+    return {
+        "comment_id": comment.id,
+        "text": comment.text,
+        "author": author,
+        "created_at": moment(comment.created_at),
+    }
+
+
+def task_record(task: ProviderTask) -> Row:
+    return {"task_id": task.id, **_members(task, _TASK)}
+
+
+def product_record(product: Product) -> Row:
+    return {"product_id": product.id, **_members(product, _PRODUCT)}
+
+
+def _tasks(session: Session, connection_id: str, tasks: Sequence[ProviderTask]) -> list[Row]:
+    said = comments.get_comments(session, connection_id, [task.id for task in tasks])
+    return [task_record(task) | {"comments": [comment_record(comment) for comment in said[task.id]]} for task in tasks]
+
+
+def _products(session: Session, connection_id: str, products: Sequence[Product]) -> list[Row]:
+    return [product_record(product) for product in products]
+
+
+def _items(session: Session, connection_id: str, items: Sequence[CatalogItem]) -> list[Row]:
+    return [{"item_id": item.id, **_members(item, _ITEM)} for item in items]
+
+
+def _members(row: Any, names: Sequence[str]) -> Row:
+    return {name: getattr(row, name) for name in names}
+
+
+_KINDS: Mapping[str, tuple[Any, Any, Callable[[Session, str, Sequence[Any]], list[Row]]]] = {
+    "provider_task": (ProviderTask, ProviderTask.submission == "accepted", _tasks),
+    "product": (Product, Product.id.is_not(None), _products),
+    "catalog_item": (CatalogItem, CatalogItem.state != "removed", _items),
+}

@@ -1,0 +1,152 @@
+"""What our people ask for. Id and number are minted here, so that a request exists and can be talked about while the provider is away.
+
+Nothing about a task is sent before its create is accepted: comments and a cancellation wait as held calls (`settling` releases them).
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from bridge.forms import check_answers
+from bridge.models import Connection
+from bridge.outbox import record_call
+from bridge.vocabulary import EXCHANGE_PATH, ConnectionState
+from consumer_sim.models import CatalogItem, HeldCall, ProviderTask
+from consumer_sim.services import catalog, numbers
+from consumer_sim.services.errors import ConnectionNotUsable, MoveRefused, NotFound
+
+_ASKED = ("quantity", "characteristics", "parts", "location", "contacts", "requested_on", "note")
+
+
+def submit_request(
+    session: Session, item: CatalogItem, answers: Mapping[str, Any], requested_by: Mapping[str, Any], *, now: datetime
+) -> ProviderTask:
+    """Ask for the item. Raises FormErrors, ItemNotOrderable, ConnectionNotUsable."""
+    _must_be_usable(session, item.connection_id)
+    revision, form = catalog.get_orderable_form(item)
+    request = {
+        "catalog_item_revision": revision, **_checked(form, answers), "requested_by": dict(requested_by), "opened_at": moment(now),
+    }  # fmt: skip
+    task = ProviderTask(
+        connection_id=item.connection_id, id=str(uuid4()), number=numbers.next_task_number(session, item.connection_id), revision=1,
+        placeholder=False, catalog_item_id=item.id, request=request, opened_at=now, updated_at=now, submission="waiting",
+    )  # fmt: skip
+    session.add(task)
+    send_create(session, task, now)
+    return task
+
+
+def correct_request(session: Session, task: ProviderTask, answers: Mapping[str, Any], *, now: datetime) -> None:
+    """Ask again, differently: after a refusal, or while the provider's order is Rejected. Raises MoveRefused, FormErrors,
+    ItemNotOrderable, ConnectionNotUsable."""
+    _must_be_usable(session, task.connection_id)
+    resubmits = task.submission == "accepted"
+    _must_be_correctable(task, resubmits)
+    item = _item_of(session, task)
+    if resubmits and item.state == "removed":
+        revision, form = item.active_revision or item.revision, item.active_form or item.form
+    else:
+        revision, form = catalog.get_orderable_form(item)
+    kept = {name: (task.request or {}).get(name) for name in ("requested_by", "opened_at")}
+    task.request = {"catalog_item_revision": revision, **_checked(form, answers), **kept}
+    task.revision += 1
+    task.updated_at = now
+    task.refusal = None
+    if resubmits:
+        task.resubmission = "waiting"
+        body = {"id": task.id, "revision": task.revision, **task.request}
+        send(session, task, "resubmit", body, now)
+    else:
+        task.submission = "waiting"
+        send_create(session, task, now)
+
+
+def cancel_request(session: Session, task: ProviderTask, reason: str, *, now: datetime) -> None:
+    """Take the request back: at once while the provider has refused it, else by asking the provider. Raises MoveRefused."""
+    if task.submission == "withdrawn" or task.state == "closed":
+        raise MoveRefused(task.number, "is over")
+    if task.cancellation == "waiting":
+        raise MoveRefused(task.number, "has a cancellation under way")
+    if task.submission == "refused":
+        withdraw(session, task, now)
+        return
+    task.cancellation, task.cancellation_reason, task.updated_at = "waiting", None, now
+    send(session, task, "cancel", {"reason": reason}, now)
+
+
+def withdraw(session: Session, task: ProviderTask, now: datetime) -> None:
+    """The request was never accepted and is wanted no more: what waited for its acceptance is dropped."""
+    task.submission, task.updated_at = "withdrawn", now
+    session.execute(delete(HeldCall).where(HeldCall.connection_id == task.connection_id, HeldCall.task_id == task.id))
+
+
+def send_create(session: Session, task: ProviderTask, now: datetime) -> None:
+    body = {
+        "id": task.id, "number": task.number, "revision": task.revision, "catalog_item_id": task.catalog_item_id,
+        **(task.request or {}),
+    }  # fmt: skip
+    target = f"POST {EXCHANGE_PATH}/provider-tasks"
+    record_call(session, stream_of(task), "submit", target, body, to=task.connection_id, now=now)
+
+
+def send(session: Session, task: ProviderTask, operation: str, body: Mapping[str, Any], now: datetime) -> None:
+    """Record a call about the task, or hold it while the create is not accepted."""
+    if task.submission != "accepted":
+        session.flush()
+        session.add(HeldCall(connection_id=task.connection_id, task_id=task.id, operation=operation, body=dict(body)))
+        return
+    target = f"POST {EXCHANGE_PATH}/provider-tasks/{task.id}/{_PATHS[operation]}"
+    record_call(session, stream_of(task), operation, target, body, to=task.connection_id, now=now)
+
+
+def release_held(session: Session, task: ProviderTask, now: datetime) -> None:
+    """The create is accepted: what waited for that goes out, in the order it was asked for."""
+    held = select(HeldCall).where(HeldCall.connection_id == task.connection_id, HeldCall.task_id == task.id)
+    for call in session.scalars(held.order_by(HeldCall.id)).all():
+        send(session, task, call.operation, call.body, now)
+        session.delete(call)
+
+
+def stream_of(task: ProviderTask) -> str:
+    return f"provider_task/{task.id}"
+
+
+def moment(at: datetime) -> str:
+    """A time as the wire writes it, in milliseconds."""
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+_PATHS = {"comment": "comments", "cancel": "cancel", "resubmit": "resubmit"}
+
+
+def _checked(form: Mapping[str, Any], answers: Mapping[str, Any]) -> dict[str, Any]:
+    checked = check_answers(form, {name: answers[name] for name in _ASKED if name in answers})
+    return {name: checked[name] for name in _ASKED if checked.get(name) is not None}
+
+
+def _must_be_usable(session: Session, connection_id: str) -> None:
+    state = session.execute(select(Connection.state).where(Connection.id == connection_id)).scalar_one()
+    if state in (ConnectionState.PENDING, ConnectionState.REVOKED):
+        raise ConnectionNotUsable(state)
+
+
+def _must_be_correctable(task: ProviderTask, resubmits: bool) -> None:
+    if resubmits and task.order_state != "rejected":
+        raise MoveRefused(task.number, "was accepted, and its order is not rejected")
+    if resubmits and task.resubmission == "waiting":
+        raise MoveRefused(task.number, "has a correction under way")
+    if not resubmits and task.submission != "refused":
+        raise MoveRefused(task.number, f"is {task.submission}, only a refused one can be corrected")
+
+
+def _item_of(session: Session, task: ProviderTask) -> CatalogItem:
+    if task.catalog_item_id is None:
+        raise MoveRefused(task.number, "is known from the provider only, so there is no form to correct")
+    try:
+        return catalog.get_item(session, task.catalog_item_id, connection_id=task.connection_id)
+    except NotFound:
+        raise MoveRefused(task.number, "is about a catalog item that is not known here") from None

@@ -1,0 +1,95 @@
+"""What the provider's final answer to one of our calls does here, in the transaction that settles the call."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from bridge.carriers import CallAnswer
+from consumer_sim.models import Comment, ProviderTask
+from consumer_sim.services import catalog, numbers, requests
+
+# Codes of docs/wire.md that answer the operation. A 404 about a task that was accepted is not among them: the two sides
+# disagree then, the call parks, and people look at it.
+_ALWAYS_FINAL = frozenset({"invalid_fields", "idempotency_key_reused"})
+_FINAL = {
+    "submit": {"number_taken", "already_accepted", "revision_superseded", "not_found"},
+    "resubmit": {"not_rejected", "revision_superseded", "illegal_move"},
+    "cancel": {"past_point_of_no_return", "illegal_move"},
+    "comment": {"comment_exists"},
+    "activation": {"not_found", "revision_superseded"},
+}
+
+
+def is_final(operation: str, code: str) -> bool:
+    """Whether a problem with this code settles a call of this operation; anything else says nothing about it."""
+    return code in _ALWAYS_FINAL or code in _FINAL.get(operation, ())
+
+
+def apply_answer(session: Session, answer: CallAnswer, now: datetime) -> None:
+    """Safe to repeat, and silent about a record that is gone: an answer must never be what stops a drain."""
+    if answer.operation == "activation":
+        catalog.settle_activation(session, answer.connection_id, _record_id(answer), _refusal_text(answer))
+        return
+    task = session.get(ProviderTask, (answer.connection_id, _record_id(answer)), with_for_update=True)
+    settle = _SETTLE.get(answer.operation)
+    if task is not None and settle is not None:
+        settle(session, task, answer, now)
+        task.updated_at = now
+
+
+def _settle_submit(session: Session, task: ProviderTask, answer: CallAnswer, now: datetime) -> None:
+    if answer.accepted:
+        task.submission, task.refusal = "accepted", None
+        requests.release_held(session, task, now)
+    elif answer.body.get("revision") != task.revision or task.submission != "waiting":
+        return  # a correction is under way already
+    elif answer.code == "number_taken":
+        free = answer.document.get("next_number")
+        task.number = numbers.next_task_number(
+            session, task.connection_id, free_from=free if isinstance(free, str) else None
+        )
+        task.revision += 1
+        requests.send_create(session, task, now)
+    else:
+        task.submission, task.refusal = "refused", dict(answer.document)
+        if task.cancellation == "waiting":
+            task.cancellation = "accepted"
+            requests.withdraw(session, task, now)
+
+
+def _settle_resubmit(session: Session, task: ProviderTask, answer: CallAnswer, now: datetime) -> None:
+    if answer.body.get("revision") == task.revision:
+        task.resubmission = "accepted" if answer.accepted else "refused"
+        task.refusal = None if answer.accepted else dict(answer.document)
+
+
+def _settle_cancel(session: Session, task: ProviderTask, answer: CallAnswer, now: datetime) -> None:
+    task.cancellation = "accepted" if answer.accepted else "refused"
+    task.cancellation_reason = _refusal_text(answer)
+
+
+def _settle_comment(session: Session, task: ProviderTask, answer: CallAnswer, now: datetime) -> None:
+    comment = session.get(Comment, (answer.connection_id, str(answer.body.get("id"))))
+    if comment is not None:
+        comment.sent, comment.problem = ("accepted" if answer.accepted else "refused"), _refusal_text(answer)
+
+
+_SETTLE: dict[str, Callable[[Session, ProviderTask, CallAnswer, datetime], None]] = {
+    "submit": _settle_submit,
+    "resubmit": _settle_resubmit,
+    "cancel": _settle_cancel,
+    "comment": _settle_comment,
+}
+
+
+def _record_id(answer: CallAnswer) -> str:
+    return answer.stream.partition("/")[2]
+
+
+def _refusal_text(answer: CallAnswer) -> str | None:
+    """What people read; None for an accepted call."""
+    if answer.accepted:
+        return None
+    text = answer.document.get("detail") or answer.document.get("title")
+    return str(text or f"refused: {answer.code}")[:2000]
