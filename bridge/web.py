@@ -158,7 +158,13 @@ class StrictRequest(flask.Request):
     A view that takes more (a batch of events) sets `request.max_content_length` before it reads.
     """
 
-    json_module = _StrictReader
+    @property
+    def json_module(self) -> Any:
+        return _StrictReader
+
+    @json_module.setter
+    def json_module(self, provider: Any) -> None:
+        """Ignored: Flask gives each request the app's provider, which reads leniently."""
 
     @property
     def is_json(self) -> bool:
@@ -254,7 +260,7 @@ class _Metrics:
 def install(app: flask.Flask, *, service: str, error_table: ErrorTable) -> None:
     """Give an app problems, strict JSON, request ids, security headers and metrics; call it before anything else.
 
-    `error_table` says which Problem an error of the services is; of several classes the nearest in the error's MRO wins.
+    `error_table` says which Problem an error of the services is; of several classes the nearest in its MRO wins.
     A page or a view that sets one of the security headers itself keeps what it set.
     """
     app.request_class = StrictRequest
