@@ -97,7 +97,7 @@ class WebhookCarrier:
 
     def _event_at_fault(self, batch: Batch, fault: Fault, deadline_s: float) -> bool:
         """Whether the only event of the batch has failed often enough to ask, by an empty batch, if the connection is well without it."""
-        if batch.size != 1 or fault.outcome is not Outcome.FAILED:
+        if len(batch.items) != 1 or fault.outcome is not Outcome.FAILED:
             return False
         if batch.failures.get(batch.items[0].stream_id, 0) + 1 < self.alone_tries:
             return False

@@ -19,10 +19,10 @@ from redis.retry import Retry
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 
-from bridge import draining
+from bridge import draining, leases, settling
 from bridge.carriers import Carrier
 from bridge.database import Database
-from bridge.draining import Batch, Limits, Result
+from bridge.draining import Batch, Fault, Limits, Result
 from bridge.errors import DatabaseBusy, LeaseLost
 from bridge.vocabulary import FAST_DEADLINE_S, SLOW_DEADLINE_S
 
@@ -109,7 +109,7 @@ class Station:
     def drain(self, connection_id: str, lane: str = MAIN) -> None:
         """Send what is due on this connection for about a second, then leave the rest to the next ring."""
         with self.database.transaction() as session:
-            token = draining.acquire(session, connection_id, limits=self.limits)
+            token = leases.acquire(session, connection_id, lease_s=self.limits.lease_s)
         if token is None:
             return
         try:
@@ -122,46 +122,45 @@ class Station:
         # What was recorded during the last claim rang while we held the lease, and that ring came to nothing: look once more.
         self._silence(connection_id)
         with self.database.reading() as session:
-            more = draining.is_due(session, connection_id, now=self.clock())
+            more = leases.due_connections(session, now=self.clock(), only=connection_id)
         if more and self.bell:
             self.bell.ring(connection_id, SLOW if slow else MAIN)
+
+    def _send_due(self, connection_id: str, token: str, lane: str) -> bool:
+        """True if the connection belongs on the slow lane. Settling a batch and claiming the next share one transaction."""
+        deadline_s = FAST_DEADLINE_S if lane == MAIN else SLOW_DEADLINE_S
+        started = time.monotonic()
+        batch: Batch | None = None
+        result: Result | None = None
+        while True:
+            self._silence(connection_id)
+            with self.database.transaction() as session:
+                now = self.clock()
+                held = leases.renew(session, connection_id, token, lease_s=self.limits.lease_s)
+                if batch and result:
+                    settling.settle(session, held, batch, result, limits=self.limits, now=now)
+                    self.carrier.settled(session, batch, result, now)
+                tired = time.monotonic() - started > _RUN_S
+                if tired or (held.is_slow and lane == MAIN):
+                    return held.is_slow
+                batch = draining.claim(session, held, limits=self.limits, now=now)
+            if batch is None:
+                return held.is_slow
+            result = self.carrier.send(batch, deadline_s=deadline_s)
+            if result.fault:
+                self._tell(connection_id, batch, result.fault)
+
+    def _tell(self, connection_id: str, batch: Batch, fault: Fault) -> None:
+        facts = {"connection_id": connection_id, "outcome": str(fault.outcome), "events": len(batch.items)}
+        log.warning("nothing concluded: %s", fault.detail, extra=facts)
 
     def _release(self, connection_id: str, token: str) -> None:
         """Also after a failure, for the next drain should not have to wait until the lease runs out."""
         try:
             with self.database.transaction() as session:
-                draining.release(session, connection_id, token)
+                leases.release(session, connection_id, token)
         except DatabaseBusy as busy:
             log.warning("the lease is left to run out: %s", busy, extra={"connection_id": connection_id})
-
-    def _send_due(self, connection_id: str, token: str, lane: str) -> bool:
-        """True if the connection belongs on the slow lane."""
-        deadline_s = FAST_DEADLINE_S if lane == MAIN else SLOW_DEADLINE_S
-        started = time.monotonic()
-        while True:
-            self._silence(connection_id)
-            with self.database.transaction() as session:
-                slow = draining.is_slow(session, connection_id, FAST_DEADLINE_S)
-                if slow and lane == MAIN:
-                    return True
-                batch = draining.claim(session, connection_id, token, limits=self.limits, now=self.clock())
-            if batch is None:
-                return slow
-            result = self.carrier.send(batch, deadline_s=deadline_s)
-            self._settle(batch, result)
-            if time.monotonic() - started > _RUN_S:
-                return result.duration_s >= FAST_DEADLINE_S
-
-    def _settle(self, batch: Batch, result: Result) -> None:
-        with self.database.transaction() as session:
-            now = self.clock()
-            draining.settle(session, batch, result, limits=self.limits, now=now)
-            self.carrier.settled(session, batch, result, now)
-        if result.fault:
-            log.warning(
-                "nothing concluded: %s", result.fault.detail,
-                extra={"connection_id": batch.connection.id, "outcome": str(result.fault.outcome), "events": batch.size},
-            )  # fmt: skip
 
     def _silence(self, connection_id: str) -> None:
         if self.bell:
@@ -170,7 +169,7 @@ class Station:
     def sweep(self) -> int:
         """Ring for everything due that nobody drains; drain it here if there is no bell that rings. The number found."""
         with self.database.reading() as session:
-            due = draining.due_connections(session, now=self.clock())
+            due = leases.due_connections(session, now=self.clock())
         for connection_id in due:
             if self.bell is None or not self._ring_again(self.bell, connection_id):
                 self._drain_here(connection_id)
@@ -184,7 +183,7 @@ class Station:
 
     def _drain_here(self, connection_id: str) -> None:
         with self.database.reading() as session:
-            slow = draining.is_slow(session, connection_id, FAST_DEADLINE_S)
+            slow = leases.is_slow(session, connection_id)
         self.drain(connection_id, SLOW if slow else MAIN)
 
 

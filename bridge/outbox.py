@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import case, insert, select, update
+from sqlalchemy import bindparam, case, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -42,6 +42,35 @@ class Rendering:
         return self.tables.get(version)
 
 
+_EVENTS, _STREAMS, _DELIVERIES = OutboxEvent.__table__, Stream.__table__, Delivery.__table__
+_CONNECTIONS = Connection.__table__
+
+# Built once: putting such a statement together costs more than running it.
+_OPEN_CONNECTIONS = (
+    select(_CONNECTIONS.c.id, _CONNECTIONS.c.mapping_version)
+    .where(_CONNECTIONS.c.id.in_(bindparam("wanted", expanding=True)), _CONNECTIONS.c.state != ConnectionState.REVOKED)
+    .order_by(_CONNECTIONS.c.id)
+)
+_ADD_EVENT = insert(_EVENTS).returning(_EVENTS.c.id)
+_ADD_DELIVERIES = insert(_DELIVERIES)
+
+
+def _take_places(dialect: Any) -> Any:
+    """Insert the stream, or count its next sequence on; an idle one becomes due, a waiting or blocked one stays as it is."""
+    statement = dialect.insert(_STREAMS)
+    idle = _STREAMS.c.due_at.is_(None) & _STREAMS.c.blocked_by.is_(None)
+    return statement.on_conflict_do_update(
+        index_elements=[_STREAMS.c.connection_id, _STREAMS.c.stream],
+        set_={
+            "next_sequence": _STREAMS.c.next_sequence + 1,
+            "due_at": case((idle, statement.excluded.due_at), else_=_STREAMS.c.due_at),
+        },
+    ).returning(_STREAMS.c.connection_id, _STREAMS.c.id, _STREAMS.c.next_sequence)
+
+
+_TAKE_PLACES = {"sqlite": _take_places(sqlite), "postgresql": _take_places(postgresql)}
+
+
 @dataclass(frozen=True, slots=True)
 class _Rendered:
     """An event's data for all connections of one mapping version: the text, or why there is none."""
@@ -63,11 +92,8 @@ def record_event(
     if not wanted:
         return
     rendering: Rendering = session.info["outbox"]
-    connections = session.execute(
-        select(Connection.id, Connection.mapping_version)
-        .where(Connection.id.in_(wanted), Connection.state != ConnectionState.REVOKED)
-        .order_by(Connection.id)
-    ).all()
+    session.flush()
+    connections = session.connection().execute(_OPEN_CONNECTIONS, {"wanted": wanted}).all()
     if not connections:
         return
     versions = {version for _, version in connections}
@@ -162,32 +188,19 @@ class _Fact:
         values = {
             "type": self._type, "stream": stream, "data": data_text, "origin": origin, "traceparent": traceparent, "occurred_at": now,
         }  # fmt: skip
-        self._event_id = session.execute(insert(OutboxEvent).values(values).returning(OutboxEvent.id)).scalar_one()
+        self._connection = session.connection()
+        self._event_id = self._connection.execute(_ADD_EVENT, values).scalar_one()
 
     def take_sequences(self, connection_ids: list[str]) -> dict[str, tuple[int, int]]:
         """The stream's row id and the next sequence per connection. The ids must be sorted: that is the order of the locks."""
-        dialect = postgresql if self._session.get_bind().dialect.name == "postgresql" else sqlite
         new = [
             {
-                "connection_id": c,
-                "stream": self._stream,
-                "next_sequence": 2,
-                "head": 1,
-                "due_at": self._now,
+                "connection_id": c, "stream": self._stream, "next_sequence": 2, "head": 1, "due_at": self._now, "failures": 0,
                 "digest": bytes(32),
             }
             for c in connection_ids
-        ]
-        idle = Stream.due_at.is_(None) & Stream.blocked_by.is_(None)
-        statement = dialect.insert(Stream).values(new)
-        statement = statement.on_conflict_do_update(
-            index_elements=[Stream.connection_id, Stream.stream],
-            set_={
-                "next_sequence": Stream.next_sequence + 1,
-                "due_at": case((idle, statement.excluded.due_at), else_=Stream.due_at),
-            },
-        )
-        rows = self._session.execute(statement.returning(Stream.connection_id, Stream.id, Stream.next_sequence))
+        ]  # fmt: skip
+        rows = self._connection.execute(_TAKE_PLACES[self._connection.dialect.name], new)
         return {connection_id: (stream_id, following - 1) for connection_id, stream_id, following in rows}
 
     def row(self, connection_id: str, stream_id: int, sequence: int, delivery_id: str) -> dict[str, Any]:
@@ -197,7 +210,7 @@ class _Fact:
         }  # fmt: skip
 
     def insert(self, rows: list[dict[str, Any]]) -> None:
-        self._session.execute(insert(Delivery), rows)
+        self._connection.execute(_ADD_DELIVERIES, rows)
         self._session.info.setdefault("due", set()).update(row["connection_id"] for row in rows)
 
 

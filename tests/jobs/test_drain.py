@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from bridge import draining, outbox
+from bridge import leases, outbox
 from bridge.database import Database
 from bridge.errors import LeaseLost
 from bridge.identity import Keyring
@@ -298,27 +298,24 @@ def test_a_slow_consumer_leaves_the_fast_lane_and_is_served_on_the_slow_one(exch
 
 
 def test_only_one_drain_holds_the_lease_until_it_runs_out_by_the_databases_clock(exchange: Exchange) -> None:
-    limits = draining.Limits(lease_s=0.3)
     with exchange.database.transaction() as session:
-        first = draining.acquire(session, exchange.connection_id, limits=limits)
+        first = leases.acquire(session, exchange.connection_id, lease_s=0.3)
         assert first
-        assert draining.acquire(session, exchange.connection_id, limits=limits) is None
+        assert leases.acquire(session, exchange.connection_id, lease_s=0.3) is None
     time.sleep(0.35)
     with exchange.database.transaction() as session:
-        second = draining.acquire(session, exchange.connection_id, limits=limits)
-        assert second
+        assert leases.acquire(session, exchange.connection_id, lease_s=0.3)
     with exchange.database.transaction() as session, pytest.raises(LeaseLost):
-        draining.claim(session, exchange.connection_id, first, limits=limits, now=datetime.now(UTC))
+        leases.renew(session, exchange.connection_id, first, lease_s=0.3)
 
 
 def test_a_deadline_further_away_than_one_lease_counts_as_over(exchange: Exchange) -> None:
     """The clock was set back after the lease was taken."""
-    limits = draining.Limits(lease_s=30)
     with exchange.database.transaction() as session:
-        draining.acquire(session, exchange.connection_id, limits=limits)
+        leases.acquire(session, exchange.connection_id, lease_s=30)
         session.execute(update(Lease).values(deadline_s=Lease.deadline_s + 3600))
     with exchange.database.transaction() as session:
-        assert draining.acquire(session, exchange.connection_id, limits=limits)
+        assert leases.acquire(session, exchange.connection_id, lease_s=30)
 
 
 def test_a_drain_that_lost_its_lease_while_sending_writes_nothing(exchange: Exchange) -> None:

@@ -1,0 +1,208 @@
+"""What came of a batch, written down: streams advance, wait or stop, and the connection's breaker learns."""
+
+import random
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import ColumnElement, bindparam, case, insert, update
+from sqlalchemy.orm import Session
+
+from bridge import backoff, digest, leases
+from bridge.backoff import Outcome
+from bridge.draining import Batch, Fault, Item, Limits, Result
+from bridge.envelope import Judgement
+from bridge.leases import Held
+from bridge.models import Attempt, Connection, Delivery, Stream
+from bridge.vocabulary import ADVANCING, BATCH_LIMIT_EVENTS, ConnectionState, Verdict
+
+_REFUSED_PAUSE_S = 5.0
+_STREAMS, _DELIVERIES = Stream.__table__, Delivery.__table__
+_ADVANCE = (
+    update(_STREAMS)
+    .where(_STREAMS.c.id == bindparam("b_id"))
+    .values(
+        head=bindparam("b_head"),
+        digest=bindparam("b_digest"),
+        failures=0,
+        failed_at=None,
+        due_at=case(
+            (_STREAMS.c.next_sequence > bindparam("b_head"), bindparam("b_now", type_=_STREAMS.c.due_at.type)),
+            else_=None,
+        ),
+    )
+)
+_MARK_DONE = (
+    update(_DELIVERIES)
+    .where(_DELIVERIES.c.id.in_(bindparam("b_ids", expanding=True)))
+    .values(
+        state=case((_DELIVERIES.c.original_id.is_not(None), "skipped"), else_="delivered"),
+        error=None,
+        settled_at=bindparam("b_now"),
+    )
+)
+_ADD_ATTEMPT = insert(Attempt.__table__)
+
+
+def settle(session: Session, held: Held, batch: Batch, result: Result, *, limits: Limits, now: datetime) -> None:
+    """Write what was learnt about the batch, under the renewed lease `held`, which learns too."""
+    advanced = _settle_streams(session, batch, result, limits, now)
+    fault = result.fault
+    if fault is None and not advanced:  # else a receiver that refuses everything would be asked without end
+        fault = Fault(Outcome.FAILED, "no event of the batch was applied")
+    _learn(held, result, fault, now)
+    if result.fault and len(batch.items) == 1 and result.fault.outcome is Outcome.FAILED:
+        _blame_event(session, held, batch, result, result.fault, limits, now)
+    leases.learn(session, held)
+    attempt = {
+        "connection_id": held.connection_id, "started_at": result.started_at, "duration_s": result.duration_s,
+        "events": len(batch.items), "outcome": str(fault.outcome if fault else Outcome.JUDGED),
+        "status": fault.status if fault else 200, "detail": fault.detail[:2000] if fault else None,
+    }  # fmt: skip
+    session.connection().execute(_ADD_ATTEMPT, attempt)
+
+
+def _settle_streams(session: Session, batch: Batch, result: Result, limits: Limits, now: datetime) -> bool:
+    """True when at least one stream advanced."""
+    done: list[Item] = []
+    moved: list[dict[str, Any]] = []
+    for stream_id, group in groupby(batch.items, key=lambda item: item.stream_id):
+        accepted, stopper = _split(list(group), result.judgements)
+        if accepted:
+            rolled = batch.digests[stream_id]
+            for item in accepted:
+                rolled = digest.extend(rolled, *_applied(item, result.judgements[item.id]))
+            moved.append({"b_id": stream_id, "b_head": accepted[-1].sequence + 1, "b_digest": rolled, "b_now": now})
+            done += accepted
+        if stopper:
+            failures = 0 if accepted else batch.failures[stream_id]
+            # The stream's head is moved first, for what holds it must have the last word on when it is due.
+            if accepted:
+                session.connection().execute(_ADVANCE, [moved.pop()])
+            _hold(session, batch.connection, stopper, result.judgements[stopper.id], failures, limits, now)
+    if moved:
+        session.connection().execute(_ADVANCE, sorted(moved, key=lambda row: int(row["b_id"])))
+    if done:
+        session.connection().execute(_MARK_DONE, {"b_ids": [item.id for item in done], "b_now": now})
+    return bool(done)
+
+
+def _split(items: Sequence[Item], judgements: Mapping[str, Judgement]) -> tuple[list[Item], Item | None]:
+    """The items that went through, and the first one that was judged and did not."""
+    accepted: list[Item] = []
+    for item in items:
+        judgement = judgements.get(item.id)
+        if judgement is None:
+            return accepted, None
+        if judgement.verdict not in ADVANCING and not _tombstone_was_needless(item, judgement):
+            return accepted, item
+        accepted.append(item)
+    return accepted, None
+
+
+def _tombstone_was_needless(item: Item, judgement: Judgement) -> bool:
+    """The receiver had applied the event that was then given up: it is delivered after all."""
+    return (
+        judgement.verdict is Verdict.CONFLICT
+        and item.original_id is not None
+        and judgement.applied_id == item.original_id
+    )
+
+
+def _applied(item: Item, judgement: Judgement) -> tuple[str, str]:
+    if judgement.verdict is Verdict.CONFLICT and judgement.applied_id and judgement.applied_contenthash:
+        return judgement.applied_id, judgement.applied_contenthash
+    return item.id, item.contenthash
+
+
+def _hold(
+    session: Session,
+    connection: Connection,
+    item: Item,
+    judgement: Judgement,
+    failures: int,
+    limits: Limits,
+    now: datetime,
+) -> None:
+    """The stream stops at `item`: for a while, until people act, or with the whole connection."""
+    failures += 1
+    said = f"{judgement.verdict}: {judgement.reason or 'no reason given'}"
+    if judgement.verdict is Verdict.REJECTED and failures >= limits.rejected_tries:
+        _park(session, item, said)
+        return
+    if judgement.verdict is Verdict.CONFLICT:
+        _stop(
+            session,
+            connection.id,
+            f"{item.stream} #{item.sequence}: {judgement.applied_id} was applied there, we sent {item.id}",
+        )
+    base_s = limits.rejected_pause_s if judgement.verdict is Verdict.REJECTED else limits.busy_pause_s
+    _pause(session, item, failures, base_s, said, now)
+
+
+def _stop(session: Session, connection_id: str, reason: str) -> None:
+    """The sides disagree on what happened: nothing more is sent until people have looked."""
+    active = (Connection.id == connection_id) & (Connection.state == ConnectionState.ACTIVE)
+    session.execute(update(Connection).where(active).values(state=ConnectionState.DIVERGED, state_reason=reason))
+
+
+def _blame_event(
+    session: Session, held: Held, batch: Batch, result: Result, fault: Fault, limits: Limits, now: datetime
+) -> None:
+    """An event failed alone: let other streams go first, and park it once the connection is known to be well without it."""
+    item = batch.items[0]
+    failures = batch.failures[item.stream_id] + 1
+    if result.event_at_fault and failures >= limits.alone_tries:
+        _park(session, item, f"fails alone while probes succeed: {fault.detail}")
+        held.failures, held.failing_since, held.not_before = 0, None, None
+    else:
+        _pause(session, item, failures, limits.busy_pause_s, fault.detail, now)
+
+
+def _park(session: Session, item: Item, error: str) -> None:
+    """People must look at this delivery; later ones of its stream wait behind it."""
+    session.connection().execute(update(_DELIVERIES).where(_is(item)).values(state="parked", error=error[:2000]))
+    rest = (
+        update(_STREAMS)
+        .where(_STREAMS.c.id == item.stream_id)
+        .values(due_at=None, blocked_by=item.sequence, failures=0)
+    )
+    session.connection().execute(rest)
+
+
+def _pause(session: Session, item: Item, failures: int, base_s: float, error: str, now: datetime) -> None:
+    until = now + timedelta(seconds=backoff.stream_pause_s(base_s, failures, random.random()))  # noqa: S311 - jitter
+    session.connection().execute(update(_DELIVERIES).where(_is(item)).values(error=error[:2000]))
+    first = case(
+        (_STREAMS.c.failed_at.is_(None), bindparam("b_now", now, type_=_STREAMS.c.due_at.type)),
+        else_=_STREAMS.c.failed_at,
+    )
+    wait = (
+        update(_STREAMS).where(_STREAMS.c.id == item.stream_id).values(due_at=until, failures=failures, failed_at=first)
+    )
+    session.connection().execute(wait)
+
+
+def _is(item: Item) -> ColumnElement[bool]:
+    return (_DELIVERIES.c.stream_id == item.stream_id) & (_DELIVERIES.c.sequence == item.sequence)
+
+
+def _learn(held: Held, result: Result, fault: Fault | None, now: datetime) -> None:
+    held.last_duration_s = result.duration_s
+    if fault is None:
+        held.batch_limit = min(max(held.batch_limit, 1) * 2, BATCH_LIMIT_EVENTS)
+        held.failures, held.failing_since, held.not_before, held.last_error = 0, None, None, None
+        held.last_success_at = now
+        return
+    held.last_error = fault.detail[:2000]
+    if fault.outcome is Outcome.SLOW:
+        return
+    held.failures += 1
+    held.failing_since = held.failing_since or now
+    if result.fault:
+        held.batch_limit = 1
+    failing_for_s = (now - held.failing_since).total_seconds()
+    pause_s = backoff.probe_pause_s(held.failures, failing_for_s, random.random())  # noqa: S311 - jitter
+    floor_s = _REFUSED_PAUSE_S if fault.outcome is Outcome.REFUSED else fault.retry_after_s or 0.0
+    held.not_before = now + timedelta(seconds=max(pause_s, floor_s))
