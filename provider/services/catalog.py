@@ -1,0 +1,160 @@
+"""Offerings and specifications: published, they become remote catalog items; retired, they end them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from provider.domain.catalog import (
+    CATALOG_MOVES,
+    CatalogState,
+    Characteristic,
+    CharacteristicType,
+    Child,
+    Option,
+    ServiceType,
+    SpecificationKind,
+    build_form,
+    generates_remote_record_producer,
+)
+from provider.domain.catalog import Specification as SpecificationValue
+from provider.domain.errors import Conflict, FieldError, InvalidFields, NotFound
+from provider.domain.order_tasks import DEFAULT_TEMPLATES, TaskTemplate
+from provider.models.catalog import ProductOffering, RemoteRecordProducer, Specification
+from provider.services.audit import record_audit
+from provider.services.connections import as_id
+from provider.services.entitlements import lock_guard
+from provider.services.producers import draft_producer, retire_revisions
+
+
+def publish_offering(session: Session, offering_id: str, actor: str, now: datetime) -> ProductOffering:
+    """In draft to published. A sellable offering for the service exchange drafts its remote record producer.
+
+    Raises NotFound, IllegalMove, or Conflict while its specification is not published.
+    """
+    lock_guard(session)
+    offering = _get_offering(session, offering_id)
+    specification = session.get_one(Specification, offering.specification_id)
+    if specification.lifecycle_state != CatalogState.PUBLISHED:
+        message = f"specification {specification.name} is {specification.lifecycle_state}; publish it first"
+        raise Conflict("specification_not_published", message, specification_id=specification.id)
+    _move(offering, CatalogState.PUBLISHED)
+    record_audit(session, actor, "offering.publish", f"product_offering/{offering.id}", now)
+    if generates_remote_record_producer(channels=offering.channels, sellable=offering.sellable):
+        draft_producer(session, specification, offering, build_form(load_specification(session, specification.id)))
+    return offering
+
+
+def publish_specification(session: Session, specification_id: str, actor: str, now: datetime) -> Specification:
+    """In draft to published. A customer-facing service for the exchange drafts its remote record producer."""
+    lock_guard(session)
+    specification = _get_specification(session, specification_id)
+    _move(specification, CatalogState.PUBLISHED)
+    form = build_form(load_specification(session, specification.id))
+    record_audit(session, actor, "specification.publish", f"specification/{specification.id}", now)
+    service_type = ServiceType(specification.service_type) if specification.service_type else None
+    if generates_remote_record_producer(channels=specification.channels, service_type=service_type):
+        draft_producer(session, specification, None, form)
+    return specification
+
+
+def retire_offering(session: Session, offering_id: str, actor: str, now: datetime) -> ProductOffering:
+    """Published to retired; its catalog items are withdrawn at once. Open orders and products go on."""
+    lock_guard(session)
+    offering = _get_offering(session, offering_id)
+    _move(offering, CatalogState.RETIRED)
+    record_audit(session, actor, "offering.retire", f"product_offering/{offering.id}", now)
+    _retire_items(session, RemoteRecordProducer.product_offering_id == offering.id, actor, now)
+    return offering
+
+
+def retire_specification(session: Session, specification_id: str, actor: str, now: datetime) -> Specification:
+    """Published to retired, with the catalog items made of the specification itself; offerings retire on their own."""
+    lock_guard(session)
+    specification = _get_specification(session, specification_id)
+    _move(specification, CatalogState.RETIRED)
+    record_audit(session, actor, "specification.retire", f"specification/{specification.id}", now)
+    own = (RemoteRecordProducer.specification_id == specification.id) & (RemoteRecordProducer.kind == "service")
+    _retire_items(session, own, actor, now)
+    return specification
+
+
+def load_specification(session: Session, specification_id: str) -> SpecificationValue:
+    """A stored specification with all it bundles, as the rules want it. Raises InvalidFields if it contains itself."""
+    return _load(session, specification_id, ())
+
+
+def characteristic_value(row: Mapping[str, Any]) -> Characteristic:
+    """A stored characteristic as the rules want it."""
+    default = row["default"]
+    return Characteristic(
+        key=row["key"],
+        name=row["name"],
+        type=CharacteristicType(row["type"]),
+        options=tuple(Option(option["value"], option["label"]) for option in row["options"]),
+        mandatory=row["mandatory"],
+        default=tuple(default) if isinstance(default, list) else default,
+        min_cardinality=row["min_cardinality"],
+        max_cardinality=row["max_cardinality"],
+        description=row["description"],
+    )
+
+
+def template_value(row: Mapping[str, Any]) -> TaskTemplate:
+    """A stored task template as the rules want it."""
+    return TaskTemplate(row["key"], row["name"], tuple(row["depends_on"]), row["point_of_no_return"])
+
+
+def _load(session: Session, specification_id: str, above: tuple[str, ...]) -> SpecificationValue:
+    if specification_id in above:
+        raise InvalidFields([FieldError("/children", "cycle", "a specification cannot contain itself")])
+    row = session.get_one(Specification, specification_id)
+    children = tuple(
+        Child(
+            key=child["key"],
+            specification=_load(session, child["specification_id"], (*above, specification_id)),
+            mandatory=child["mandatory"],
+            default_selected=child["default_selected"],
+            min_quantity=child["min_quantity"],
+            max_quantity=child["max_quantity"],
+        )
+        for child in row.children
+    )
+    return SpecificationValue(
+        id=row.id,
+        name=row.name,
+        version=row.version,
+        kind=SpecificationKind(row.kind),
+        service_type=ServiceType(row.service_type) if row.service_type else None,
+        characteristics=tuple(characteristic_value(c) for c in row.characteristics if c.get("configurable", True)),
+        children=children,
+        task_templates=tuple(template_value(task) for task in row.task_templates) or DEFAULT_TEMPLATES,
+    )
+
+
+def _get_offering(session: Session, offering_id: str) -> ProductOffering:
+    query = select(ProductOffering).where(ProductOffering.id == as_id("product offering", offering_id))
+    offering = session.execute(query.with_for_update()).scalar_one_or_none()
+    if offering is None:
+        raise NotFound("product offering", offering_id)
+    return offering
+
+
+def _get_specification(session: Session, specification_id: str) -> Specification:
+    query = select(Specification).where(Specification.id == as_id("specification", specification_id))
+    specification = session.execute(query.with_for_update()).scalar_one_or_none()
+    if specification is None:
+        raise NotFound("specification", specification_id)
+    return specification
+
+
+def _move(entry: ProductOffering | Specification, wanted: CatalogState) -> None:
+    current = next(state for state in CatalogState if state == entry.lifecycle_state)
+    entry.lifecycle_state = CATALOG_MOVES.move(current, wanted)
+
+
+def _retire_items(session: Session, which: Any, actor: str, now: datetime) -> None:
+    found = session.execute(select(RemoteRecordProducer).where(which).with_for_update()).scalars().all()
+    retire_revisions(session, found, actor, now)
