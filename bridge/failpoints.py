@@ -1,7 +1,8 @@
-"""Where a process dies or fails on demand: named places that crash tests arm from outside. Unarmed, a place costs a look at one variable.
+"""Where a process dies or fails on demand: named places that crash tests arm from outside. Unarmed, a place costs a
+look at one variable.
 
-The setting is `name:action[:nth]`, several separated by commas. `action` is `kill` (SIGKILL to this process) or `raise`; `nth`, from 1,
-counts how often this process passes the place, so that a test can kill the third batch.
+The setting is `name:action[:nth]`, several separated by commas. `action` is `kill` (SIGKILL to this process) or
+`raise`; `nth`, from 1, counts how often this process passes the place, so that a test can kill the third batch.
 """
 
 import os
@@ -29,7 +30,9 @@ _counting = threading.Lock()
 
 
 def install(text: str) -> None:
-    """Arm the places named in `text`, and no others. Called once at the start of a process; ValueError if it cannot be read."""
+    """Arm the places named in `text`, and no others. Called once at the start of a process; ValueError if it cannot
+    be read.
+    """
     armed = {}
     for entry in filter(None, text.split(",")):
         name, _, rest = entry.partition(":")

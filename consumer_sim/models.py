@@ -1,7 +1,8 @@
-"""What a consumer keeps: the items it was offered, the requests it made, what it was told of them, and the products it has.
+"""What a consumer keeps: the items it was offered, the requests it made, what it was told of them, and the products
+it has.
 
-Records of the other side are known by (connection, id): two providers may use the same id without touching each other's record.
-The engine's tables are in `bridge.models`.
+Records of the other side are known by (connection, id): two providers may use the same id without touching each
+other's record. The engine's tables are in `bridge.models`.
 """
 
 from datetime import datetime
@@ -22,7 +23,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     text,
-)  # fmt: skip
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -48,8 +49,8 @@ class Base(DeclarativeBase):
 
 
 class ProviderConnection(Base):
-    """Connecting to one provider, from the token to the proof. Its id is in our callback URL, which is told before the wire's
-    connection id is known; that one follows in `connection_id`."""
+    """Connecting to one provider, from the token to the proof. Its id is in our callback URL, which is told before
+    the wire's connection id is known; that one follows in `connection_id`."""
 
     __tablename__ = "provider_connections"
     __table_args__ = (_one_of("step", ("complete", "verify", "done")), UniqueConstraint("connection_id"))
@@ -114,7 +115,8 @@ class CatalogItem(Base):
 
 
 class ProviderTask(Base):
-    """One request, here and at the provider under the same id and number. `revision` counts what was sent of it, corrections included.
+    """One request, here and at the provider under the same id and number. `revision` counts what was sent of it,
+    corrections included.
 
     A placeholder stands for a task the provider tells of but this database does not know, as after a restore.
     """
@@ -127,10 +129,14 @@ class ProviderTask(Base):
         CheckConstraint("number is not null or placeholder", name="number"),
         Index("ix_provider_tasks_id", "id"),
         Index(
-            "uq_provider_tasks_number", "connection_id", "number", unique=True,
-            postgresql_where=text("not placeholder"), sqlite_where=text("not placeholder"),
+            "uq_provider_tasks_number",
+            "connection_id",
+            "number",
+            unique=True,
+            postgresql_where=text("not placeholder"),
+            sqlite_where=text("not placeholder"),
         ),
-    )  # fmt: skip
+    )
 
     connection_id: Mapped[str] = mapped_column(ForeignKey(Connection.id), primary_key=True)
     id: Mapped[str] = mapped_column(Id, primary_key=True)
@@ -149,8 +155,6 @@ class ProviderTask(Base):
     cancellation: Mapped[str | None] = mapped_column(String(10))
     cancellation_reason: Mapped[str | None] = mapped_column(Text)
     """Why the provider refuses to cancel."""
-    problem: Mapped[str | None] = mapped_column(Text)
-    """What the two sides disagree about; people must look."""
     state: Mapped[str | None] = mapped_column(String(40))
     state_label: Mapped[str | None] = mapped_column(String(255))
     order_number: Mapped[str | None] = mapped_column(String(40))

@@ -1,1 +1,3 @@
-"""Use cases of the consumer: write and record the call. They never commit, enqueue, or see Flask; only connecting sends."""
+"""Use cases of the consumer: write and record the call. They never commit, enqueue, or see Flask; only connecting
+sends.
+"""

@@ -15,10 +15,10 @@ from bridge.inbox import Rejection
 from bridge.outbox import record_call
 from bridge.vocabulary import EXCHANGE_PATH, EventType
 from consumer_sim.models import CatalogItem, ProviderConnection
-from consumer_sim.services import fields, forms, writing
+from consumer_sim.services import fields, forms, pages, writing
 from consumer_sim.services.errors import ItemNotOrderable, NotFound
 
-_RULES = {
+_RULES: Mapping[str, fields.Rules] = {
     EventType.CATALOG_ITEM_CHANGED: {
         "item_id": fields.uuid,
         "revision": fields.number_from(1),
@@ -31,12 +31,14 @@ _RULES = {
     },
     EventType.CATALOG_ITEM_REMOVED: {"item_id": fields.uuid, "reason": fields.text(40)},
 }
-_RECORD = dict.fromkeys(_RULES, "item_id")
+_RECORD: Mapping[str, str] = dict.fromkeys(_RULES, "item_id")
 _COLUMNS = tuple(column.name for column in CatalogItem.__table__.columns)
 
 
 class CatalogItemHandler:
-    """Keeps each item as the events of the batch leave it, in three statements, and one call more for each item activated at once."""
+    """Keeps each item as the events of the batch leave it, in three statements, and one call more for each item
+    activated at once.
+    """
 
     def check(self, session: Session, connection_id: str, events: Sequence[Event]) -> Mapping[str, Rejection]:
         return fields.rejections(events, _RULES, _RECORD)
@@ -82,6 +84,11 @@ def get_item(session: Session, item_id: str, *, connection_id: str | None = None
     return item
 
 
+def list_items(session: Session, *, after: str | None, limit: int) -> tuple[list[CatalogItem], str | None]:
+    """All items ever offered and still known, removed ones included."""
+    return pages.read_page(session, select(CatalogItem), CatalogItem.id, after=after, limit=limit)
+
+
 def activate_item(session: Session, item: CatalogItem, *, now: datetime) -> None:
     """Open the newest revision for ordering and tell the provider. Raises ItemNotOrderable for a removed item."""
     _must_be_offered(item)
@@ -90,7 +97,9 @@ def activate_item(session: Session, item: CatalogItem, *, now: datetime) -> None
 
 
 def deactivate_item(session: Session, item: CatalogItem, *, now: datetime) -> None:
-    """Close the item for ordering and tell the provider; open requests go on. Raises ItemNotOrderable for a removed item."""
+    """Close the item for ordering and tell the provider; open requests go on. Raises ItemNotOrderable for a removed
+    item.
+    """
     _must_be_offered(item)
     item.state = "inactive"
     _tell(session, item, "inactive", item.active_revision or item.revision, now)

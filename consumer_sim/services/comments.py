@@ -15,7 +15,7 @@ from consumer_sim.models import Comment, ProviderTask
 from consumer_sim.services import fields, requests, tasks, writing
 from consumer_sim.services.errors import MoveRefused
 
-_RULES = {
+_RULES: Mapping[str, fields.Rules] = {
     EventType.COMMENT_ADDED: {
         "task_id": fields.uuid,
         "comment_id": fields.uuid,
@@ -25,11 +25,13 @@ _RULES = {
     }
 }
 _AUTHOR = {"name": fields.text(255), "company": fields.or_null(fields.text(255, least=0))}
-_RECORD = {EventType.COMMENT_ADDED: "task_id"}
+_RECORD: Mapping[str, str] = {EventType.COMMENT_ADDED: "task_id"}
 
 
 class CommentHandler:
-    """Adds each comment once, in two statements; one of our own that comes back, as after a restore of the provider, changes nothing."""
+    """Adds each comment once, in two statements; one of our own that comes back, as after a restore of the provider,
+    changes nothing.
+    """
 
     def check(self, session: Session, connection_id: str, events: Sequence[Event]) -> Mapping[str, Rejection]:
         found = fields.rejections(events, _RULES, _RECORD)
@@ -55,9 +57,16 @@ def add_comment(
         raise MoveRefused(task.number, "was withdrawn")
     created_at = now.replace(microsecond=now.microsecond // 1000 * 1000)
     comment = Comment(
-        connection_id=task.connection_id, id=str(uuid4()), task_id=task.id, author_name=author_name, author_company=company, text=text,
-        created_at=created_at, own=True, sent="waiting",
-    )  # fmt: skip
+        connection_id=task.connection_id,
+        id=str(uuid4()),
+        task_id=task.id,
+        author_name=author_name,
+        author_company=company,
+        text=text,
+        created_at=created_at,
+        own=True,
+        sent="waiting",
+    )
     session.add(comment)
     body = {"id": comment.id, "text": text, "author": {"name": author_name}, "created_at": requests.moment(created_at)}
     requests.send(session, task, "comment", body, now)
@@ -76,7 +85,13 @@ def get_comments(session: Session, connection_id: str, task_ids: Sequence[str]) 
 def _row(connection_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
     author = data["author"]
     return {
-        "connection_id": connection_id, "id": data["comment_id"], "task_id": data["task_id"], "author_name": author["name"],
-        "author_company": author.get("company"), "text": data["text"], "created_at": fields.parse_time(data["created_at"]),
-        "own": False, "sent": None,
-    }  # fmt: skip
+        "connection_id": connection_id,
+        "id": data["comment_id"],
+        "task_id": data["task_id"],
+        "author_name": author["name"],
+        "author_company": author.get("company"),
+        "text": data["text"],
+        "created_at": fields.parse_time(data["created_at"]),
+        "own": False,
+        "sent": None,
+    }

@@ -1,7 +1,7 @@
 """How an instance becomes connected: complete the registration, fetch a token, prove that events arrive.
 
-Each step is written down when it succeeded, and says why when it did not, so that connecting can be taken up again at any point. No
-transaction is open while the provider is asked: it calls back in the middle of the last step.
+Each step is written down when it succeeded, and says why when it did not, so that connecting can be taken up again at
+any point. No transaction is open while the provider is asked: it calls back in the middle of the last step.
 """
 
 import json
@@ -85,9 +85,13 @@ class Connector:
         connecting = link.connecting
         token = self.keyring.open(Connection(id=connecting.id, secrets=connecting.token))["token"]
         body = {
-            "token": token, "instance_id": self.identity.id, "name": self.identity.name, "callback_url": self._callback(connecting),
-            "number_prefix": connecting.requested_prefix, "version": "1.0",
-        }  # fmt: skip
+            "token": token,
+            "instance_id": self.identity.id,
+            "name": self.identity.name,
+            "callback_url": self._callback(connecting),
+            "number_prefix": connecting.requested_prefix,
+            "version": "1.0",
+        }
         document = self._call(connecting, "/registrations/complete", {}, body, (201, 200))
         wrong = fields.faults(document, _COMPLETED) or fields.faults(document["provider"], _PROVIDER)
         if wrong:
@@ -116,14 +120,25 @@ class Connector:
         return True
 
     def _call(
-        self, connecting: ProviderConnection, path: str, headers: Mapping[str, str], body: Mapping[str, Any], good: tuple[int, ...]
-    ) -> dict[str, Any]:  # fmt: skip
+        self,
+        connecting: ProviderConnection,
+        path: str,
+        headers: Mapping[str, str],
+        body: Mapping[str, Any],
+        good: tuple[int, ...],
+    ) -> dict[str, Any]:
         reply = self.sender.send(
-            "POST", f"{connecting.provider_url}{EXCHANGE_PATH}{path}", body=json.dumps(body).encode(), deadline_s=_DEADLINE_S,
+            "POST",
+            f"{connecting.provider_url}{EXCHANGE_PATH}{path}",
+            body=json.dumps(body).encode(),
+            deadline_s=_DEADLINE_S,
             headers={
-                "Content-Type": "application/json", HEADER_INSTANCE: self.identity.id, HEADER_EPOCH: self.identity.epoch, **headers,
+                "Content-Type": "application/json",
+                HEADER_INSTANCE: self.identity.id,
+                HEADER_EPOCH: self.identity.epoch,
+                **headers,
             },
-        )  # fmt: skip
+        )
         if reply.status not in good:
             raise _refusal(reply)
         return read_json(reply)

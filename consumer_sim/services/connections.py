@@ -85,3 +85,12 @@ def set_auto_activate(session: Session, link: Link, auto_activate: bool, *, now:
     )
     for item in session.scalars(waiting.order_by(CatalogItem.id).with_for_update()).all():
         catalog.activate_item(session, item, now=now)
+
+
+def get_connected_id(session: Session, link_id: str | None) -> str:
+    """The wire's id of a connection, of the oldest if none is named. Raises NotFound."""
+    links = [get_link(session, link_id)] if link_id else get_links(session)
+    for link in links:
+        if link.connection is not None:
+            return link.connection.id
+    raise NotFound("connection", link_id or "yet")

@@ -1,7 +1,9 @@
-"""How the receiver misbehaves on purpose. The switch is a row, so that all processes of the instance agree, and counts itself down.
+"""How the receiver misbehaves on purpose. The switch is a row, so that all processes of the instance agree, and
+counts itself down.
 
-Modes: `slow` (answers after `seconds`), `error` (answers `status`), `offline` (503 without a look at the batch), `lose_answer` (applies,
-then breaks the connection), `reject` (judges events of `type` or of `stream` rejected). Without a row all is well.
+Modes: `slow` (answers after `seconds`), `error` (answers `status`), `offline` (503 without a look at the batch),
+`lose_answer` (applies, then breaks the connection), `reject` (judges events of `type` or of `stream` rejected).
+Without a row all is well.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,9 +51,14 @@ def set_fault(session: Session, fault: Fault) -> None:
     if fault.mode != "ok":
         session.add(
             FaultSwitch(
-                mode=fault.mode, times=fault.times, seconds=fault.seconds, status=fault.status, type=fault.type, stream=fault.stream
+                mode=fault.mode,
+                times=fault.times,
+                seconds=fault.seconds,
+                status=fault.status,
+                type=fault.type,
+                stream=fault.stream,
             )
-        )  # fmt: skip
+        )
 
 
 def use_fault(session: Session, fault: Fault) -> bool:

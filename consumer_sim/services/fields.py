@@ -1,4 +1,5 @@
-"""Is the data of an event what `docs/wire.md` promises? Checked by hand: a schema library would cost ten times the rest of an event.
+"""Is the data of an event what `docs/wire.md` promises? Checked by hand: a schema library would cost ten times the
+rest of an event.
 
 Each check is a function from a value to what is wrong with it, or None.
 """
@@ -76,7 +77,9 @@ def or_null(check: Check) -> Check:
 
 
 def parse_time(value: str) -> datetime | None:
-    """The aware time, or None for a text that is not one or lies outside the years that both databases can hold in UTC."""
+    """The aware time, or None for a text that is not one or lies outside the years that both databases can hold in
+    UTC.
+    """
     try:
         found = datetime.fromisoformat(value)
     except ValueError:

@@ -6,9 +6,19 @@ from typing import Any
 from consumer_sim.services import fields
 
 _TYPES = (
-    "text", "multiline_text", "integer", "decimal", "boolean", "choice", "multiple_choice", "date", "datetime", "email", "url",
+    "text",
+    "multiline_text",
+    "integer",
+    "decimal",
+    "boolean",
+    "choice",
+    "multiple_choice",
+    "date",
+    "datetime",
+    "email",
+    "url",
     "ip_address",
-)  # fmt: skip
+)
 _NODES_LIMIT = 2000
 _count = fields.or_null(fields.number_from(0))
 
@@ -35,10 +45,15 @@ def _object(rules: fields.Rules) -> fields.Check:
 _option = _object({"value": fields.text(255, least=0), "label": fields.text(255, least=0)})
 _variable_members = _object(
     {
-        "key": fields.text(255), "label": fields.text(255), "type": fields.choice(*_TYPES), "mandatory": fields.boolean,
-        "options": _list_of(_option), "min_cardinality": fields.number_from(0), "max_cardinality": _count,
+        "key": fields.text(255),
+        "label": fields.text(255),
+        "type": fields.choice(*_TYPES),
+        "mandatory": fields.boolean,
+        "options": _list_of(_option),
+        "min_cardinality": fields.number_from(0),
+        "max_cardinality": _count,
     }
-)  # fmt: skip
+)
 
 
 def _variable(value: Any) -> str | None:
@@ -53,11 +68,15 @@ def _part(value: Any) -> str | None:
 _contents: dict[str, fields.Check] = {"variables": _list_of(_variable), "parts": _list_of(_part)}
 _as_part = _object(
     {
-        "key": fields.text(255), "name": fields.text(255), "mandatory": fields.boolean, "default_selected": fields.boolean,
-        "min_quantity": fields.number_from(0), "max_quantity": _count,
+        "key": fields.text(255),
+        "name": fields.text(255),
+        "mandatory": fields.boolean,
+        "default_selected": fields.boolean,
+        "min_quantity": fields.number_from(0),
+        "max_quantity": _count,
     }
     | _contents
-)  # fmt: skip
+)
 _form = _object(_contents)
 
 

@@ -10,13 +10,14 @@ from consumer_sim.services import writing
 
 
 def next_task_number(session: Session, connection_id: str, *, free_from: str | None = None) -> str:
-    """The next free number of the connection, at least `free_from`, the one the provider says is free; `ACME-PT0000001` at first.
+    """The next free number of the connection, at least `free_from`, the one the provider says is free; `ACME-
+    PT0000001` at first.
 
-    A number that a placeholder has is skipped: after a restore the provider tells of requests this database has forgotten.
+    A number that a placeholder has is skipped: after a restore the provider tells of requests this database has
+    forgotten.
     """
-    prefix = session.execute(
-        select(ProviderConnection.number_prefix).where(ProviderConnection.connection_id == connection_id)
-    ).scalar_one()
+    query = select(ProviderConnection.number_prefix).where(ProviderConnection.connection_id == connection_id)
+    prefix = session.execute(query).scalar_one() or ""
     least = _value_of(free_from, prefix) if free_from else 1
     while True:
         number = f"{prefix}-PT{_take(session, f'provider_task/{connection_id}', least):07d}"

@@ -11,10 +11,10 @@ from bridge.envelope import Event
 from bridge.inbox import Rejection
 from bridge.vocabulary import EventType
 from consumer_sim.models import Product
-from consumer_sim.services import fields, writing
+from consumer_sim.services import fields, pages, writing
 from consumer_sim.services.errors import NotFound
 
-_RULES = {
+_RULES: Mapping[str, fields.Rules] = {
     EventType.PRODUCT_CHANGED: {
         "product_id": fields.uuid,
         "number": fields.text(40),
@@ -29,7 +29,7 @@ _RULES = {
         "catalog_item_id": fields.or_null(fields.uuid),
     }
 }
-_RECORD = {EventType.PRODUCT_CHANGED: "product_id"}
+_RECORD: Mapping[str, str] = {EventType.PRODUCT_CHANGED: "product_id"}
 _TOLD = tuple(name for name in _RULES[EventType.PRODUCT_CHANGED] if name != "product_id")
 
 
@@ -53,11 +53,24 @@ def get_product(session: Session, product_id: str) -> Product:
     return product
 
 
+def list_products(
+    session: Session, *, location: str | None, after: str | None, limit: int
+) -> tuple[list[Product], str | None]:
+    """The products we have, or those at one location."""
+    query = select(Product)
+    if location is not None:
+        query = query.where(Product.location_name == location)
+    return pages.read_page(session, query, Product.id, after=after, limit=limit)
+
+
 def _row(connection_id: str, data: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     location = data.get("location") or {}
     name = location.get("name")
     told = {name: data.get(name) for name in _TOLD}
     location_name = name[:255] if isinstance(name, str) else None
     return told | {
-        "connection_id": connection_id, "id": data["product_id"], "location_name": location_name, "updated_at": now,
-    }  # fmt: skip
+        "connection_id": connection_id,
+        "id": data["product_id"],
+        "location_name": location_name,
+        "updated_at": now,
+    }

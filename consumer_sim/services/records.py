@@ -7,19 +7,35 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from consumer_sim.models import CatalogItem, Comment, Product, ProviderTask
-from consumer_sim.services import comments
+from consumer_sim.services import comments, pages
 from consumer_sim.services.requests import moment
 
 Row = dict[str, Any]
 KINDS = ("provider_task", "product", "catalog_item")
 
 _TASK = (
-    "number", "state", "state_label", "order_number", "order_state", "order_state_label", "order_version", "ponr", "reason",
-)  # fmt: skip
+    "number",
+    "state",
+    "state_label",
+    "order_number",
+    "order_state",
+    "order_state_label",
+    "order_version",
+    "ponr",
+    "reason",
+)
 _PRODUCT = (
-    "number", "name", "state", "state_label", "task_id", "order_number", "line_number", "characteristics", "location",
+    "number",
+    "name",
+    "state",
+    "state_label",
+    "task_id",
+    "order_number",
+    "line_number",
+    "characteristics",
+    "location",
     "catalog_item_id",
-)  # fmt: skip
+)
 _ITEM = ("revision", "name", "short_description", "category", "kind", "form", "orderable")
 
 
@@ -32,11 +48,8 @@ def list_records(
     """
     model, condition, rows_of = _KINDS[kind]
     query = select(model).where(model.connection_id == connection_id, condition)
-    if after is not None:
-        query = query.where(model.id > after)
-    found = session.scalars(query.order_by(model.id).limit(limit + 1)).all()
-    rows = rows_of(session, connection_id, found[:limit])
-    return rows, found[limit - 1].id if len(found) > limit else None
+    found, following = pages.read_page(session, query, model.id, after=after, limit=limit)
+    return rows_of(session, connection_id, found), following
 
 
 def comment_record(comment: Comment) -> Row:

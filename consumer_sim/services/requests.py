@@ -1,6 +1,8 @@
-"""What our people ask for. Id and number are minted here, so that a request exists and can be talked about while the provider is away.
+"""What our people ask for. Id and number are minted here, so that a request exists and can be talked about while the
+provider is away.
 
-Nothing about a task is sent before its create is accepted: comments and a cancellation wait as held calls (`settling` releases them).
+Nothing about a task is sent before its create is accepted: comments and a cancellation wait as held calls (`settling`
+releases them).
 """
 
 from collections.abc import Mapping
@@ -29,20 +31,31 @@ def submit_request(
     _must_be_usable(session, item.connection_id)
     revision, form = catalog.get_orderable_form(item)
     request = {
-        "catalog_item_revision": revision, **_checked(form, answers), "requested_by": dict(requested_by), "opened_at": moment(now),
-    }  # fmt: skip
+        "catalog_item_revision": revision,
+        **_checked(form, answers),
+        "requested_by": dict(requested_by),
+        "opened_at": moment(now),
+    }
     task = ProviderTask(
-        connection_id=item.connection_id, id=str(uuid4()), number=numbers.next_task_number(session, item.connection_id), revision=1,
-        placeholder=False, catalog_item_id=item.id, request=request, opened_at=now, updated_at=now, submission="waiting",
-    )  # fmt: skip
+        connection_id=item.connection_id,
+        id=str(uuid4()),
+        number=numbers.next_task_number(session, item.connection_id),
+        revision=1,
+        placeholder=False,
+        catalog_item_id=item.id,
+        request=request,
+        opened_at=now,
+        updated_at=now,
+        submission="waiting",
+    )
     session.add(task)
     send_create(session, task, now)
     return task
 
 
 def correct_request(session: Session, task: ProviderTask, answers: Mapping[str, Any], *, now: datetime) -> None:
-    """Ask again, differently: after a refusal, or while the provider's order is Rejected. Raises MoveRefused, FormErrors,
-    ItemNotOrderable, ConnectionNotUsable."""
+    """Ask again, differently: after a refusal, or while the provider's order is Rejected. Raises MoveRefused,
+    FormErrors, ItemNotOrderable, ConnectionNotUsable."""
     _must_be_usable(session, task.connection_id)
     resubmits = task.submission == "accepted"
     _must_be_correctable(task, resubmits)
@@ -66,7 +79,9 @@ def correct_request(session: Session, task: ProviderTask, answers: Mapping[str, 
 
 
 def cancel_request(session: Session, task: ProviderTask, reason: str, *, now: datetime) -> None:
-    """Take the request back: at once while the provider has refused it, else by asking the provider. Raises MoveRefused."""
+    """Take the request back: at once while the provider has refused it, else by asking the provider. Raises
+    MoveRefused.
+    """
     if task.submission == "withdrawn" or task.state == "closed":
         raise MoveRefused(task.number, "is over")
     if task.cancellation == "waiting":
@@ -86,9 +101,12 @@ def withdraw(session: Session, task: ProviderTask, now: datetime) -> None:
 
 def send_create(session: Session, task: ProviderTask, now: datetime) -> None:
     body = {
-        "id": task.id, "number": task.number, "revision": task.revision, "catalog_item_id": task.catalog_item_id,
+        "id": task.id,
+        "number": task.number,
+        "revision": task.revision,
+        "catalog_item_id": task.catalog_item_id,
         **(task.request or {}),
-    }  # fmt: skip
+    }
     target = f"POST {EXCHANGE_PATH}/provider-tasks"
     record_call(session, stream_of(task), "submit", target, body, to=task.connection_id, now=now)
 

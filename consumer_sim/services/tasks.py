@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, insert, select
+from sqlalchemy import and_, case, insert, or_, select
 from sqlalchemy.orm import Session
 
 from bridge.envelope import Event
 from bridge.inbox import Rejection
+from bridge.models import Delivery, Stream
 from bridge.vocabulary import EventType
 from consumer_sim.models import ProviderTask, TaskState
 from consumer_sim.services import fields, writing
@@ -17,7 +18,7 @@ from consumer_sim.services.errors import NotFound
 STATES = ("received", "work_in_progress", "awaiting_info", "resolved", "closed", "cancelled")
 
 _SHOWN = ("state", "state_label", "order_number", "order_state", "order_state_label", "order_version", "ponr", "reason")
-_RULES = {
+_RULES: Mapping[str, fields.Rules] = {
     EventType.PROVIDER_TASK_STATE_CHANGED: {
         "task_id": fields.uuid,
         "number": fields.text(40),
@@ -31,7 +32,7 @@ _RULES = {
         "reason": fields.or_null(fields.text(10_000, least=0)),
     }
 }
-_RECORD = {EventType.PROVIDER_TASK_STATE_CHANGED: "task_id"}
+_RECORD: Mapping[str, str] = {EventType.PROVIDER_TASK_STATE_CHANGED: "task_id"}
 
 
 class TaskStateHandler:
@@ -56,19 +57,48 @@ def ensure_tasks(session: Session, connection_id: str, first: Mapping[str, datet
 
 def placeholder(connection_id: str, task_id: str, first_at: datetime, now: datetime) -> dict[str, Any]:
     return {
-        "connection_id": connection_id, "id": task_id, "number": None, "placeholder": True, "revision": 0, "submission": "accepted",
-        "opened_at": first_at, "updated_at": now,
-    }  # fmt: skip
+        "connection_id": connection_id,
+        "id": task_id,
+        "number": None,
+        "placeholder": True,
+        "revision": 0,
+        "submission": "accepted",
+        "opened_at": first_at,
+        "updated_at": now,
+    }
 
 
 def get_task(session: Session, task_id: str, *, lock: bool = False) -> ProviderTask:
-    """Raises NotFound. Of two tasks with one id, which only a provider that guesses our ids could make, ours is found."""
+    """Raises NotFound. Of two tasks with one id, which only a provider that guesses our ids could make, ours is
+    found.
+    """
     query = select(ProviderTask).where(ProviderTask.id == task_id)
     query = query.order_by(ProviderTask.placeholder, ProviderTask.opened_at).limit(1)
     task = session.scalars(query.with_for_update() if lock else query).first()
     if task is None:
         raise NotFound("request", task_id)
     return task
+
+
+def list_tasks(session: Session, *, after: str | None, limit: int) -> tuple[list[ProviderTask], str | None]:
+    """Newest first; `after` is the id of the last one of the page before."""
+    query = select(ProviderTask).order_by(ProviderTask.opened_at.desc(), ProviderTask.id)
+    if after is not None:
+        last = get_task(session, after)
+        older = ProviderTask.opened_at < last.opened_at
+        query = query.where(or_(older, and_(ProviderTask.opened_at == last.opened_at, ProviderTask.id > last.id)))
+    rows = list(session.scalars(query.limit(limit + 1)))
+    return rows[:limit], rows[limit - 1].id if len(rows) > limit else None
+
+
+def find_parked(session: Session, connection_id: str, streams: Sequence[str]) -> dict[str, str]:
+    """Why calls about these streams wait for people, by stream: the provider denies what it accepted before."""
+    query = (
+        select(Stream.stream, Delivery.error)
+        .join(Delivery, (Delivery.stream_id == Stream.id) & (Delivery.sequence == Stream.head))
+        .where(Stream.connection_id == connection_id, Stream.stream.in_(streams), Delivery.state == "parked")
+    )
+    return {stream: error or "parked" for stream, error in session.execute(query)}
 
 
 def get_timeline(session: Session, task: ProviderTask) -> Sequence[TaskState]:

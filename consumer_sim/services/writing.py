@@ -13,8 +13,9 @@ from consumer_sim.models import Base
 
 def insert_into(session: Session, model: type[Base]) -> SqliteInsert | PostgresInsert:
     """An insert that knows `on_conflict`."""
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    return dialect.insert(model.__table__)  # type: ignore[arg-type]
+    if session.get_bind().dialect.name == "postgresql":
+        return postgresql.insert(model)
+    return sqlite.insert(model)
 
 
 def insert_missing(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:

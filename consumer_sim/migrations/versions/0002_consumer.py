@@ -130,7 +130,6 @@ def _create_task_tables() -> None:
         sa.Column("resubmission", sa.String(length=10), nullable=True),
         sa.Column("cancellation", sa.String(length=10), nullable=True),
         sa.Column("cancellation_reason", sa.Text(), nullable=True),
-        sa.Column("problem", sa.Text(), nullable=True),
         sa.Column("state", sa.String(length=40), nullable=True),
         sa.Column("state_label", sa.String(length=255), nullable=True),
         sa.Column("order_number", sa.String(length=40), nullable=True),

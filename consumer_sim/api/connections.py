@@ -1,0 +1,72 @@
+"""Providers: connect, look, settle how offers are treated."""
+
+from typing import Any
+from uuid import UUID
+
+from bridge.web import Blueprint
+from consumer_sim.api.auth import protect
+from consumer_sim.api.context import here
+from consumer_sim.api.schemas import ConnectingSchema, SettingsSchema
+from consumer_sim.services import connections, views
+
+blueprint = protect(
+    Blueprint("connections", __name__, url_prefix="/api/v1", description="The providers of this instance.")
+)
+
+
+@blueprint.route("/connections", methods=["POST"])
+@blueprint.arguments(ConnectingSchema)
+@blueprint.response(201)
+def connect(body: dict[str, str]) -> dict[str, Any]:
+    """Connect to a provider with its registration token; the same call again goes on where it stopped."""
+    context = here()
+    url = body["provider_url"].rstrip("/")
+    context.guard.check_url(url)
+    with context.database.transaction() as session:
+        link_id = connections.begin_connecting(
+            session, context.keyring, url, body["token"], body["number_prefix"], now=context.clock()
+        ).id
+    return _connect(link_id)
+
+
+@blueprint.route("/connections/<uuid:link_id>/resume", methods=["POST"])
+@blueprint.response(200)
+def resume(link_id: UUID) -> dict[str, Any]:
+    """Take up connecting where it stopped."""
+    return _connect(str(link_id))
+
+
+@blueprint.route("/connections", methods=["GET"])
+@blueprint.response(200)
+def list_connections() -> dict[str, Any]:
+    """All providers, with how far connecting came and why it stopped."""
+    with here().database.reading() as session:
+        return {"items": [views.link_document(link) for link in connections.get_links(session)], "next": None}
+
+
+@blueprint.route("/connections/<uuid:link_id>", methods=["GET"])
+@blueprint.response(200)
+def get_connection(link_id: UUID) -> dict[str, Any]:
+    """One provider, by our id or the wire's."""
+    with here().database.reading() as session:
+        return views.link_document(connections.get_link(session, str(link_id)))
+
+
+@blueprint.route("/connections/<uuid:link_id>/settings", methods=["POST"])
+@blueprint.arguments(SettingsSchema)
+@blueprint.response(200)
+def change_settings(body: dict[str, bool], link_id: UUID) -> dict[str, Any]:
+    """Whether offered items are activated as they come."""
+    context = here()
+    with context.database.transaction() as session:
+        link = connections.get_link(session, str(link_id), lock=True)
+        connections.set_auto_activate(session, link, body["auto_activate"], now=context.clock())
+        return views.link_document(link)
+
+
+def _connect(link_id: str) -> dict[str, Any]:
+    context = here()
+    with context.sender() as sender:
+        context.connector(sender).connect(link_id)
+    with context.database.reading() as session:
+        return views.link_document(connections.get_link(session, link_id))

@@ -1,0 +1,119 @@
+"""How records are shown to this instance's people: rows as plain documents."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from consumer_sim.models import CatalogItem, Comment, Product, ProviderTask, TaskState
+from consumer_sim.services import comments, records, requests, tasks
+from consumer_sim.services.connections import Link
+
+Document = dict[str, Any]
+
+
+def link_document(link: Link) -> Document:
+    own, connection = link.connecting, link.connection
+    return {
+        "id": own.id,
+        "connection_id": own.connection_id,
+        "state": link.state,
+        "state_reason": connection.state_reason if connection else None,
+        "step": own.step,
+        "problem": own.problem,
+        "provider": {
+            "url": own.provider_url,
+            "name": own.provider_name,
+            "instance_id": connection.peer_instance_id if connection else None,
+        },
+        "number_prefix": own.number_prefix or own.requested_prefix,
+        "settings": {"auto_activate": own.auto_activate},
+        "created_at": requests.moment(own.created_at),
+    }
+
+
+def item_document(item: CatalogItem) -> Document:
+    told = (
+        "connection_id",
+        "revision",
+        "name",
+        "short_description",
+        "category",
+        "kind",
+        "orderable",
+        "state",
+        "active_revision",
+    )
+    return {
+        "id": item.id,
+        **{name: getattr(item, name) for name in told},
+        "form": item.form,
+        "removed_reason": item.removed_reason,
+        "activation": {"sent": item.activation, "problem": item.activation_problem},
+        "updated_at": requests.moment(item.updated_at),
+    }
+
+
+def product_document(product: Product) -> Document:
+    return {
+        "id": product.id,
+        "connection_id": product.connection_id,
+        **records.product_record(product),
+        "updated_at": requests.moment(product.updated_at),
+    }
+
+
+def task_documents(session: Session, found: Sequence[ProviderTask]) -> list[Document]:
+    parked: dict[tuple[str, str], str] = {}
+    for connection_id in {task.connection_id for task in found}:
+        streams = [requests.stream_of(task) for task in found if task.connection_id == connection_id]
+        errors = tasks.find_parked(session, connection_id, streams)
+        parked |= {(connection_id, stream): error for stream, error in errors.items()}
+    return [_task(task, parked.get((task.connection_id, requests.stream_of(task)))) for task in found]
+
+
+def task_detail(session: Session, task: ProviderTask) -> Document:
+    """With the timeline and what both sides said."""
+    said = comments.get_comments(session, task.connection_id, [task.id])[task.id]
+    return {
+        **task_documents(session, [task])[0],
+        "request": task.request,
+        "timeline": [_step(step) for step in tasks.get_timeline(session, task)],
+        "comments": [comment_document(comment) for comment in said],
+    }
+
+
+def comment_document(comment: Comment) -> Document:
+    return {**records.comment_record(comment), "own": comment.own, "sent": comment.sent, "problem": comment.problem}
+
+
+def _task(task: ProviderTask, parked: str | None) -> Document:
+    refusal = task.refusal or {}
+    return {
+        "id": task.id,
+        "connection_id": task.connection_id,
+        **records.task_record(task),
+        "revision": task.revision,
+        "catalog_item_id": task.catalog_item_id,
+        "delivery": {
+            "state": task.submission,
+            "resubmission": task.resubmission,
+            "code": refusal.get("code"),
+            "detail": refusal.get("detail"),
+            "errors": refusal.get("errors") or [],
+        },
+        "cancellation": {"state": task.cancellation, "reason": task.cancellation_reason},
+        "problem": parked,
+        "placeholder": task.placeholder,
+        "opened_at": requests.moment(task.opened_at),
+        "updated_at": requests.moment(task.updated_at),
+    }
+
+
+def _step(step: TaskState) -> Document:
+    told = ("sequence", "state", "state_label", "order_state", "order_state_label", "reason")
+    return {
+        **{name: getattr(step, name) for name in told},
+        "at": requests.moment(step.at),
+        "received_at": requests.moment(step.received_at),
+    }
