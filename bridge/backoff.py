@@ -49,10 +49,11 @@ def _seconds_until(value: str, now: datetime) -> float:
 
 
 def probe_pause_s(failures: int, failing_for_s: float, dice: float) -> float:
-    """The pause before the next probe of a connection that failed `failures` times in a row, over `failing_for_s` seconds.
+    """The pause before the next probe of a connection that failed `failures` times in a row, over `failing_for_s`
+    seconds.
 
-    It doubles from half a second to 16 s, then is a tenth of the outage, at most 15 minutes: so a return is noticed within a tenth of
-    the time the peer was away. `dice` in 0..1 spreads it by 20 % either way.
+    It doubles from half a second to 16 s, then is a tenth of the outage, at most 15 minutes: so a return is noticed
+    within a tenth of the time the peer was away. `dice` in 0..1 spreads it by 20 % either way.
     """
     doubling = min(_FIRST_PAUSE_S * 2.0 ** min(max(failures - 1, 0), 10), _DOUBLING_LIMIT_S)
     return min(max(doubling, failing_for_s / 10), PROBE_PAUSE_LIMIT_S) * (0.8 + 0.4 * dice)

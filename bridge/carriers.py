@@ -1,4 +1,5 @@
-"""How a batch reaches the other side: as one signed webhook (provider to consumer), or as REST calls in order (consumer to provider).
+"""How a batch reaches the other side: as one signed webhook (provider to consumer), or as REST calls in order (consumer
+to provider).
 
 A carrier holds no transaction and writes nothing; what it returns is settled by `bridge.draining`.
 """
@@ -21,8 +22,14 @@ from bridge.errors import EnvelopeInvalid
 from bridge.identity import Identity, Keyring
 from bridge.models import Connection
 from bridge.vocabulary import (
-    BATCH_CONTENT_TYPE, FAST_DEADLINE_S, HEADER_EPOCH, HEADER_IDEMPOTENCY_KEY, HEADER_INSTANCE, PROBLEM_CONTENT_TYPE, Verdict,
-)  # fmt: skip
+    BATCH_CONTENT_TYPE,
+    FAST_DEADLINE_S,
+    HEADER_EPOCH,
+    HEADER_IDEMPOTENCY_KEY,
+    HEADER_INSTANCE,
+    PROBLEM_CONTENT_TYPE,
+    Verdict,
+)
 
 Clock = Callable[[], datetime]
 _CALLS_LIMIT_S = 1.0
@@ -96,7 +103,9 @@ class WebhookCarrier:
             return Fault(Outcome.FAILED, invalid.reason, reply.status)
 
     def _event_at_fault(self, batch: Batch, fault: Fault, deadline_s: float) -> bool:
-        """Whether the only event of the batch has failed often enough to ask, by an empty batch, if the connection is well without it."""
+        """Whether the only event of the batch has failed often enough to ask, by an empty batch, if the connection is
+        well without it.
+        """
         if len(batch.items) != 1 or fault.outcome is not Outcome.FAILED:
             return False
         if batch.failures.get(batch.items[0].stream_id, 0) + 1 < self.alone_tries:
@@ -128,7 +137,9 @@ class WebhookCarrier:
 
 @dataclass(frozen=True, slots=True)
 class CallAnswer:
-    """The final answer to a recorded call. `accepted` is false for a business refusal, whose problem document is in `document`."""
+    """The final answer to a recorded call. `accepted` is false for a business refusal, whose problem document is in
+    `document`.
+    """
 
     delivery_id: str
     connection_id: str
@@ -223,9 +234,12 @@ class RestCarrier:
                 return token
             method, _, path = (item.target or "").partition(" ")
             headers = {
-                "Authorization": f"Bearer {token}", "Content-Type": "application/json", HEADER_IDEMPOTENCY_KEY: item.id,
-                HEADER_INSTANCE: self.identity.id, HEADER_EPOCH: self.identity.epoch,
-            }  # fmt: skip
+                "Authorization": f"Bearer {token}",
+                "Content-Type": "application/json",
+                HEADER_IDEMPOTENCY_KEY: item.id,
+                HEADER_INSTANCE: self.identity.id,
+                HEADER_EPOCH: self.identity.epoch,
+            }
             url = (connection.peer_url or "").rstrip("/") + path
             return sender.send(method, url, body=item.text.encode(), headers=headers, deadline_s=deadline_s)
         except SendFailed as failed:

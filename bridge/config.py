@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from environs import Env, EnvError, validate
+from marshmallow import ValidationError
 
 from bridge.errors import BridgeError
 
@@ -30,7 +31,9 @@ class InstanceConfig:
 
 
 def read_instance_config(env: Env) -> InstanceConfig:
-    """Reads SXG_* from the environment. `env` must be a deferred one: the caller seals it after reading its own settings."""
+    """Reads SXG_* from the environment. `env` must be a deferred one: the caller seals it after reading its own
+    settings.
+    """
     return InstanceConfig(
         database_url=env.str("SXG_DATABASE_URL", validate=_database_url),
         redis_url=env.str("SXG_REDIS_URL", default=""),
@@ -61,4 +64,4 @@ def deferred() -> Env:
 
 def _database_url(value: str) -> None:
     if not value.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
-        raise validate.ValidationError("begins with sqlite:/// or postgresql://")
+        raise ValidationError("begins with sqlite:/// or postgresql://")

@@ -1,4 +1,6 @@
-"""Transactions on SQLite or PostgreSQL: one at a time per thread, decided at the edge, and a ring of the bell after commit."""
+"""Transactions on SQLite or PostgreSQL: one at a time per thread, decided at the edge, and a ring of the bell after
+commit.
+"""
 
 import fcntl
 import os
@@ -30,8 +32,8 @@ _PG_OPTIONS = (
 class Database:
     """One database of one instance.
 
-    `bell` is called after each commit with the ids of the connections for which something became due; it must not raise.
-    `info` is what `session.info` starts with: what `record_event` needs to know of this instance.
+    `bell` is called after each commit with the ids of the connections for which something became due; it must not
+    raise. `info` is what `session.info` starts with: what `record_event` needs to know of this instance.
     """
 
     def __init__(
@@ -73,9 +75,10 @@ class Database:
 class WriteGate:
     """Lets one SQLite write transaction of all processes and threads through at a time.
 
-    SQLite's own busy handler polls with growing sleeps, so under load a writer can starve for hundreds of milliseconds. A lock in this
-    process comes first, so that at most one thread of each process polls the file lock. The descriptor is opened for each transaction:
-    threads that share one would not exclude each other, and a forked child would inherit its parent's lock.
+    SQLite's own busy handler polls with growing sleeps, so under load a writer can starve for hundreds of milliseconds.
+    A lock in this process comes first, so that at most one thread of each process polls the file lock. The descriptor
+    is opened for each transaction: threads that share one would not exclude each other, and a forked child would
+    inherit its parent's lock.
     """
 
     def __init__(self, path: str, wait_s: float) -> None:
@@ -138,7 +141,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-class database_now_s(FunctionElement[float]):  # noqa: N801 - reads as the SQL function it is
+class database_now_s(FunctionElement[float]):
     """The database's own clock in Unix seconds: the only clock that all workers share, so leases are measured by it."""
 
     type = Float()

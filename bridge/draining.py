@@ -1,7 +1,7 @@
 """What is due, in batches: consecutive deliveries of the streams that waited longest, under the connection's lease.
 
-acquire -> (claim -> send, with no transaction open -> settle)* -> release; the steps around this one are in `bridge.leases` and
-`bridge.settling`, and `bridge.jobs` puts them together.
+acquire -> (claim -> send, with no transaction open -> settle)* -> release; the steps around this one are in
+`bridge.leases` and `bridge.settling`, and `bridge.jobs` puts them together.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from bridge.backoff import Outcome
 from bridge.envelope import Judgement
 from bridge.leases import Held
-from bridge.models import Connection, Delivery, OutboxEvent, Stream
+from bridge.models import Connection, Delivery, OutboxEvent, Stream, table_of
 from bridge.vocabulary import BATCH_LIMIT_BYTES, BATCH_LIMIT_EVENTS, ConnectionState
 
 
@@ -71,7 +71,9 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of sending a batch: judgements by delivery id, and a fault if it ended early. A series of calls may have both."""
+    """What came of sending a batch: judgements by delivery id, and a fault if it ended early. A series of calls may
+    have both.
+    """
 
     started_at: datetime
     duration_s: float
@@ -81,7 +83,7 @@ class Result:
     """The only item failed alone, again, while an empty probe went through."""
 
 
-_STREAMS, _DELIVERIES, _EVENTS = Stream.__table__, Delivery.__table__, OutboxEvent.__table__
+_STREAMS, _DELIVERIES, _EVENTS = table_of(Stream), table_of(Delivery), table_of(OutboxEvent)
 _DUE_STREAMS = (
     select(_STREAMS.c.id, _STREAMS.c.stream, _STREAMS.c.head, _STREAMS.c.failures, _STREAMS.c.digest)
     .where(_STREAMS.c.connection_id == bindparam("connection_id"), _STREAMS.c.due_at <= bindparam("now"))
@@ -135,16 +137,19 @@ def _take(session: Session, streams: Sequence[Any], per_stream: int, limits: Lim
         if not rows or rows[0].state != "pending":
             _rest(session, stream, blocked=bool(rows))
             continue
-        for stream_id, sequence, delivery_id, text, contenthash, target, operation, original_id, state in rows:
-            if state != "pending":
+        for row in rows:
+            if row.state != "pending":
                 break
-            room -= len(text.encode()) + 1
+            room -= len(row.text.encode()) + 1
             if room < 0 and items:
                 return items
-            items.append(
-                Item(stream_id, sequence, delivery_id, text, contenthash, target, operation, stream.stream, original_id)
-            )
+            items.append(_item(row, stream.stream))
     return items
+
+
+def _item(row: Any, stream: str) -> Item:
+    stream_id, sequence, delivery_id, text, contenthash, target, operation, original_id, _ = row
+    return Item(stream_id, sequence, delivery_id, text, contenthash, target, operation, stream, original_id)
 
 
 def _rest(session: Session, stream: Any, *, blocked: bool) -> None:

@@ -61,9 +61,17 @@ def contenthash(data_text: str) -> str:
 
 
 def render(
-    *, event_id: str, source: str, event_type: str, subject: str, time: datetime, data_text: str,
-    stream: str | None = None, sequence: int = 0, traceparent: str | None = None,
-) -> str:  # fmt: skip
+    *,
+    event_id: str,
+    source: str,
+    event_type: str,
+    subject: str,
+    time: datetime,
+    data_text: str,
+    stream: str | None = None,
+    sequence: int = 0,
+    traceparent: str | None = None,
+) -> str:
     """The final JSON text of one event; without `stream` it is one of the unsequenced types."""
     attributes: dict[str, Any] = {
         "specversion": "1.0",
@@ -87,7 +95,9 @@ def join(texts: Sequence[str]) -> bytes:
 
 
 def take_apart(document: Any) -> list[Event]:
-    """The events of a parsed batch. Raises EnvelopeInvalid when the whole is not a batch that can be judged event by event."""
+    """The events of a parsed batch. Raises EnvelopeInvalid when the whole is not a batch that can be judged event by
+    event.
+    """
     if not isinstance(document, list):
         raise EnvelopeInvalid("a batch is a JSON array of events")
     if len(document) > BATCH_LIMIT_EVENTS:
@@ -101,11 +111,13 @@ def take_apart(document: Any) -> list[Event]:
 def _event(position: int, item: Any) -> Event:
     if not isinstance(item, dict) or item.get("specversion") != "1.0":
         raise EnvelopeInvalid(f"/{position} is not a CloudEvents 1.0 event")
-    texts = {name: item.get(name) for name in ("id", "source", "type", "subject", "time")}
-    for name, value in texts.items():
+    texts: dict[str, str] = {}
+    for name in ("id", "source", "type", "subject", "time"):
+        value = item.get(name)
         if not isinstance(value, str) or not 0 < len(value) <= 255:
             raise EnvelopeInvalid(f"/{position}/{name} is missing or not a text of at most 255 characters")
-    _check_uuid(position, str(texts["id"]))
+        texts[name] = value
+    _check_uuid(position, texts["id"])
     data = item.get("data")
     if not isinstance(data, dict):
         raise EnvelopeInvalid(f"/{position}/data is not an object")
@@ -136,7 +148,9 @@ def _check_uuid(position: int, text: str) -> None:
 
 
 def read_answer(document: Any, expected_ids: Sequence[str]) -> dict[str, Judgement]:
-    """The verdicts of an answer by event id. Raises EnvelopeInvalid unless there is exactly one valid verdict per event sent."""
+    """The verdicts of an answer by event id. Raises EnvelopeInvalid unless there is exactly one valid verdict per event
+    sent.
+    """
     rows = document.get("verdicts") if isinstance(document, dict) else None
     if not isinstance(rows, list) or len(rows) != len(expected_ids):
         raise EnvelopeInvalid("the answer does not hold one verdict per event")
@@ -150,7 +164,7 @@ def _judgement(row: Any) -> Judgement:
     if not isinstance(row, dict) or not isinstance(row.get("id"), str):
         raise EnvelopeInvalid("a verdict has no id")
     try:
-        verdict = Verdict(row.get("verdict"))
+        verdict = Verdict(str(row.get("verdict")))
     except ValueError:
         raise EnvelopeInvalid(f"{row.get('verdict')!r:.80} is not a verdict") from None
     expected = row.get("expected")

@@ -35,13 +35,19 @@ def fingerprint(method: str, path: str, body: bytes) -> str:
 
 
 def answer_once(
-    session: Session, connection_id: str, key: str, request_fingerprint: str, produce: Callable[[Session], Answer], *, now: datetime
+    session: Session,
+    connection_id: str,
+    key: str,
+    request_fingerprint: str,
+    produce: Callable[[Session], Answer],
+    *,
+    now: datetime,
 ) -> Answer:
     """The answer recorded for `key`, or the one that `produce` gives now, recorded in this transaction.
 
-    Of several identical calls at once, one inserts the row; the others wait for it (PostgreSQL on the key, SQLite at the write gate) and
-    then read its answer. An exception other than Refusal leaves nothing behind, so that the call can be made again. Raises
-    IdempotencyKeyReused when the key belongs to another request.
+    Of several identical calls at once, one inserts the row; the others wait for it (PostgreSQL on the key, SQLite at
+    the write gate) and then read its answer. An exception other than Refusal leaves nothing behind, so that the call
+    can be made again. Raises IdempotencyKeyReused when the key belongs to another request.
     """
     if not _reserve(session, connection_id, key, request_fingerprint, now):
         return _recorded(session, connection_id, key, request_fingerprint)

@@ -1,7 +1,7 @@
 """Who this instance is, and what it must keep secret.
 
-The epoch names one incarnation of the database. It stands in the database and in a file beside it: if the two differ, the database was
-copied or restored, and a new epoch tells every peer so.
+The epoch names one incarnation of the database. It stands in the database and in a file beside it: if the two differ,
+the database was copied or restored, and a new epoch tells every peer so.
 """
 
 import json
@@ -34,7 +34,8 @@ class Identity:
 
 
 def ensure_instance(session: Session, name: str, data_dir: Path) -> Identity:
-    """This instance's identity, made at the first start. Call it in a transaction; processes that start together agree."""
+    """This instance's identity, made at the first start. Call it in a transaction; processes that start together agree.
+    """
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     new = {"singleton": 1, "id": str(uuid4()), "name": name, "epoch": str(uuid4())}
     made = session.execute(dialect.insert(Instance).values(new).on_conflict_do_nothing().returning(Instance.id)).first()
@@ -51,7 +52,9 @@ def ensure_instance(session: Session, name: str, data_dir: Path) -> Identity:
 
 
 class Keyring:
-    """Encrypts what must be readable again: webhook secrets and client secrets. The first key of the file encrypts, all decrypt."""
+    """Encrypts what must be readable again: webhook secrets and client secrets. The first key of the file encrypts, all
+    decrypt.
+    """
 
     def __init__(self, keys: list[str]) -> None:
         self._fernet = MultiFernet([Fernet(key) for key in keys])

@@ -10,17 +10,38 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, Protocol
 
-from sqlalchemy import insert, select, tuple_, update
+from sqlalchemy import bindparam, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from bridge import digest
 from bridge.envelope import Event, Judgement
-from bridge.models import InboxMessage, InboxStream
+from bridge.models import InboxMessage, InboxStream, table_of
 from bridge.vocabulary import Verdict
 
 log = logging.getLogger(__name__)
+
+_STREAMS, _MESSAGES = table_of(InboxStream), table_of(InboxMessage)
+_OPEN_STREAMS = {
+    "sqlite": sqlite.insert(_STREAMS).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(_STREAMS).on_conflict_do_nothing(),
+}
+_LOCK_STREAMS = (
+    select(_STREAMS.c.stream, _STREAMS.c.id, _STREAMS.c.applied_sequence, _STREAMS.c.digest)
+    .where(
+        _STREAMS.c.connection_id == bindparam("connection_id"),
+        _STREAMS.c.stream.in_(bindparam("streams", expanding=True)),
+    )
+    .order_by(_STREAMS.c.stream)
+    .with_for_update()
+)
+_REMEMBER = insert(_MESSAGES)
+_ADVANCE = (
+    update(_STREAMS)
+    .where(_STREAMS.c.id == bindparam("b_id"))
+    .values(applied_sequence=bindparam("b_applied"), digest=bindparam("b_digest"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +79,15 @@ def receive(
 ) -> list[Judgement]:
     """The judgement of each event of a batch, with the effects of those that are `applied`.
 
-    Handlers see whole batches. If one of them raises, the batch is taken back and applied event by event, so that only the event that
-    cannot be applied is rejected.
+    Handlers see whole batches. If one of them raises, the batch is taken back and applied event by event, so that only
+    the event that cannot be applied is rejected.
     """
     try:
         with session.begin_nested():
             return _receive(session, connection_id, events, handlers, now)
     except (OperationalError, InterfaceError):
         raise
-    except Exception:  # noqa: BLE001 - the outermost frame of a handler: a bug in one must cost one event, not the connection
+    except Exception:
         log.warning("a batch failed, applying it event by event", exc_info=True, extra={"connection_id": connection_id})
         return _one_by_one(session, connection_id, events, handlers, now)
 
@@ -81,7 +102,7 @@ def _one_by_one(
                 judgements += _receive(session, connection_id, [event], handlers, now)
         except (OperationalError, InterfaceError):
             raise
-        except Exception:  # noqa: BLE001 - see receive
+        except Exception:
             log.exception("an event cannot be applied", extra={"connection_id": connection_id, "event_id": event.id})
             judgements.append(Judgement(event.id, Verdict.REJECTED, reason="the receiver failed to apply this event"))
     return judgements
@@ -106,9 +127,12 @@ def _receive(
 
 
 def _judge(
-    event: Event, place: _Place | None, known: Mapping[tuple[int, int], Any], rejections: Mapping[str, Rejection],
+    event: Event,
+    place: _Place | None,
+    known: Mapping[tuple[int, int], Any],
+    rejections: Mapping[str, Rejection],
     handlers: Mapping[str, Handler],
-) -> Judgement:  # fmt: skip
+) -> Judgement:
     if place is None:  # an unsequenced type
         return Judgement(event.id, Verdict.APPLIED)
     if event.sequence <= place.applied:
@@ -136,21 +160,20 @@ def _judge_old(event: Event, stored: Any) -> Judgement:
 
 
 def _places(session: Session, connection_id: str, streams: list[str]) -> dict[str, _Place]:
-    """The streams of the batch, made if new and locked in one order, so that two copies of a batch wait for each other."""
+    """The streams of the batch, made if new and locked in one order, so that two copies of a batch wait for each other.
+    """
     if not streams:
         return {}
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    new = [
-        {"connection_id": connection_id, "stream": stream, "applied_sequence": 0, "digest": digest.EMPTY}
-        for stream in streams
-    ]
-    session.execute(dialect.insert(InboxStream).on_conflict_do_nothing(), new)
-    rows = session.execute(
-        select(InboxStream.stream, InboxStream.id, InboxStream.applied_sequence, InboxStream.digest)
-        .where(InboxStream.connection_id == connection_id, InboxStream.stream.in_(streams))
-        .order_by(InboxStream.stream)
-        .with_for_update()
-    )
+    connection = session.connection()
+    wanted = {"connection_id": connection_id, "streams": streams}
+    rows = connection.execute(_LOCK_STREAMS, wanted).all()
+    if len(rows) < len(streams):
+        new = [
+            {"connection_id": connection_id, "stream": s, "applied_sequence": 0, "digest": digest.EMPTY}
+            for s in streams
+        ]
+        connection.execute(_OPEN_STREAMS[connection.dialect.name], new)
+        rows = connection.execute(_LOCK_STREAMS, wanted).all()
     return {row.stream: _Place(row.id, row.applied_sequence, row.digest) for row in rows}
 
 
@@ -194,8 +217,9 @@ def _by_handler(events: Sequence[Event], handlers: Mapping[str, Handler]) -> lis
 def _remember(session: Session, fresh: Sequence[Event], places: Mapping[str, _Place], now: datetime) -> None:
     if not fresh:
         return
-    session.execute(
-        insert(InboxMessage),
+    connection = session.connection()
+    connection.execute(
+        _REMEMBER,
         [
             {
                 "stream_id": places[e.stream].id,
@@ -203,12 +227,9 @@ def _remember(session: Session, fresh: Sequence[Event], places: Mapping[str, _Pl
                 "id": e.id,
                 "contenthash": e.contenthash,
                 "received_at": now,
-            }  # fmt: skip
+            }
             for e in fresh
         ],
     )
     moved = [places[stream] for stream in sorted({event.stream for event in fresh})]
-    session.execute(
-        update(InboxStream),
-        [{"id": place.id, "applied_sequence": place.applied, "digest": place.digest} for place in moved],
-    )
+    connection.execute(_ADVANCE, [{"b_id": p.id, "b_applied": p.applied, "b_digest": p.digest} for p in moved])

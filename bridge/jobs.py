@@ -1,7 +1,8 @@
 """Who drains, and when: the doorbell in Redis, the RQ jobs it rings, and the sweeper that rings again.
 
-SQL is the truth. A lost, flushed or absent Redis costs time, never a delivery: the sweeper finds what is due, and drains it itself where
-nobody can be rung. Fast connections drain on the main lane; one whose last answer was slow drains on the slow lane, several at once.
+SQL is the truth. A lost, flushed or absent Redis costs time, never a delivery: the sweeper finds what is due, and
+drains it itself where nobody can be rung. Fast connections drain on the main lane; one whose last answer was slow
+drains on the slow lane, several at once.
 """
 
 import logging
@@ -40,7 +41,9 @@ RINGS_LOST = Counter("sxg_rings_lost", "Wake-ups that Redis did not take; the sw
 
 
 class Bell:
-    """Rings for connections with something due. Best effort: it costs at most 0.2 s, never raises, and promises nothing."""
+    """Rings for connections with something due. Best effort: it costs at most 0.2 s, never raises, and promises
+    nothing.
+    """
 
     def __init__(self, redis_url: str, instance_id: str) -> None:
         self._redis = Redis.from_url(
@@ -55,7 +58,9 @@ class Bell:
             self.ring(connection_id)
 
     def ring(self, connection_id: str, lane: str = MAIN) -> bool:
-        """True if Redis took it, or had it already. After an error it is left alone for a second, so that few callers pay for it."""
+        """True if Redis took it, or had it already. After an error it is left alone for a second, so that few callers
+        pay for it.
+        """
         if time.monotonic() < self._quiet_until:
             RINGS_LOST.inc()
             return False
@@ -119,7 +124,8 @@ class Station:
             return
         finally:
             self._release(connection_id, token)
-        # What was recorded during the last claim rang while we held the lease, and that ring came to nothing: look once more.
+        # What was recorded during the last claim rang while we held the lease, and that ring came to nothing: look once
+        # more.
         self._silence(connection_id)
         with self.database.reading() as session:
             more = leases.due_connections(session, now=self.clock(), only=connection_id)
@@ -127,7 +133,9 @@ class Station:
             self.bell.ring(connection_id, SLOW if slow else MAIN)
 
     def _send_due(self, connection_id: str, token: str, lane: str) -> bool:
-        """True if the connection belongs on the slow lane. Settling a batch and claiming the next share one transaction."""
+        """True if the connection belongs on the slow lane. Settling a batch and claiming the next share one
+        transaction.
+        """
         deadline_s = FAST_DEADLINE_S if lane == MAIN else SLOW_DEADLINE_S
         started = time.monotonic()
         batch: Batch | None = None
@@ -167,7 +175,8 @@ class Station:
             self.bell.silence(connection_id)
 
     def sweep(self) -> int:
-        """Ring for everything due that nobody drains; drain it here if there is no bell that rings. The number found."""
+        """Ring for everything due that nobody drains; drain it here if there is no bell that rings. The number found.
+        """
         with self.database.reading() as session:
             due = leases.due_connections(session, now=self.clock())
         for connection_id in due:
@@ -193,7 +202,9 @@ _slow_places = threading.BoundedSemaphore(_SLOW_AT_ONCE)
 
 
 def drain(connection_id: str, lane: str = MAIN) -> None:
-    """The RQ job. Safe to run twice: the lease lets one through. On the slow lane it only hands over to one of several threads."""
+    """The RQ job. Safe to run twice: the lease lets one through. On the slow lane it only hands over to one of several
+    threads.
+    """
     assert _station is not None, "run_worker installs the station"  # noqa: S101
     if lane == MAIN:
         _drain_quietly(_station, connection_id, lane)
@@ -205,17 +216,21 @@ def drain(connection_id: str, lane: str = MAIN) -> None:
 
 
 def _drain_quietly(station: Station, connection_id: str, lane: str) -> None:
-    """A drain that fails leaves its lease to expire, and the sweeper rings again: nothing is gained by a failed job in Redis."""
+    """A drain that fails leaves its lease to expire, and the sweeper rings again: nothing is gained by a failed job in
+    Redis.
+    """
     try:
         station.drain(connection_id, lane)
     except DatabaseBusy as busy:
         log.warning("the database is busy: %s", busy, extra={"connection_id": connection_id})
-    except Exception:  # noqa: BLE001 - a job's outermost frame
+    except Exception:
         log.exception("a drain failed", extra={"connection_id": connection_id})
 
 
 def run_worker(station: Station, redis_url: str, instance_id: str, lane: str) -> None:
-    """Work one lane until told to stop. The connection retries by itself, for a worker that loses Redis within a job would exit."""
+    """Work one lane until told to stop. The connection retries by itself, for a worker that loses Redis within a job
+    would exit.
+    """
     global _station  # noqa: PLW0603 - RQ calls module-level functions only
     _station = station
     patient = Redis.from_url(redis_url, retry=Retry(ExponentialBackoff(cap=1, base=0.05), 60))
@@ -231,7 +246,7 @@ def run_sweeper(station: Station, every_s: float, stop: threading.Event) -> None
             station.sweep()
         except DatabaseBusy as busy:
             log.warning("the database is busy: %s", busy)
-        except Exception:  # noqa: BLE001 - the outermost frame of a process that must not end
+        except Exception:
             log.exception("a sweep failed")
 
 

@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 
 from bridge.database import database_now_s
 from bridge.errors import LeaseLost
-from bridge.models import Connection, Lease, Stream
+from bridge.models import Connection, Lease, Stream, table_of
 from bridge.vocabulary import FAST_DEADLINE_S, ConnectionState
 
-_LEASES = Lease.__table__
+_LEASES = table_of(Lease)
 
 
 @dataclass(slots=True)

@@ -1,11 +1,24 @@
 """The engine's tables: who is connected, what is to be sent, what was received. Rows and constraints, nothing else."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
-    JSON, BigInteger, CheckConstraint, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Text, UniqueConstraint, Uuid,
-)  # fmt: skip
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -30,6 +43,13 @@ Json = JSON().with_variant(JSONB, "postgresql")
 class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: Json, list[Any]: Json}  # noqa: RUF012 - declarative API
+
+
+def table_of(model: type[DeclarativeBase]) -> Table:
+    """The table behind a class, for statements that are built once and run often: putting one together costs more than
+    running it, and the ORM's bulk statements cost more still.
+    """
+    return cast(Table, model.__table__)
 
 
 class Instance(Base):
@@ -85,9 +105,9 @@ class Connection(Base):
 class Stream(Base):
     """What orders the deliveries of one record to one connection.
 
-    Sequences from `head` to `next_sequence - 1` are not settled yet. `due_at` is empty when there is nothing to send or the stream is
-    blocked. No foreign key points here or from here: on PostgreSQL an open transaction that references a row keeps it locked, and the
-    claim, which skips locked rows, would find nothing while orders pour in.
+    Sequences from `head` to `next_sequence - 1` are not settled yet. `due_at` is empty when there is nothing to send or
+    the stream is blocked. No foreign key points here or from here: on PostgreSQL an open transaction that references a
+    row keeps it locked, and the claim, which skips locked rows, would find nothing while orders pour in.
     """
 
     __tablename__ = "streams"
@@ -107,7 +127,9 @@ class Stream(Base):
 
 
 class Lease(Base):
-    """Who drains a connection now, and what its last answers taught. Times of the lease are the database's own clock, in seconds."""
+    """Who drains a connection now, and what its last answers taught. Times of the lease are the database's own clock,
+    in seconds.
+    """
 
     __tablename__ = "leases"
 
@@ -140,7 +162,9 @@ class OutboxEvent(Base):
 
 
 class Delivery(Base):
-    """One event or call on its way to one connection. `text` is final once written; it is empty only behind a mapping hole."""
+    """One event or call on its way to one connection. `text` is final once written; it is empty only behind a mapping
+    hole.
+    """
 
     __tablename__ = "deliveries"
     __table_args__ = (
@@ -216,7 +240,9 @@ class InboxMessage(Base):
 
 
 class IdempotencyRecord(Base):
-    """The answer to a call, written in the transaction of its effect: there is no "in progress" that could outlive a crash."""
+    """The answer to a call, written in the transaction of its effect: there is no "in progress" that could outlive a
+    crash.
+    """
 
     __tablename__ = "idempotency_records"
 

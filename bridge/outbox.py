@@ -1,7 +1,7 @@
 """What is to be sent: recorded in the transaction of the change, numbered without gaps per stream, final as text.
 
-A *stream* is (connection, record). `record_event` addresses webhooks, `record_call` the REST calls of a consumer; claiming and settling,
-which belong to the drain, are in `bridge.draining`.
+A *stream* is (connection, record). `record_event` addresses webhooks, `record_call` the REST calls of a consumer;
+claiming and settling, which belong to the drain, are in `bridge.draining`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from bridge import envelope
 from bridge.errors import EventTooLarge, NothingToReplay
 from bridge.mapping import MappingHole, Tables
-from bridge.models import Connection, Delivery, Lease, MappingVersion, OutboxEvent, Stream
+from bridge.models import Connection, Delivery, Lease, MappingVersion, OutboxEvent, Stream, table_of
 from bridge.vocabulary import EVENT_LIMIT_BYTES, ConnectionState, EventType
 
 
@@ -25,7 +25,8 @@ from bridge.vocabulary import EVENT_LIMIT_BYTES, ConnectionState, EventType
 class Rendering:
     """What turns facts into text on this instance: its source URN and its mapping tables by version.
 
-    Versions are immutable, so they are kept once read. `default_version` applies to connections that have no version of their own.
+    Versions are immutable, so they are kept once read. `default_version` applies to connections that have no version of
+    their own.
     """
 
     source: str
@@ -42,8 +43,8 @@ class Rendering:
         return self.tables.get(version)
 
 
-_EVENTS, _STREAMS, _DELIVERIES = OutboxEvent.__table__, Stream.__table__, Delivery.__table__
-_CONNECTIONS = Connection.__table__
+_EVENTS, _STREAMS, _DELIVERIES = table_of(OutboxEvent), table_of(Stream), table_of(Delivery)
+_CONNECTIONS = table_of(Connection)
 
 # Built once: putting such a statement together costs more than running it.
 _OPEN_CONNECTIONS = (
@@ -56,7 +57,9 @@ _ADD_DELIVERIES = insert(_DELIVERIES)
 
 
 def _take_places(dialect: Any) -> Any:
-    """Insert the stream, or count its next sequence on; an idle one becomes due, a waiting or blocked one stays as it is."""
+    """Insert the stream, or count its next sequence on; an idle one becomes due, a waiting or blocked one stays as it
+    is.
+    """
     statement = dialect.insert(_STREAMS)
     idle = _STREAMS.c.due_at.is_(None) & _STREAMS.c.blocked_by.is_(None)
     return statement.on_conflict_do_update(
@@ -80,13 +83,20 @@ class _Rendered:
 
 
 def record_event(
-    session: Session, stream: str, event_type: EventType, data: Mapping[str, Any], *,
-    to: Iterable[str], now: datetime, origin: str | None = None, traceparent: str | None = None,
-) -> None:  # fmt: skip
+    session: Session,
+    stream: str,
+    event_type: EventType,
+    data: Mapping[str, Any],
+    *,
+    to: Iterable[str],
+    now: datetime,
+    origin: str | None = None,
+    traceparent: str | None = None,
+) -> None:
     """Record one fact for the connections `to`, except revoked ones and the `origin` it came from.
 
-    `data` is the fact before mapping; each mapping version renders it once. A hole in a mapping parks that delivery unrendered and blocks
-    neither the change nor other connections. Raises EventTooLarge, which refuses the change.
+    `data` is the fact before mapping; each mapping version renders it once. A hole in a mapping parks that delivery
+    unrendered and blocks neither the change nor other connections. Raises EventTooLarge, which refuses the change.
     """
     wanted = sorted(set(to) - {origin})
     if not wanted:
@@ -109,9 +119,16 @@ def record_event(
             row |= {"state": "parked", "error": rendered[version].hole}
         else:
             row["text"] = envelope.render(
-                event_id=event_id, source=rendering.source, event_type=event_type, subject=stream, time=now, data_text=data_text,
-                stream=stream, sequence=sequence, traceparent=traceparent,
-            )  # fmt: skip
+                event_id=event_id,
+                source=rendering.source,
+                event_type=event_type,
+                subject=stream,
+                time=now,
+                data_text=data_text,
+                stream=stream,
+                sequence=sequence,
+                traceparent=traceparent,
+            )
             row["contenthash"] = envelope.contenthash(data_text)
         rows.append(row)
     fact.insert(rows)
@@ -120,10 +137,11 @@ def record_event(
 def record_call(
     session: Session, stream: str, operation: str, target: str, body: Mapping[str, Any], *, to: str, now: datetime
 ) -> str:
-    """Record one REST call to the provider behind connection `to`, in order within `stream`; its id is the Idempotency-Key.
+    """Record one REST call to the provider behind connection `to`, in order within `stream`; its id is the
+    Idempotency-Key.
 
-    `target` is method and path below the peer's base URL, as in `POST /exchange/v1/provider-tasks`; `operation` is our word for it, by
-    which the answer is recognised.
+    `target` is method and path below the peer's base URL, as in `POST /exchange/v1/provider-tasks`; `operation` is our
+    word for it, by which the answer is recognised.
     """
     text = envelope.render_data(body)
     fact = _Fact(session, stream, operation, text, now, None, None)
@@ -157,16 +175,23 @@ def skip(session: Session, delivery_id: str, *, reason: str, now: datetime) -> N
     data_text = envelope.render_data({"skipped_type": event.type, "reason": reason})
     delivery.original_id, delivery.id = delivery.original_id or delivery.id, str(uuid4())
     delivery.text = envelope.render(
-        event_id=delivery.id, source=rendering.source, event_type=EventType.TOMBSTONE, subject=event.stream, time=now,
-        data_text=data_text, stream=event.stream, sequence=delivery.sequence,
-    )  # fmt: skip
+        event_id=delivery.id,
+        source=rendering.source,
+        event_type=EventType.TOMBSTONE,
+        subject=event.stream,
+        time=now,
+        data_text=data_text,
+        stream=event.stream,
+        sequence=delivery.sequence,
+    )
     delivery.contenthash = envelope.contenthash(data_text)
     delivery.state, delivery.error = "pending", f"skipped: {reason}"
     _unblock(session, delivery, now)
 
 
 def wake(session: Session, connection_id: str, *, now: datetime) -> None:
-    """The peer has just spoken to us, so it is alive: end a pause between probes. Costs one read when nothing is wrong."""
+    """The peer has just spoken to us, so it is alive: end a pause between probes. Costs one read when nothing is wrong.
+    """
     held = select(Lease.connection_id).where(Lease.connection_id == connection_id, Lease.not_before > now)
     if session.execute(held).first() is None:
         return
@@ -178,36 +203,62 @@ class _Fact:
     """One fact being written: the event row, the next place in each stream, the deliveries."""
 
     def __init__(
-        self, session: Session, stream: str, event_type: str, data_text: str, now: datetime, origin: str | None,
+        self,
+        session: Session,
+        stream: str,
+        event_type: str,
+        data_text: str,
+        now: datetime,
+        origin: str | None,
         traceparent: str | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._session = session
         self._stream = stream
         self._type = str(event_type)
         self._now = now
         values = {
-            "type": self._type, "stream": stream, "data": data_text, "origin": origin, "traceparent": traceparent, "occurred_at": now,
-        }  # fmt: skip
+            "type": self._type,
+            "stream": stream,
+            "data": data_text,
+            "origin": origin,
+            "traceparent": traceparent,
+            "occurred_at": now,
+        }
         self._connection = session.connection()
         self._event_id = self._connection.execute(_ADD_EVENT, values).scalar_one()
 
     def take_sequences(self, connection_ids: list[str]) -> dict[str, tuple[int, int]]:
-        """The stream's row id and the next sequence per connection. The ids must be sorted: that is the order of the locks."""
+        """The stream's row id and the next sequence per connection. The ids must be sorted: that is the order of the
+        locks.
+        """
         new = [
             {
-                "connection_id": c, "stream": self._stream, "next_sequence": 2, "head": 1, "due_at": self._now, "failures": 0,
+                "connection_id": c,
+                "stream": self._stream,
+                "next_sequence": 2,
+                "head": 1,
+                "due_at": self._now,
+                "failures": 0,
                 "digest": bytes(32),
             }
             for c in connection_ids
-        ]  # fmt: skip
+        ]
         rows = self._connection.execute(_TAKE_PLACES[self._connection.dialect.name], new)
         return {connection_id: (stream_id, following - 1) for connection_id, stream_id, following in rows}
 
     def row(self, connection_id: str, stream_id: int, sequence: int, delivery_id: str) -> dict[str, Any]:
         return {
-            "stream_id": stream_id, "sequence": sequence, "id": delivery_id, "connection_id": connection_id,
-            "event_id": self._event_id, "target": None, "text": None, "contenthash": None, "state": "pending", "error": None,
-        }  # fmt: skip
+            "stream_id": stream_id,
+            "sequence": sequence,
+            "id": delivery_id,
+            "connection_id": connection_id,
+            "event_id": self._event_id,
+            "target": None,
+            "text": None,
+            "contenthash": None,
+            "state": "pending",
+            "error": None,
+        }
 
     def insert(self, rows: list[dict[str, Any]]) -> None:
         self._connection.execute(_ADD_DELIVERIES, rows)
@@ -236,9 +287,16 @@ def _render_again(session: Session, delivery: Delivery) -> None:
     data = envelope.parse_data(event.data)
     data_text = envelope.render_data(tables.apply(event.type, data) if tables else data)
     delivery.text = envelope.render(
-        event_id=delivery.id, source=rendering.source, event_type=event.type, subject=event.stream, time=event.occurred_at,
-        data_text=data_text, stream=event.stream, sequence=delivery.sequence, traceparent=event.traceparent,
-    )  # fmt: skip
+        event_id=delivery.id,
+        source=rendering.source,
+        event_type=event.type,
+        subject=event.stream,
+        time=event.occurred_at,
+        data_text=data_text,
+        stream=event.stream,
+        sequence=delivery.sequence,
+        traceparent=event.traceparent,
+    )
     delivery.contenthash = envelope.contenthash(data_text)
 
 

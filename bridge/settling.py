@@ -14,11 +14,11 @@ from bridge.backoff import Outcome
 from bridge.draining import Batch, Fault, Item, Limits, Result
 from bridge.envelope import Judgement
 from bridge.leases import Held
-from bridge.models import Attempt, Connection, Delivery, Stream
+from bridge.models import Attempt, Connection, Delivery, Stream, table_of
 from bridge.vocabulary import ADVANCING, BATCH_LIMIT_EVENTS, ConnectionState, Verdict
 
 _REFUSED_PAUSE_S = 5.0
-_STREAMS, _DELIVERIES = Stream.__table__, Delivery.__table__
+_STREAMS, _DELIVERIES = table_of(Stream), table_of(Delivery)
 _ADVANCE = (
     update(_STREAMS)
     .where(_STREAMS.c.id == bindparam("b_id"))
@@ -42,7 +42,7 @@ _MARK_DONE = (
         settled_at=bindparam("b_now"),
     )
 )
-_ADD_ATTEMPT = insert(Attempt.__table__)
+_ADD_ATTEMPT = insert(table_of(Attempt))
 
 
 def settle(session: Session, held: Held, batch: Batch, result: Result, *, limits: Limits, now: datetime) -> None:
@@ -56,10 +56,14 @@ def settle(session: Session, held: Held, batch: Batch, result: Result, *, limits
         _blame_event(session, held, batch, result, result.fault, limits, now)
     leases.learn(session, held)
     attempt = {
-        "connection_id": held.connection_id, "started_at": result.started_at, "duration_s": result.duration_s,
-        "events": len(batch.items), "outcome": str(fault.outcome if fault else Outcome.JUDGED),
-        "status": fault.status if fault else 200, "detail": fault.detail[:2000] if fault else None,
-    }  # fmt: skip
+        "connection_id": held.connection_id,
+        "started_at": result.started_at,
+        "duration_s": result.duration_s,
+        "events": len(batch.items),
+        "outcome": str(fault.outcome if fault else Outcome.JUDGED),
+        "status": fault.status if fault else 200,
+        "detail": fault.detail[:2000] if fault else None,
+    }
     session.connection().execute(_ADD_ATTEMPT, attempt)
 
 
@@ -150,7 +154,9 @@ def _stop(session: Session, connection_id: str, reason: str) -> None:
 def _blame_event(
     session: Session, held: Held, batch: Batch, result: Result, fault: Fault, limits: Limits, now: datetime
 ) -> None:
-    """An event failed alone: let other streams go first, and park it once the connection is known to be well without it."""
+    """An event failed alone: let other streams go first, and park it once the connection is known to be well without
+    it.
+    """
     item = batch.items[0]
     failures = batch.failures[item.stream_id] + 1
     if result.event_at_fault and failures >= limits.alone_tries:

@@ -1,7 +1,7 @@
 """Standard Webhooks 1.0.0 signatures: HMAC `v1`, several live secrets, the clock an argument.
 
-Written here because the reference package takes one secret, a fixed clock, and raises foreign errors on malformed headers;
-`tests/contract` holds that package against this module in both directions.
+Written here because the reference package takes one secret, a fixed clock, and raises foreign errors on malformed
+headers; `tests/contract` holds that package against this module in both directions.
 """
 
 import base64

@@ -150,7 +150,9 @@ class ToyShop:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            wbufsize = -1  # header and body in one packet: two would cost 40 ms of Nagle's delay
+            disable_nagle_algorithm = (
+                True  # header and body are two writes; the second would wait 40 ms for an acknowledgement
+            )
 
             def do_POST(self) -> None:  # noqa: N802 - the name http.server asks for
                 body = self.rfile.read(int(self.headers["Content-Length"]))
