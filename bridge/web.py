@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from types import SimpleNamespace
+from typing import IO, TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 import flask
 import flask_smorest  # type: ignore[import-untyped]
@@ -21,6 +22,8 @@ import marshmallow
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException
+from werkzeug.utils import cached_property
+from werkzeug.wsgi import LimitedStream
 
 from bridge.errors import RefusedDocument
 from bridge.schemas import ProblemSchema, strict_json
@@ -37,8 +40,6 @@ PROBLEM_LIMIT_ERRORS = 50
 log = logging.getLogger(__name__)
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 Decorated = TypeVar("Decorated")
-
-# --- problems
 
 
 @dataclass(frozen=True)
@@ -145,22 +146,32 @@ def _answer_unexpected(error: Exception) -> flask.Response:
     return problem_response(_INTERNAL)
 
 
-# --- reading requests
+class _CappedStream(LimitedStream):
+    """Of a chunked body beyond the limit, werkzeug returns the beginning as if it were all; this one raises 413."""
 
-
-class _StrictReader:
-    loads = staticmethod(strict_json)
+    def readall(self) -> bytes:
+        data = super().readall()
+        if self.is_exhausted:
+            self.on_exhausted()
+        return data
 
 
 class StrictRequest(flask.Request):
-    """A request whose `get_json` reads by `strict_json`. The limit of its body: 413 as soon as more is read.
+    """A request whose `get_json` reads by `strict_json`, and whose body is never longer than the limit: 413.
 
     A view that takes more (a batch of events) sets `request.max_content_length` before it reads.
     """
 
+    @cached_property
+    def stream(self) -> IO[bytes]:
+        limit = self.max_content_length
+        if limit is not None and self.content_length is None and self.environ.get("wsgi.input_terminated"):
+            return cast("IO[bytes]", _CappedStream(self.environ["wsgi.input"], limit, is_max=True))
+        return super().stream
+
     @property
     def json_module(self) -> Any:
-        return _StrictReader
+        return SimpleNamespace(loads=strict_json)
 
     @json_module.setter
     def json_module(self, provider: Any) -> None:
@@ -225,8 +236,6 @@ def openapi_config(title: str, version: str) -> dict[str, str]:
         "OPENAPI_JSON_PATH": "openapi.json",
     }
 
-
-# --- the app
 
 ErrorTable = Mapping[type[Exception], Callable[[Any], Problem]]
 
@@ -337,8 +346,6 @@ def _outcome(name: str, check: Callable[[], object]) -> str:
         return "down"
     return "up"
 
-
-# --- logs
 
 _RECORD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _SECRET_NAME = re.compile(
