@@ -1,0 +1,83 @@
+"""The command `sxg`: which commands there are, and how a failure is told. Its module is loaded when one is used."""
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import click
+
+# name: (module, what the list of commands says). `--help` of the group must not load any of them.
+_COMMANDS = {
+    "demo": ("sxg.commands.demo", "Run a provider and a consumer side by side and follow one order."),
+    "provider": ("sxg.commands.instances", "Serve the provider instance over HTTP."),
+    "consumer": ("sxg.commands.instances", "Serve the simulated consumer instance over HTTP."),
+    "worker": ("sxg.commands.instances", "Deliver what is due, woken by Redis."),
+    "sweep": ("sxg.commands.instances", "Find what is due and was not woken up; deliver without Redis."),
+    "migrate": ("sxg.commands.instances", "Bring an instance's database to the newest schema."),
+    "user": ("sxg.commands.users", "Add, list and disable the provider's users."),
+    "catalog": ("sxg.commands.exchange", "Import a catalog."),
+    "registration": ("sxg.commands.exchange", "Register a consumer."),
+    "deliveries": ("sxg.commands.exchange", "Look at events on their way; replay or skip parked ones."),
+    "compare": ("sxg.commands.compare", "Compare both instances record by record."),
+    "bench": ("sxg.bench", "Measure."),
+}
+_OPTIONAL = {"bench"}
+
+_EPILOG = """\b
+Exit codes:
+  0  done
+  1  refused, or the two sides differ
+  2  wrong usage or wrong settings (every wrong SXG_* variable is named)
+  3  no answer: an instance, a database or Redis cannot be reached
+
+\b
+Start here:
+  sxg demo --once          one order's way, from the catalog to the consumer's inventory
+  sxg demo                 the same, and both instances stay up for you to try
+  sxg COMMAND --help       options and examples of a command
+"""
+
+
+class LazyGroup(click.Group):
+    """Loads a command's module when the command is used, and tells every expected failure in plain lines."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for name in _COMMANDS if name not in _OPTIONAL or find_spec(_COMMANDS[name][0])]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command: click.Command = getattr(import_module(_COMMANDS[cmd_name][0]), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            from sxg.failures import explain  # noqa: PLC0415 - knows every room's errors, so loading it takes a while
+
+            if (failure := explain(error)) is None:
+                raise
+            for line in failure.lines:
+                click.echo(line, err=True)
+            ctx.exit(failure.exit_code)
+
+
+@click.group(
+    cls=LazyGroup,
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="service-exchange-gateway", prog_name="sxg")
+def main() -> None:
+    """Service Exchange Gateway: sell to other organisations' service portals, and keep both sides' records the same.
+
+    An instance is told everything by SXG_* environment variables; see `sxg provider --help`.
+    """

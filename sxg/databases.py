@@ -1,0 +1,87 @@
+"""What is done to an instance's database directly, without its API: the schema, and the first users."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from bridge.database import Database
+from bridge.migrations import upgrade
+from sxg.failures import USAGE, CommandFailed
+
+SCRIPTS = {"provider": "provider:migrations", "consumer": "consumer_sim:migrations"}
+
+
+def check_url(database_url: str) -> None:
+    """Raises CommandFailed for an address that is neither of the two databases'."""
+    if not database_url.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
+        raise CommandFailed("a database URL begins with sqlite:/// or postgresql://", exit_code=USAGE)
+
+
+def migrate(side: str, database_url: str) -> str:
+    """Bring the database to the newest schema, and return its revision. Raises DatabaseBusy if it cannot be reached."""
+    upgrade(database_url, SCRIPTS[side])
+    return _newest(side)
+
+
+def check_migrated(side: str, database_url: str) -> None:
+    """Raises CommandFailed unless the database has the schema that this version of the code was written for."""
+    database = Database(database_url)
+    try:
+        with database.reading() as session:
+            present = MigrationContext.configure(session.connection()).get_current_revision()
+    finally:
+        database.close()
+    newest = _newest(side)
+    if present != newest:
+        found = f"has revision {present}" if present else "is empty"
+        raise CommandFailed(f"the database of the {side} {found}, {newest} is needed; run: sxg migrate {side}")
+
+
+def _newest(side: str) -> str:
+    config = Config()
+    config.set_main_option("script_location", SCRIPTS[side])
+    config.set_main_option("path_separator", "os")
+    return str(ScriptDirectory.from_config(config).get_current_head())
+
+
+def add_user(database_url: str, name: str, roles: Sequence[str]) -> str:
+    """A new user of the provider, and the token, told this once. Raises the domain's InvalidFields and Conflict."""
+    from provider.services.users import add_user as add  # noqa: PLC0415 - only one side is loaded
+
+    database = Database(database_url)
+    try:
+        with database.transaction() as session:
+            _, token = add(session, name, roles, actor="system", now=datetime.now(UTC))
+    finally:
+        database.close()
+    return token
+
+
+def disable_user(database_url: str, name: str) -> None:
+    """Raises the domain's NotFound."""
+    from provider.services.users import disable_user as disable  # noqa: PLC0415
+
+    database = Database(database_url)
+    try:
+        with database.transaction() as session:
+            disable(session, name, actor="system", now=datetime.now(UTC))
+    finally:
+        database.close()
+
+
+def list_users(database_url: str) -> list[dict[str, object]]:
+    """Name, roles and whether active, by name."""
+    from sqlalchemy import select  # noqa: PLC0415
+
+    from provider.models.access import User  # noqa: PLC0415
+
+    database = Database(database_url)
+    try:
+        with database.reading() as session:
+            users = session.scalars(select(User).order_by(User.name))
+            return [{"name": user.name, "roles": user.roles, "active": user.active} for user in users]
+    finally:
+        database.close()

@@ -1,0 +1,143 @@
+"""What belongs to a provider and a consumer side by side? Every process, its settings, its port, and its turn to start.
+
+The demo, the benchmarks and the end-to-end tests all stand on this one.
+"""
+
+import secrets
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from sxg.client import Client
+from sxg.embedded import EmbeddedRedis, free_port
+from sxg.supervisor import Program, Supervisor, http_ready
+
+PROVIDER, CONSUMER = "provider", "consumer"
+SIDES = (PROVIDER, CONSUMER)
+_HOST = "127.0.0.1"
+
+
+@dataclass
+class Instance:
+    """One side: where it answers, and the settings that all of its processes share."""
+
+    side: str
+    directory: Path
+    database_url: str
+    redis_url: str
+    port: int = field(default_factory=free_port)
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return f"http://{_HOST}:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the processes are told, as `bridge.config` reads it."""
+        return {
+            "SXG_DATABASE_URL": self.database_url,
+            "SXG_REDIS_URL": self.redis_url,
+            "SXG_DATA_DIR": str(self.directory),
+            "SXG_PUBLIC_URL": self.url,
+            "SXG_INSTANCE_NAME": f"demo-{self.side}",
+            "SXG_EGRESS_ALLOW": "127.0.0.0/8",
+            **self.settings,
+        }
+
+
+class Deployment:
+    """Both instances and their Redis as supervised processes on free ports; `start` migrates the databases first.
+
+    The programs are `redis` and, for each side, `{side}-web`, `{side}-worker`, `{side}-slow` (the lane of slow
+    connections) and `{side}-sweeper`. Databases are SQLite files below `directory` unless `database_urls` names
+    others by side. `settings` are added to the environment of both sides' processes.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        database_urls: Mapping[str, str] | None = None,
+        settings: Mapping[str, str] | None = None,
+        workers: int = 1,
+        threads: int = 8,
+    ) -> None:
+        self.directory = directory.absolute()
+        self.redis = EmbeddedRedis(self.directory / "redis")
+        self.api_token = secrets.token_urlsafe(24)
+        self._web = ["--workers", str(workers), "--threads", str(threads)]
+        self.instances = {side: self._instance(side, database_urls or {}, settings or {}) for side in SIDES}
+        self.instances[CONSUMER].settings["SXG_API_TOKEN"] = self.api_token
+        self.environments: dict[str, dict[str, str]] = {}
+        """The environment of each program; a change counts from the program's next start."""
+        self.supervisor = Supervisor(self._programs(), self.directory / "log")
+
+    def _instance(self, side: str, database_urls: Mapping[str, str], settings: Mapping[str, str]) -> Instance:
+        directory = self.directory / side
+        directory.mkdir(parents=True, exist_ok=True)
+        database_url = database_urls.get(side) or f"sqlite:///{directory / 'data.db'}"
+        return Instance(side, directory, database_url, self.redis.url, settings=dict(settings))
+
+    @property
+    def provider(self) -> Instance:
+        return self.instances[PROVIDER]
+
+    @property
+    def consumer(self) -> Instance:
+        return self.instances[CONSUMER]
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def migrate(self) -> None:
+        """Bring both databases to the newest schema, in this process."""
+        from sxg.databases import migrate  # noqa: PLC0415 - loads SQLAlchemy and Alembic
+
+        for side, instance in self.instances.items():
+            migrate(side, instance.database_url)
+
+    def start(self) -> None:
+        """Return when both instances answer. Raises SupervisorError when one does not; nothing is left running then."""
+        self.migrate()
+        self.supervisor.start()
+
+    def stop(self) -> None:
+        self.supervisor.stop()
+
+    def consumer_client(self) -> Client:
+        return Client(self.consumer.url, self.api_token)
+
+    def provider_client(self, token: str) -> Client:
+        return Client(self.provider.url, token)
+
+    def _programs(self) -> list[Program]:
+        programs = [Program("redis", self.redis.command, ready=self.redis.answers)]
+        for instance in self.instances.values():
+            programs += self._programs_of(instance)
+        # What nobody waits for comes first, so that it loads while the next one does.
+        return sorted(programs, key=lambda program: (program.name != "redis", program.name.endswith("-web")))
+
+    def _programs_of(self, instance: Instance) -> list[Program]:
+        side = instance.side
+        commands = {
+            "worker": ["worker", side],
+            "slow": ["worker", side, "--lane", "slow"],
+            "sweeper": ["sweep", side],
+            "web": [side, "--bind", f"{_HOST}:{instance.port}", *self._web],
+        }
+        ready = {"web": http_ready(instance.port, "/ready")}
+        return [
+            Program(name, [sys.executable, "-m", "sxg", *command], self._environment(name, instance), ready.get(role))
+            for role, command in commands.items()
+            for name in [f"{side}-{role}"]
+        ]
+
+    def _environment(self, name: str, instance: Instance) -> dict[str, str]:
+        return self.environments.setdefault(name, instance.environment)
