@@ -1,0 +1,124 @@
+"""What is said about a request: comments, which both sides read, and work notes, which stay here."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from bridge.models import Instance
+from bridge.outbox import record_event
+from bridge.vocabulary import EventType
+from provider.domain.errors import Conflict, NotFound
+from provider.models.orders import Comment, CustomerOrder, ProviderTask, WorkNote
+from provider.services.provider_tasks import get_task, task_stream
+
+Document = dict[str, Any]
+
+
+def add_comment(
+    session: Session, connection_id: str, external_id: str, *, comment_id: str, text: str, author_name: str,
+    created_at: datetime, now: datetime,
+) -> Comment:  # fmt: skip
+    """A consumer's comment; its company is the connection's, whatever it says. Not sent back to where it came from.
+
+    The same comment again is the same answer. Raises NotFound, and Conflict when the id belongs to another comment.
+    """
+    task = get_task(session, connection_id, external_id)
+    order = session.get_one(CustomerOrder, task.order_id)
+    comment = Comment(
+        id=comment_id,
+        provider_task_id=task.id,
+        author_name=author_name,
+        author_company=order.company,
+        text=text,
+        created_at=created_at,
+        from_consumer=True,
+    )
+    return _write(session, task, comment, origin=connection_id, now=now)
+
+
+def add_reply(session: Session, number: str, *, text: str, author_name: str, now: datetime) -> Comment:
+    """A comment of the provider on an order, sent to the consumer. Raises NotFound."""
+    task = _task_of_order(session, number)
+    comment = Comment(
+        id=str(uuid4()),
+        provider_task_id=task.id,
+        author_name=author_name,
+        author_company=session.execute(select(Instance.name)).scalar_one(),
+        text=text,
+        created_at=now,
+        from_consumer=False,
+    )
+    return _write(session, task, comment, origin=None, now=now)
+
+
+def add_work_note(session: Session, number: str, *, text: str, author: str, now: datetime) -> WorkNote:
+    """A private note on an order; no consumer ever sees it. Raises NotFound."""
+    task = _task_of_order(session, number)
+    note = WorkNote(id=str(uuid4()), order_id=task.order_id, author=author, text=text, created_at=now)
+    session.add(note)
+    session.flush()
+    return note
+
+
+def list_comments(session: Session, connection_id: str, external_id: str) -> list[Comment]:
+    """Both sides' comments on a task, in the order in which both sides show them. Raises NotFound."""
+    return comments_of(session, [get_task(session, connection_id, external_id).id])
+
+
+def comments_of(session: Session, task_ids: Iterable[str]) -> list[Comment]:
+    """The comments on some tasks, by the time of writing, then by id."""
+    found = select(Comment).where(Comment.provider_task_id.in_(list(task_ids)))
+    return list(session.execute(found.order_by(Comment.created_at, Comment.id)).scalars())
+
+
+def comment_data(comment: Comment, external_id: str) -> Document:
+    """A comment in the words of the wire."""
+    return {
+        "task_id": external_id,
+        "comment_id": comment.id,
+        "text": comment.text,
+        "author": {"name": comment.author_name, "company": comment.author_company},
+        "created_at": comment.created_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    }
+
+
+def _write(session: Session, task: ProviderTask, comment: Comment, *, origin: str | None, now: datetime) -> Comment:
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    values = {column.key: getattr(comment, column.key) for column in Comment.__table__.columns}
+    statement = dialect.insert(Comment).values(values).on_conflict_do_nothing().returning(Comment.id)
+    if session.execute(statement).first() is None:
+        return _same(session, comment)
+    record_event(
+        session,
+        task_stream(task),
+        EventType.COMMENT_ADDED,
+        comment_data(comment, task.external_id),
+        to=[task.connection_id],
+        now=now,
+        origin=origin,
+    )
+    return comment
+
+
+def _same(session: Session, comment: Comment) -> Comment:
+    before = session.get_one(Comment, comment.id)
+    if (before.provider_task_id, before.text) != (comment.provider_task_id, comment.text):
+        raise Conflict("already_accepted", "this id was accepted with another comment")
+    return before
+
+
+def _task_of_order(session: Session, number: str) -> ProviderTask:
+    found = (
+        select(ProviderTask)
+        .join(CustomerOrder, CustomerOrder.id == ProviderTask.order_id)
+        .where(CustomerOrder.number == number)
+    )
+    task = session.execute(found).scalar_one_or_none()
+    if task is None:
+        raise NotFound("order", number)
+    return task

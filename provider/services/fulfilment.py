@@ -1,0 +1,118 @@
+"""The work of an order as a whole: made when fulfilment begins, held, given back and given up together."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from provider.domain.order_tasks import DEFAULT_TEMPLATES, ORDER_TASK_MOVES, OrderTaskState, TaskTemplate, ready
+from provider.models.catalog import Specification
+from provider.models.orders import OrderLine, OrderTask
+from provider.services.numbers import next_numbers
+from provider.services.order_locks import LockedOrder
+
+_S = OrderTaskState
+
+SETTLED = frozenset({_S.CLOSED_COMPLETE, _S.CANCELLED})
+"""Nothing more happens to the task, and nothing waits for it any longer."""
+
+
+def create_order_tasks(session: Session, locked: LockedOrder) -> None:
+    """The tasks of every line that has none yet, from the templates of its specification."""
+    have = {order_task.order_line_id for order_task in locked.order_tasks}
+    lines = [line for line in locked.lines if line.id not in have]
+    templates = _templates(session, {line.specification_id for line in lines})
+    made = [
+        _order_task(line, template, templates[line.specification_id])
+        for line in lines
+        for template in templates[line.specification_id]
+    ]
+    if not made:
+        return
+    for order_task, number in zip(made, next_numbers(session, "order_task", len(made)), strict=True):
+        order_task.number = number
+    session.add_all(made)
+    locked.order_tasks.extend(made)
+
+
+def hold_order_tasks(locked: LockedOrder) -> None:
+    """Hold what is unfinished; what was held already keeps the state it will have again."""
+    for order_task in open_tasks(locked.order_tasks):
+        if order_task.previous_state is None:
+            order_task.previous_state = order_task.state
+            order_task.state = _S.ON_HOLD
+
+
+def release_order_tasks(locked: LockedOrder) -> None:
+    """Give back what was held with the order."""
+    for order_task in locked.order_tasks:
+        if order_task.previous_state is not None:
+            order_task.state, order_task.previous_state = order_task.previous_state, None
+
+
+def cancel_order_tasks(locked: LockedOrder) -> None:
+    for order_task in open_tasks(locked.order_tasks):
+        order_task.state = ORDER_TASK_MOVES.move(_S(order_task.state), _S.CANCELLED)
+        order_task.previous_state = None
+
+
+def open_tasks(order_tasks: Iterable[OrderTask]) -> list[OrderTask]:
+    return [order_task for order_task in order_tasks if order_task.state not in SETTLED]
+
+
+def open_successors(order_tasks: Iterable[OrderTask]) -> None:
+    """Open what waited only for tasks that are settled now. The tasks must be those of one line."""
+    tasks = {order_task.key: order_task for order_task in order_tasks}
+    may_open = ready_keys(tasks)
+    for key, order_task in tasks.items():
+        if order_task.state == _S.DRAFT and key in may_open:
+            order_task.state = ORDER_TASK_MOVES.move(_S.DRAFT, _S.OPEN)
+
+
+def ready_keys(tasks: Mapping[str, OrderTask]) -> set[str]:
+    """The keys of the unsettled tasks of one line that wait for nothing."""
+    settled = {key for key, order_task in tasks.items() if order_task.state in SETTLED}
+    templates = [TaskTemplate(key, task.name, tuple(task.depends_on)) for key, task in tasks.items()]
+    return set(ready(templates, settled))
+
+
+def is_fulfilled(order_tasks: Iterable[OrderTask]) -> bool:
+    """Whether the tasks of a line say that it is delivered: all are settled, and not all of them by giving up."""
+    states = {order_task.state for order_task in order_tasks}
+    return states <= SETTLED and _S.CLOSED_COMPLETE in states
+
+
+def by_line(order_tasks: Iterable[OrderTask]) -> dict[str, list[OrderTask]]:
+    grouped: dict[str, list[OrderTask]] = defaultdict(list)
+    for order_task in order_tasks:
+        grouped[order_task.order_line_id].append(order_task)
+    return grouped
+
+
+def _templates(session: Session, specification_ids: set[str]) -> dict[str, tuple[TaskTemplate, ...]]:
+    rows = session.execute(
+        select(Specification.id, Specification.task_templates).where(Specification.id.in_(specification_ids))
+    )
+    return {row.id: tuple(_template(entry) for entry in row.task_templates) or DEFAULT_TEMPLATES for row in rows}
+
+
+def _template(entry: Mapping[str, Any]) -> TaskTemplate:
+    return TaskTemplate(
+        entry["key"], entry["name"], tuple(entry.get("depends_on") or ()), bool(entry.get("point_of_no_return"))
+    )
+
+
+def _order_task(line: OrderLine, template: TaskTemplate, templates: tuple[TaskTemplate, ...]) -> OrderTask:
+    return OrderTask(
+        id=str(uuid4()),
+        order_id=line.order_id,
+        order_line_id=line.id,
+        key=template.key,
+        name=template.name,
+        state=_S.OPEN if template.key in ready(templates, set()) else _S.DRAFT,
+        depends_on=list(template.depends_on),
+        point_of_no_return=template.point_of_no_return,
+    )

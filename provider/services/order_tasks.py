@@ -1,0 +1,135 @@
+"""What people do with order tasks; when the last one of a line is closed, line, products and order follow."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from provider.domain.errors import Conflict
+from provider.domain.order_tasks import ORDER_TASK_MOVES, OrderTaskState
+from provider.domain.orders import ORDER_LINE_MOVES, OrderState, roll_up
+from provider.models.orders import CustomerOrder, OrderLine, OrderTask
+from provider.services.audit import record_audit
+from provider.services.fulfilment import SETTLED, by_line, is_fulfilled, open_successors, ready_keys
+from provider.services.inventory import activate_products
+from provider.services.order_locks import LockedOrder, lock_order_of_order_task
+from provider.services.order_moves import change_state
+from provider.services.pages import Page, read_page
+
+_S = OrderTaskState
+
+
+def start_task(session: Session, number: str, *, actor: str, now: datetime) -> OrderTask:
+    """Begin to work on a task; who begins takes it. Raises as `move_task` does."""
+    return move_task(session, number, _S.IN_PROGRESS, reason=None, actor=actor, now=now)
+
+
+def complete_task(session: Session, number: str, *, actor: str, now: datetime) -> OrderTask:
+    """Close a task, after beginning it if nobody did. Raises as `move_task` does."""
+    return move_task(session, number, _S.CLOSED_COMPLETE, reason=None, actor=actor, now=now)
+
+
+def move_task(
+    session: Session, number: str, wanted: OrderTaskState, *, reason: str | None, actor: str, now: datetime
+) -> OrderTask:
+    """Move a task, and what its end brings about: successors open, its line and its order complete.
+
+    Raises NotFound, IllegalMove, and Conflict `order_not_in_progress` or `task_waits`.
+    """
+    locked, order_task = lock_order_of_order_task(session, number)
+    before = order_task.state
+    if wanted is _S.CLOSED_COMPLETE and before == _S.OPEN:
+        _check(locked, order_task, _S.IN_PROGRESS)
+        _take(order_task, _S.IN_PROGRESS, None, actor)
+    _check(locked, order_task, wanted)
+    _take(order_task, wanted, reason, actor)
+    detail = {"from": before, "to": str(wanted), "reason": reason}
+    record_audit(session, actor, "order_task.move", f"order_task/{number}", now, detail)
+    if wanted in SETTLED:
+        _settle(session, locked, order_task, actor, now)
+    session.flush()
+    return order_task
+
+
+def list_order_tasks(
+    session: Session, *, state: str | None, order: str | None, limit: int, after: Sequence[Any] | None = None
+) -> Page[dict[str, Any]]:
+    """Order tasks by number, of one state or of one order if these are given."""
+    query: Select[tuple[OrderTask]] = select(OrderTask)
+    if state is not None:
+        query = query.where(OrderTask.state == state)
+    if order is not None:
+        of_order = select(CustomerOrder.id).where(CustomerOrder.number == order).scalar_subquery()
+        query = query.where(OrderTask.order_id == of_order)
+    page = read_page(session, query, [OrderTask.number], limit=limit, after=after)
+    return Page(order_tasks_data(session, page.items), page.next_key)
+
+
+def order_tasks_data(session: Session, order_tasks: Sequence[OrderTask]) -> list[dict[str, Any]]:
+    """Order tasks for people, with the numbers of what they work for."""
+    lines = session.execute(
+        select(OrderLine.id, OrderLine.number, OrderLine.name, CustomerOrder.number.label("order_number"))
+        .join(CustomerOrder, CustomerOrder.id == OrderLine.order_id)
+        .where(OrderLine.id.in_({order_task.order_line_id for order_task in order_tasks}))
+    )
+    owners = {line.id: line for line in lines}
+    return [_data(order_task, owners[order_task.order_line_id]) for order_task in order_tasks]
+
+
+def _data(order_task: OrderTask, line: Any) -> dict[str, Any]:
+    return {
+        "number": order_task.number,
+        "key": order_task.key,
+        "name": order_task.name,
+        "state": order_task.state,
+        "state_label": OrderTaskState(order_task.state).label,
+        "depends_on": order_task.depends_on,
+        "point_of_no_return": order_task.point_of_no_return,
+        "assigned_to": order_task.assigned_to,
+        "reason": order_task.reason,
+        "completed_at": order_task.completed_at,
+        "order_number": line.order_number,
+        "line_number": line.number,
+        "line_name": line.name,
+        "legal_moves": [str(state) for state in ORDER_TASK_MOVES.legal(OrderTaskState(order_task.state))],
+    }
+
+
+def _check(locked: LockedOrder, order_task: OrderTask, wanted: OrderTaskState) -> None:
+    ORDER_TASK_MOVES.move(_S(order_task.state), wanted)
+    if locked.state is not OrderState.IN_PROGRESS:
+        message = f"order {locked.order.number} is {locked.state.label}; its tasks move while it is In progress"
+        raise Conflict("order_not_in_progress", message, order_state=str(locked.state))
+    tasks = {task.key: task for task in _of_same_line(locked, order_task)}
+    if wanted in (_S.OPEN, _S.IN_PROGRESS) and order_task.key not in ready_keys(tasks):
+        waits_for = [tasks[key].number for key in order_task.depends_on if tasks[key].state not in SETTLED]
+        message = f"task {order_task.number} waits for {', '.join(waits_for)}"
+        raise Conflict("task_waits", message, waits_for=waits_for)
+
+
+def _take(order_task: OrderTask, state: OrderTaskState, reason: str | None, actor: str) -> None:
+    order_task.state = state
+    order_task.reason = reason
+    if state is _S.IN_PROGRESS and order_task.assigned_to is None:
+        order_task.assigned_to = actor
+
+
+def _settle(session: Session, locked: LockedOrder, order_task: OrderTask, actor: str, now: datetime) -> None:
+    line = next(line for line in locked.lines if line.id == order_task.order_line_id)
+    if order_task.state == _S.CLOSED_COMPLETE:
+        order_task.completed_at = now
+        if order_task.point_of_no_return:
+            line.ponr = locked.order.ponr = True
+    siblings = _of_same_line(locked, order_task)
+    open_successors(siblings)
+    if is_fulfilled(siblings):
+        line.state = ORDER_LINE_MOVES.move(OrderState(line.state), OrderState.COMPLETED)
+        activate_products(session, locked, [line], now=now)
+    if roll_up(OrderState(each.state) for each in locked.lines) is OrderState.COMPLETED:
+        change_state(session, locked, OrderState.COMPLETED, reason=None, actor=actor, now=now)
+
+
+def _of_same_line(locked: LockedOrder, order_task: OrderTask) -> list[OrderTask]:
+    return by_line(locked.order_tasks)[order_task.order_line_id]

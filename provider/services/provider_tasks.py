@@ -1,0 +1,102 @@
+"""Requests as the consumer sees them: in the words of the wire, with the state that its mapping tables give."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bridge.mapping import MappingHole
+from bridge.models import Connection
+from bridge.outbox import Rendering
+from bridge.vocabulary import EventType
+from provider.domain.errors import NotFound
+from provider.domain.orders import OrderState
+from provider.models.orders import CustomerOrder, ProviderTask
+from provider.services.pages import Page, read_page
+
+Document = dict[str, Any]
+
+
+def task_stream(task: ProviderTask) -> str:
+    return f"provider_task/{task.external_id}"
+
+
+def state_data(task: ProviderTask, order: CustomerOrder) -> Document:
+    """What an event tells of a task, before any mapping."""
+    return {
+        "task_id": task.external_id,
+        "number": task.number,
+        "order_number": order.number,
+        "order_state": order.state,
+        "order_state_label": OrderState(order.state).label,
+        "order_version": order.version,
+        "ponr": order.ponr,
+        "reason": order.reason,
+    }
+
+
+def task_data(session: Session, task: ProviderTask, order: CustomerOrder) -> Document:
+    """One task as in the event, plus what was asked."""
+    return tasks_data(session, task.connection_id, [(task, order)])[0]
+
+
+def tasks_data(
+    session: Session, connection_id: str, rows: Sequence[tuple[ProviderTask, CustomerOrder]]
+) -> list[Document]:
+    """Tasks of one connection. Behind a hole in its mapping the state is None, as it is in no event."""
+    version = session.execute(select(Connection.mapping_version).where(Connection.id == connection_id)).scalar_one()
+    rendering: Rendering = session.info["outbox"]
+    tables = rendering.tables_of(session, version)
+
+    def mapped(data: Document) -> Mapping[str, Any]:
+        unknown = {"state": None, "state_label": None}
+        try:
+            return tables.apply(EventType.PROVIDER_TASK_STATE_CHANGED, data) if tables else data | unknown
+        except MappingHole:
+            return data | unknown
+
+    return [{**_asked(task), **mapped(state_data(task, order))} for task, order in rows]
+
+
+def get_task(session: Session, connection_id: str, external_id: str) -> ProviderTask:
+    """Raises NotFound, also for a task of another connection."""
+    found = select(ProviderTask).where(
+        ProviderTask.connection_id == connection_id, ProviderTask.external_id == external_id
+    )
+    task = session.execute(found).scalar_one_or_none()
+    if task is None:
+        raise NotFound("provider task", external_id)
+    return task
+
+
+def show_task(session: Session, connection_id: str, external_id: str) -> Document:
+    """One task of a connection. Raises NotFound."""
+    task = get_task(session, connection_id, external_id)
+    return task_data(session, task, session.get_one(CustomerOrder, task.order_id))
+
+
+def list_tasks(
+    session: Session, connection_id: str, *, limit: int, after: Sequence[Any] | None = None
+) -> Page[Document]:
+    """The tasks of a connection, by the consumer's number."""
+    mine = select(ProviderTask).where(ProviderTask.connection_id == connection_id)
+    page = read_page(session, mine, [ProviderTask.number], limit=limit, after=after)
+    return Page(tasks_data(session, connection_id, with_orders(session, page.items)), page.next_key)
+
+
+def with_orders(session: Session, tasks: Sequence[ProviderTask]) -> list[tuple[ProviderTask, CustomerOrder]]:
+    """Each task with its order, in one query."""
+    wanted = select(CustomerOrder).where(CustomerOrder.id.in_([task.order_id for task in tasks]))
+    orders = {order.id: order for order in session.execute(wanted).scalars()}
+    return [(task, orders[task.order_id]) for task in tasks if task.order_id]
+
+
+def _asked(task: ProviderTask) -> Document:
+    asked = {name: value for name, value in task.request.items() if name != "id"}
+    return asked | {
+        "number": task.number,
+        "revision": task.revision,
+        "catalog_item_id": task.catalog_item_id,
+        "catalog_item_revision": task.catalog_item_revision,
+    }
