@@ -30,8 +30,8 @@ from bridge.schemas import ProblemSchema, strict_json
 from bridge.vocabulary import PROBLEM_CONTENT_TYPE
 
 __all__ = [
-    "Api", "Blueprint", "JsonFormatter", "Problem", "configure_logging", "field_errors", "health", "install",
-    "metrics_registry", "openapi_config", "problem_response", "request_id", "strict_json",
+    "Api", "Blueprint", "ErrorTable", "JsonFormatter", "Problem", "StrictRequest", "configure_logging", "field_errors", "health",
+    "install", "metrics_registry", "openapi_config", "problem_response", "request_id", "strict_json",
 ]  # fmt: skip
 
 BODY_LIMIT_BYTES = 256 * 1024
@@ -39,7 +39,7 @@ PROBLEM_LIMIT_ERRORS = 50
 
 log = logging.getLogger(__name__)
 request_id: ContextVar[str] = ContextVar("request_id", default="")
-Decorated = TypeVar("Decorated")
+View = TypeVar("View")
 
 
 @dataclass(frozen=True)
@@ -203,13 +203,11 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
 
     if TYPE_CHECKING:  # flask-smorest has no types, and an untyped decorator would hide those of every view
 
-        def route(self, rule: str, **options: Any) -> Callable[[Decorated], Decorated]: ...
-        def arguments(self, schema: Any, **options: Any) -> Callable[[Decorated], Decorated]: ...
-        def response(
-            self, status_code: int, schema: Any = None, **options: Any
-        ) -> Callable[[Decorated], Decorated]: ...
-        def alt_response(self, status_code: int, **options: Any) -> Callable[[Decorated], Decorated]: ...
-        def doc(self, **options: Any) -> Callable[[Decorated], Decorated]: ...
+        def route(self, rule: str, **options: Any) -> Callable[[View], View]: ...
+        def arguments(self, schema: Any, **options: Any) -> Callable[[View], View]: ...
+        def response(self, status_code: int, schema: Any = None, **options: Any) -> Callable[[View], View]: ...
+        def alt_response(self, status_code: int, **options: Any) -> Callable[[View], View]: ...
+        def doc(self, **options: Any) -> Callable[[View], View]: ...
 
 
 class Api(flask_smorest.Api):  # type: ignore[misc]
@@ -304,11 +302,7 @@ def install(app: flask.Flask, *, service: str, error_table: ErrorTable) -> None:
         **error_table,
     }
     for error_class, to_problem in table.items():
-        app.register_error_handler(error_class, _answer_with(to_problem))
-
-
-def _answer_with(to_problem: Callable[[Any], Problem]) -> Callable[[Any], flask.Response]:
-    return lambda error: problem_response(to_problem(error))
+        app.register_error_handler(error_class, lambda error, to=to_problem: problem_response(to(error)))
 
 
 def metrics_registry(app: flask.Flask) -> CollectorRegistry:

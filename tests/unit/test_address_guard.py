@@ -1,8 +1,11 @@
 """Which addresses does the guard refuse, however they are spelled? Every host here is numeric: no DNS is asked."""
 
+import random
 import socket
+from urllib.parse import urlsplit
 
 import pytest
+from urllib3.util import parse_url
 
 from bridge.egress import AddressGuard, RefusedAddress, parse_target
 
@@ -96,6 +99,39 @@ def test_a_url_that_two_readers_could_read_differently_is_refused(url: str) -> N
 )
 def test_a_public_https_url_passes(url: str) -> None:
     AddressGuard().check_url(url)
+
+
+def test_two_readers_agree_on_whatever_passes() -> None:
+    chance = random.Random(20261121)
+    pieces = [
+        "a.example",
+        "127.0.0.1",
+        "@",
+        ":",
+        "/",
+        "\\",
+        "?",
+        "#",
+        "[",
+        "]",
+        "::1",
+        "%40",
+        "%2f",
+        "8443",
+        ".",
+        "//",
+        ";",
+    ]
+    passed = 0
+    for _ in range(20_000):
+        url = "https://" + "".join(chance.choices(pieces, k=chance.randint(1, 5)))
+        try:
+            target = parse_target(url)
+        except RefusedAddress:
+            continue
+        passed += 1
+        assert target.host == urlsplit(url).hostname == (parse_url(url).host or "").strip("[]"), url
+    assert passed > 500
 
 
 def test_plain_http_needs_an_allowed_network() -> None:
