@@ -1,6 +1,5 @@
 """What an HTTP outcome means, and when to try again. Pure: the clock and the dice are arguments."""
 
-import math
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -40,7 +39,7 @@ def retry_after_s(value: str | None, *, now: datetime) -> float | None:
         seconds = float(value) if value.strip().isascii() and value.strip().isdigit() else _seconds_until(value, now)
     except (ValueError, TypeError, OverflowError):
         return None
-    return min(max(seconds, 0.0), RETRY_AFTER_LIMIT_S) if math.isfinite(seconds) else None
+    return min(max(seconds, 0.0), RETRY_AFTER_LIMIT_S)
 
 
 def _seconds_until(value: str, now: datetime) -> float:
@@ -56,9 +55,9 @@ def probe_pause_s(failures: int, failing_for_s: float, dice: float) -> float:
     within a tenth of the time the peer was away. `dice` in 0..1 spreads it by 20 % either way.
     """
     doubling = min(_FIRST_PAUSE_S * 2.0 ** min(max(failures - 1, 0), 10), _DOUBLING_LIMIT_S)
-    return min(max(doubling, failing_for_s / 10), PROBE_PAUSE_LIMIT_S) * (0.8 + 0.4 * dice)
+    return min(max(doubling, failing_for_s / 10) * (0.8 + 0.4 * dice), PROBE_PAUSE_LIMIT_S)
 
 
 def stream_pause_s(base_s: float, failures: int, dice: float) -> float:
     """The pause of one stream after `failures` refusals of its head: it doubles from `base_s`, to an hour at most."""
-    return min(base_s * 2.0 ** min(max(failures - 1, 0), 16), RETRY_AFTER_LIMIT_S) * (0.8 + 0.4 * dice)
+    return min(base_s * 2.0 ** min(max(failures - 1, 0), 16) * (0.8 + 0.4 * dice), RETRY_AFTER_LIMIT_S)
