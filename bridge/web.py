@@ -30,8 +30,9 @@ from bridge.schemas import ProblemSchema, strict_json
 from bridge.vocabulary import PROBLEM_CONTENT_TYPE
 
 __all__ = [
-    "Api", "Blueprint", "ErrorTable", "JsonFormatter", "Problem", "StrictRequest", "configure_logging", "field_errors", "health",
-    "install", "metrics_registry", "openapi_config", "problem_response", "request_id", "strict_json",
+    "Api", "Blueprint", "ErrorTable", "JsonFormatter", "Problem", "StrictRequest", "configure_logging",
+    "field_errors", "health", "install", "metrics_registry", "openapi_config", "problem_response", "request_id",
+    "strict_json",
 ]  # fmt: skip
 
 BODY_LIMIT_BYTES = 256 * 1024
