@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -72,7 +73,7 @@ def disable_user(database_url: str, name: str) -> None:
         database.close()
 
 
-def list_users(database_url: str) -> list[dict[str, object]]:
+def list_users(database_url: str) -> list[dict[str, Any]]:
     """Name, roles and whether active, by name."""
     from sqlalchemy import select  # noqa: PLC0415
 

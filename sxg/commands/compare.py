@@ -1,0 +1,91 @@
+"""`sxg compare`."""
+
+import json
+
+import click
+
+from sxg.commands.connecting import allow_option, open_client
+from sxg.compare import Difference, Report
+from sxg.compare import compare as compare_sides
+from sxg.failures import REFUSED
+
+_WIDTH = 60
+
+
+@click.command()
+@click.option(
+    "--provider-url", envvar="SXG_PROVIDER_URL", show_envvar=True, required=True, help="The provider's address."
+)
+@click.option(
+    "--provider-token",
+    envvar="SXG_PROVIDER_TOKEN",
+    show_envvar=True,
+    required=True,
+    help="A user who may read connections.",
+)
+@click.option(
+    "--consumer-url", envvar="SXG_CONSUMER_URL", show_envvar=True, required=True, help="The consumer's address."
+)
+@click.option(
+    "--consumer-token", envvar="SXG_CONSUMER_TOKEN", show_envvar=True, required=True, help="The consumer's token."
+)
+@click.option("--connection", "connections", multiple=True, metavar="ID", help="Only this connection; may be repeated.")
+@click.option("--timeout", "timeout_s", default=30.0, show_default=True, help="Seconds to wait for quiet.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of a table.")
+@allow_option
+def compare(
+    provider_url: str,
+    provider_token: str,
+    consumer_url: str,
+    consumer_token: str,
+    connections: tuple[str, ...],
+    timeout_s: float,
+    as_json: bool,
+    allow: str,
+) -> None:
+    """Compare what both instances hold, record by record, and say every difference.
+
+    Waits until nothing is on its way; then tasks with their comments, products and catalog items are compared field by
+    field, and a record that only one side has is a difference as well. Nothing is changed.
+
+    \b
+    Exit codes: 0 equal, 1 different, 3 one of the two does not answer.
+
+    \b
+    Example (`sxg demo` prints these settings):
+      export SXG_PROVIDER_URL=http://127.0.0.1:8000 SXG_PROVIDER_TOKEN=sxu_...
+      export SXG_CONSUMER_URL=http://127.0.0.1:8001 SXG_CONSUMER_TOKEN=...
+      sxg compare
+      sxg compare --json | python -m json.tool
+    """
+    with (
+        open_client(provider_url, provider_token, allow) as provider,
+        open_client(consumer_url, consumer_token, allow) as consumer,
+    ):
+        report = compare_sides(provider, consumer, connection_ids=connections, timeout_s=timeout_s)
+    if as_json:
+        click.echo(json.dumps(report.to_json()))
+    else:
+        for line in report_lines(report):
+            click.echo(line)
+    if report.differences:
+        raise click.exceptions.Exit(REFUSED)
+
+
+def report_lines(report: Report) -> list[str]:
+    """The report for people: one line a difference, and a last one that sums up."""
+    compared = ", ".join(f"{count} {kind.replace('_', ' ')}s" for kind, count in report.compared.items())
+    unrest = "" if report.quiet else "; messages were still on their way"
+    if not report.differences:
+        return [f"both sides are equal: {compared}{unrest}"]
+    return [*map(_line, report.differences), f"{len(report.differences)} differences in {compared}{unrest}"]
+
+
+def _line(difference: Difference) -> str:
+    where = f"{difference.kind} {difference.record}" + (f" {difference.field}" if difference.field else "")
+    return f"{where}: provider {_short(difference.provider)}, consumer {_short(difference.consumer)}"
+
+
+def _short(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."

@@ -1,0 +1,205 @@
+"""The commands that use the provider's own API: catalogs, registrations, and events on their way."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sxg.client import ApiProblem, segment
+from sxg.commands.connecting import api_options, open_client
+from sxg.failures import REFUSED, CommandFailed, Failure
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="The answer as one JSON document.")
+_ENVIRONMENT = """\b
+The address and the token may stand in the environment:
+  export SXG_URL=http://127.0.0.1:8000 SXG_TOKEN=sxu_...
+"""
+
+
+@click.group(no_args_is_help=True)
+def catalog() -> None:
+    """Import a catalog into the provider.
+
+    \b
+    Example:
+      sxg catalog import products.json
+    """
+
+
+@catalog.command("import", epilog=_ENVIRONMENT)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@api_options
+@_JSON
+def import_catalog(file: Path, url: str, token: str, allow: str, as_json: bool) -> None:
+    """Import a TMF620-shaped FILE of specifications and offerings. Safe to repeat: what is the same stays.
+
+    It is taken over completely or not at all. Every mistake is one line, `file: pointer: reason`, and the exit code 1.
+    The user needs the role catalog_manager.
+
+    \b
+    Examples:
+      sxg catalog import products.json
+      sxg catalog import products.json --url https://exchange.example --json
+    """
+    document = read_document(file)
+    with open_client(url, token, allow) as client:
+        try:
+            counts = client.post("/catalog/import", document)
+        except ApiProblem as problem:
+            if not problem.errors:
+                raise
+            raise InvalidFile(file, problem.errors) from None
+    told = ", ".join(f"{count} {what}" for what, count in counts.items())
+    click.echo(json.dumps(counts) if as_json else f"{file}: {told}")
+
+
+class InvalidFile(CommandFailed):
+    """The document of a file breaks rules; every broken one is a line that editors can jump to."""
+
+    def __init__(self, file: Path, errors: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__(str(file))
+        lines = [f"{file}: {error.get('pointer') or '/'}: {error.get('message', '')}" for error in errors]
+        self.failure = Failure(lines, REFUSED)
+
+
+def read_document(file: Path) -> Any:
+    """The JSON of a file. Raises CommandFailed with `file:line: reason`."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise CommandFailed(f"{file}:{error.lineno}: {error.msg} (column {error.colno})") from None
+    except UnicodeDecodeError as error:
+        raise CommandFailed(f"{file}: not UTF-8: {error.reason} at byte {error.start}") from None
+    except OSError as error:
+        raise CommandFailed(f"{file}: {error.strerror}") from None
+
+
+@click.group(no_args_is_help=True)
+def registration() -> None:
+    """Register a consumer at the provider.
+
+    \b
+    Example:
+      sxg registration create --company ACME --contact-name Ada --contact-email ada@acme.example
+    """
+
+
+@registration.command(epilog=_ENVIRONMENT)
+@click.option("--company", required=True, help="Who connects.")
+@click.option("--contact-name", required=True, help="Whom to speak to.")
+@click.option("--contact-email", required=True, help="Where to write to.")
+@api_options
+@_JSON
+def create(
+    company: str, contact_name: str, contact_email: str, url: str, token: str, allow: str, as_json: bool
+) -> None:
+    """Register a consumer, and print the token to hand over to it: shown this once, good for one use within 24 h.
+
+    The user needs the role exchange_admin.
+
+    \b
+    Example:
+      sxg registration create --company ACME --contact-name Ada --contact-email ada@acme.example
+    """
+    body = {"company": company, "contact_name": contact_name, "contact_email": contact_email}
+    with open_client(url, token, allow) as client:
+        made = client.post("/registrations", body)
+    if as_json:
+        click.echo(json.dumps(made))
+        return
+    click.echo(f"registration {made['number']} of {company}", err=True)
+    click.echo(made["token"])
+
+
+@click.group(no_args_is_help=True)
+def deliveries() -> None:
+    """Look at events on their way to consumers; replay or skip those that people must decide on.
+
+    \b
+    Examples:
+      sxg deliveries list --state parked
+      sxg deliveries replay 5b0c...
+      sxg deliveries skip 5b0c... --reason "sent by hand"
+    """
+
+
+@deliveries.command("list", epilog=_ENVIRONMENT)
+@click.option("--connection", metavar="ID", help="Only to this connection.")
+@click.option("--state", type=click.Choice(["pending", "delivered", "parked", "skipped"]), help="Only in this state.")
+@click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True, help="How many at most.")
+@api_options
+@_JSON
+def list_deliveries(
+    connection: str | None, state: str | None, limit: int, url: str, token: str, allow: str, as_json: bool
+) -> None:
+    """List deliveries, newest first. A parked one holds up its record until it is replayed or skipped.
+
+    \b
+    Example:
+      sxg deliveries list --state parked
+    """
+    with open_client(url, token, allow) as client:
+        page = client.get("/deliveries", connection=connection, state=state, limit=limit)
+    if as_json:
+        click.echo(json.dumps(page))
+        return
+    for line in _table(page["items"], ("id", "state", "stream", "sequence", "type", "error")):
+        click.echo(line)
+    if page.get("next"):
+        click.echo("there are more: raise --limit, or narrow with --state or --connection", err=True)
+
+
+@deliveries.command(epilog=_ENVIRONMENT)
+@click.argument("delivery_id", metavar="ID")
+@api_options
+def show(delivery_id: str, url: str, token: str, allow: str) -> None:
+    """Print everything known of one delivery as JSON: its text, its state, and what went wrong.
+
+    \b
+    Example:
+      sxg deliveries show 5b0c...
+    """
+    with open_client(url, token, allow) as client:
+        click.echo(json.dumps(client.get(f"/deliveries/{segment(delivery_id)}"), indent=2, ensure_ascii=False))
+
+
+@deliveries.command(epilog=_ENVIRONMENT)
+@click.argument("delivery_id", metavar="ID")
+@api_options
+def replay(delivery_id: str, url: str, token: str, allow: str) -> None:
+    """Send a parked delivery again, in its old place in the order. The user needs the role exchange_admin.
+
+    \b
+    Example:
+      sxg deliveries replay 5b0c...
+    """
+    with open_client(url, token, allow) as client:
+        client.post(f"/deliveries/{segment(delivery_id)}/replay")
+    click.echo(f"delivery {delivery_id} will be sent again")
+
+
+@deliveries.command(epilog=_ENVIRONMENT)
+@click.argument("delivery_id", metavar="ID")
+@click.option("--reason", required=True, help="Why; kept in the audit log and told to the consumer.")
+@api_options
+def skip(delivery_id: str, reason: str, url: str, token: str, allow: str) -> None:
+    """Give a parked delivery up: the consumer is told that it was skipped, and what waits behind it goes on.
+
+    The two sides may differ afterwards; `sxg compare` tells. The user needs the role exchange_admin.
+
+    \b
+    Example:
+      sxg deliveries skip 5b0c... --reason "told them on the phone"
+    """
+    with open_client(url, token, allow) as client:
+        client.post(f"/deliveries/{segment(delivery_id)}/skip", {"reason": reason})
+    click.echo(f"delivery {delivery_id} is given up; a tombstone takes its place")
+
+
+def _table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> list[str]:
+    """Aligned columns with a head, for people; scripts take --json."""
+    cells = [list(columns)] + [["" if row.get(name) is None else str(row[name]) for name in columns] for row in rows]
+    widths = [max(len(line[place]) for line in cells) for place in range(len(columns))]
+    return ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells]

@@ -1,0 +1,118 @@
+"""Do both instances hold the same records? Field by field, over their APIs, once nothing is on its way."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sxg.client import Client
+
+Row = Mapping[str, Any]
+
+ID_MEMBERS = {"provider_task": "task_id", "product": "product_id", "catalog_item": "item_id"}
+MISSING = "(no such record)"
+NOT_TOLD = "(not told)"
+_POLL_S = 0.2
+_STABLE_S = 1.0
+"""How long differences must stay the same, with nothing on its way, to be believed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field that the two sides tell differently; an empty `field` stands for the whole record."""
+
+    connection_id: str
+    kind: str
+    record: str
+    field: str
+    provider: Any
+    consumer: Any
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Report:
+    """`quiet`: nothing was on its way any more, so the differences will not go away by themselves."""
+
+    compared: Mapping[str, int]
+    differences: Sequence[Difference]
+    quiet: bool
+
+    def to_json(self) -> dict[str, Any]:
+        differences = [difference.to_json() for difference in self.differences]
+        return {"compared": dict(self.compared), "quiet": self.quiet, "differences": differences}
+
+
+def compare(
+    provider: Client, consumer: Client, *, connection_ids: Sequence[str] = (), timeout_s: float = 30.0
+) -> Report:
+    """Look again and again until both sides are quiet, for `timeout_s` at most.
+
+    All connections the consumer knows are compared unless some are named. Raises ClientError.
+    """
+    deadline = time.monotonic() + timeout_s
+    wanted = list(connection_ids) or known_connections(consumer)
+    stable_since, last = time.monotonic(), None
+    while True:
+        report = _look(provider, consumer, wanted)
+        now = time.monotonic()
+        if report != last:
+            stable_since, last = now, report
+        settled = report.quiet and (not report.differences or now - stable_since >= _STABLE_S)
+        if settled or now >= deadline:
+            return report
+        time.sleep(_POLL_S)
+
+
+def known_connections(consumer: Client) -> list[str]:
+    """The ids, as on the wire, of the consumer's connections that a provider has made."""
+    found = consumer.get("/connections")["items"]
+    return [connection["connection_id"] for connection in found if connection.get("connection_id")]
+
+
+def waiting(provider: Client, consumer: Client, connection_ids: Iterable[str] | None = None) -> int:
+    """How many messages are on their way in either direction, as far as the APIs tell; parked ones do not count."""
+    wanted = known_connections(consumer) if connection_ids is None else connection_ids
+    events = sum(int(provider.get(f"/connections/{wanted_id}")["health"]["waiting"]) for wanted_id in wanted)
+    requests = consumer.pages("/requests")
+    return events + sum(1 for request in requests if request["delivery"]["state"] == "waiting")
+
+
+def compare_rows(
+    connection_id: str, kind: str, of_provider: Iterable[Row], of_consumer: Iterable[Row]
+) -> Iterator[Difference]:
+    """Every field that differs, and every record that only one side has, by the record's id."""
+    member = ID_MEMBERS[kind]
+    here, there = ({str(row[member]): row for row in rows} for rows in (of_provider, of_consumer))
+    for record_id in sorted(here.keys() | there.keys()):
+        mine, theirs = here.get(record_id), there.get(record_id)
+        name = _name(kind, record_id, mine or theirs or {})
+        if mine is None or theirs is None:
+            told = ["present" if row is not None else MISSING for row in (mine, theirs)]
+            yield Difference(connection_id, kind, name, "", *told)
+            continue
+        for field in sorted(mine.keys() | theirs.keys()):
+            one, other = mine.get(field, NOT_TOLD), theirs.get(field, NOT_TOLD)
+            if one != other:
+                yield Difference(connection_id, kind, name, field, one, other)
+
+
+def _look(provider: Client, consumer: Client, connection_ids: Sequence[str]) -> Report:
+    under_way = waiting(provider, consumer, connection_ids)
+    counts = dict.fromkeys(ID_MEMBERS, 0)
+    differences: list[Difference] = []
+    for connection_id in connection_ids:
+        for kind in ID_MEMBERS:
+            mine = list(provider.pages(f"/connections/{connection_id}/records", kind=kind))
+            theirs = list(consumer.pages("/records", kind=kind, connection=connection_id))
+            counts[kind] += max(len(mine), len(theirs))
+            differences += compare_rows(connection_id, kind, mine, theirs)
+    return Report(counts, differences, under_way == 0)
+
+
+def _name(kind: str, record_id: str, row: Row) -> str:
+    """What people call the record, with its id."""
+    called = row.get("number") or row.get("name")
+    return f"{called} ({record_id})" if called else record_id
