@@ -3,24 +3,35 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Barrier, Thread
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from bridge import outbox
 from bridge.database import Database
 from bridge.egress import AddressGuard
 from bridge.identity import Identity, Keyring
+from bridge.mapping import Expectation, Tables, load_tables
 from bridge.models import Connection, Delivery, Lease, OutboxEvent
-from bridge.vocabulary import ConnectionState
+from bridge.vocabulary import ConnectionState, EventType
+from provider.domain.catalog import build_form
+from provider.domain.orders import OrderState
+from provider.domain.provider_tasks import ProviderTaskState
 from provider.migrations import upgrade
-from provider.models.catalog import ProductOffering, RemoteRecordProducer
+from provider.models.catalog import Entitlement, ProductOffering, RemoteRecordProducer, Specification
+from provider.models.inventory import Product
+from provider.models.orders import CustomerOrder
+from provider.services.catalog import load_specification
 from provider.services.catalog_import import import_catalog
+from provider.services.intake import submit_provider_task
+from provider.services.order_locks import LockedOrder, lock_order
+from provider.services.orders import approve_order
 from provider.services.producers import publish_producer
 from provider.services.registrations import Introduction, create_registration
 
@@ -179,3 +190,178 @@ def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
     for thread in threads:
         thread.join()
     return results
+
+
+# --- orders
+
+AGENT = "user/ann"
+TWO_TASKS = (
+    {"key": "build", "name": "Build", "depends_on": [], "point_of_no_return": False},
+    {"key": "ship", "name": "Ship", "depends_on": ["build"], "point_of_no_return": True},
+)
+
+
+@contextmanager
+def exchange_database(url: str) -> Iterator[Database]:
+    """A provider database whose events are mapped by the tables of `mappings/`."""
+    with provider_database(url, outbox=outbox.Rendering(PROVIDER.source, tables={None: mapping_tables()})) as database:
+        yield database
+
+
+def mapping_tables() -> Tables:
+    expectation = Expectation("order_state", set(OrderState), set(ProviderTaskState))
+    expected = {EventType.PROVIDER_TASK_STATE_CHANGED: expectation}
+    return load_tables(Path(__file__).parents[1] / "mappings", expected=expected)
+
+
+def make_specification(session: Session, name: str, **columns: Any) -> Specification:
+    """A published product specification; `task_templates`, `children` and the like as keywords."""
+    row = {"kind": "product", "lifecycle_state": "published", "version": "1.0", "description": "", "channels": []}
+    row |= {"characteristics": [], "children": [], "task_templates": [], **columns}
+    specification = Specification(id=str(uuid4()), external_id=str(uuid4()), name=name, **row)
+    session.add(specification)
+    session.flush()
+    return specification
+
+
+def as_part(specification: Specification, key: str, **columns: Any) -> dict[str, Any]:
+    """A specification as a child of another."""
+    row = {"mandatory": True, "default_selected": True, "min_quantity": 1, "max_quantity": 10, **columns}
+    return {"specification_id": specification.id, "key": key, **row}
+
+
+def make_item(session: Session, specification: Specification, *connection_ids: str) -> RemoteRecordProducer:
+    """A published catalog item that the connections may order; an offering's, or a service's."""
+    offering = ProductOffering(
+        id=str(uuid4()), external_id=str(uuid4()), version="1.0", name=specification.name, description="", category="",
+        specification_id=specification.id, sellable=True, channels=[], prices=[], lifecycle_state="published",
+    )  # fmt: skip
+    if specification.kind == "product":
+        session.add(offering)
+        session.flush()
+    producer = RemoteRecordProducer(
+        id=str(uuid4()),
+        identity=str(uuid4()),
+        revision=1,
+        state="published",
+        kind=specification.kind,
+        name=f"{specification.name} item",
+        short_description="",
+        category="",
+        product_offering_id=offering.id if specification.kind == "product" else None,
+        specification_id=specification.id,
+        form=build_form(load_specification(session, specification.id)),
+        criteria={"all_consumers": True},
+        published_at=NOW,
+    )
+    session.add(producer)
+    session.flush()
+    for connection_id in connection_ids:
+        entitlement = Entitlement(
+            connection_id=connection_id, identity=producer.identity, entitled=True, revision=1,
+            consumer_state="active", active_revision=1, updated_at=NOW,
+        )  # fmt: skip
+        session.add(entitlement)
+    session.flush()
+    return producer
+
+
+def make_consumer(session: Session, prefix: str = "ACME") -> Connection:
+    """An active connection with a number prefix."""
+    connection = make_connection(session, name=f"{prefix} Ltd")
+    connection.number_prefix = prefix
+    session.flush()
+    return connection
+
+
+def make_router_item(session: Session, connection_id: str, **columns: Any) -> RemoteRecordProducer:
+    """One thing with one characteristic, made by two tasks of which the second is the point of no return."""
+    characteristic = {
+        "key": "bandwidth", "name": "Bandwidth", "type": "choice", "mandatory": True, "default": None,
+        "options": [{"value": "50", "label": "50 Mbit/s"}, {"value": "100", "label": "100 Mbit/s"}],
+        "min_cardinality": 0, "max_cardinality": None, "description": "",
+    }  # fmt: skip
+    columns = {"characteristics": [characteristic], "task_templates": list(TWO_TASKS), **columns}
+    return make_item(session, make_specification(session, "Router", **columns), connection_id)
+
+
+def make_request(item: RemoteRecordProducer, number: int = 1, prefix: str = "ACME", **changes: Any) -> dict[str, Any]:
+    """A request as `docs/wire.md` 4.1 describes it."""
+    return {
+        "id": str(uuid4()),
+        "number": f"{prefix}-PT{number:07d}",
+        "revision": 1,
+        "catalog_item_id": item.identity,
+        "catalog_item_revision": item.revision,
+        "quantity": 1,
+        "characteristics": {"bandwidth": "100"} if item.form["variables"] else {},
+        "parts": {},
+        "location": {"name": "Berlin office", "city": "Berlin", "country": "DE"},
+        "contacts": [{"name": "Ada", "email": "ada@acme.example", "phone": None}],
+        "requested_on": "2026-12-01",
+        "note": "Deliver before noon",
+        "requested_by": {"name": "Ada Lovelace", "email": "ada@acme.example"},
+        "opened_at": "2026-11-21T09:00:00.000Z",
+        **changes,
+    }
+
+
+@dataclass
+class Ordered:
+    """A submitted request, with what tests need to go on."""
+
+    connection_id: str
+    request: dict[str, Any]
+    task_id: str
+    order_number: str
+
+
+def make_order(
+    database: Database, *, approved: bool = False, prefix: str = "ACME", number: int = 1, columns: Any = None,
+    **changes: Any,
+) -> Ordered:  # fmt: skip
+    """A consumer of its own with an order for a router, New or In progress."""
+    with database.transaction() as session:
+        connection = make_consumer(session, prefix)
+        item = make_router_item(session, connection.id, **(columns or {}))
+        request = make_request(item, number, prefix, **changes)
+        task = submit_provider_task(session, connection.id, request, now=NOW)
+        order = session.get_one(CustomerOrder, task.order_id)
+        if approved:
+            approve_order(session, order.number, actor=AGENT, now=NOW)
+    return Ordered(connection.id, request, request["id"], order.number)
+
+
+def read_order(database: Database, number: str) -> LockedOrder:
+    """An order with its lines and tasks, as it stands now."""
+    with database.transaction() as session:
+        return lock_order(session, number)
+
+
+def products_of(database: Database, number: str) -> list[Product]:
+    with database.reading() as session:
+        query = select(Product).join(CustomerOrder, CustomerOrder.id == Product.order_id)
+        return list(session.execute(query.where(CustomerOrder.number == number).order_by(Product.number)).scalars())
+
+
+def states_sent(database: Database, connection_id: str) -> list[str]:
+    """The order states that a connection was told, oldest first."""
+    with database.reading() as session:
+        events = events_of(session, connection_id)
+    return [data["order_state"] for type_, _, data in events if type_ == EventType.PROVIDER_TASK_STATE_CHANGED]
+
+
+@contextmanager
+def count_selects(database: Database, ignoring: str = "FROM connections") -> Iterator[list[str]]:
+    """The SELECT statements run meanwhile, except those that hold `ignoring`."""
+    seen: list[str] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.lstrip().upper().startswith("SELECT") and ignoring not in " ".join(statement.split()):
+            seen.append(statement)
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(database.engine, "before_cursor_execute", note)

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import select
@@ -11,6 +10,7 @@ from sqlalchemy.orm import Session
 from provider.domain.order_tasks import DEFAULT_TEMPLATES, ORDER_TASK_MOVES, OrderTaskState, TaskTemplate, ready
 from provider.models.catalog import Specification
 from provider.models.orders import OrderLine, OrderTask
+from provider.services.catalog import template_value
 from provider.services.numbers import next_numbers
 from provider.services.order_locks import LockedOrder
 
@@ -96,13 +96,7 @@ def _templates(session: Session, specification_ids: set[str]) -> dict[str, tuple
     rows = session.execute(
         select(Specification.id, Specification.task_templates).where(Specification.id.in_(specification_ids))
     )
-    return {row.id: tuple(_template(entry) for entry in row.task_templates) or DEFAULT_TEMPLATES for row in rows}
-
-
-def _template(entry: Mapping[str, Any]) -> TaskTemplate:
-    return TaskTemplate(
-        entry["key"], entry["name"], tuple(entry.get("depends_on") or ()), bool(entry.get("point_of_no_return"))
-    )
+    return {row.id: tuple(template_value(entry) for entry in row.task_templates) or DEFAULT_TEMPLATES for row in rows}
 
 
 def _order_task(line: OrderLine, template: TaskTemplate, templates: tuple[TaskTemplate, ...]) -> OrderTask:
