@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from bridge import envelope, signing
@@ -25,12 +25,12 @@ from provider.services.audit import record_audit
 from provider.services.connections import as_id, get_connection
 from provider.services.entitlements import lock_guard, refresh_entitlements
 from provider.services.errors import ChallengeFailed, RegistrationTokenInvalid
+from provider.services.numbers import next_number
 from provider.services.tokens import CLIENT_SECRET, REGISTRATION, new_token, token_hash
 
 TOKEN_LIFE = timedelta(hours=24)
 CHALLENGE_DEADLINE_S = 5.0
 PREFIX_LIMIT = 12
-_REGISTRATION_NUMBER = "REG{:07d}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +67,10 @@ def create_registration(
     session: Session, *, company: str, contact_name: str, contact_email: str, actor: str, now: datetime
 ) -> tuple[Registration, str]:
     """A new registration and its token, which is shown this once."""
-    lock_guard(session)
-    count = session.execute(select(func.count()).select_from(Registration)).scalar_one()
     token = new_token(REGISTRATION)
     registration = Registration(
         id=str(uuid4()),
-        number=_REGISTRATION_NUMBER.format(count + 1),
+        number=next_number(session, "registration"),
         company=company,
         contact_name=contact_name,
         contact_email=contact_email,

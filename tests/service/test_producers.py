@@ -42,9 +42,15 @@ def test_only_those_of_the_criteria_are_told(database: Database) -> None:
         (event,) = events_of(session, one.id)
         assert event[:2] == (CHANGED, f"catalog_item/{draft.identity}")
         assert event[2] == {
-            "item_id": draft.identity, "revision": 1, "name": "Business Line",
-            "short_description": "A line for businesses", "category": "Networking", "kind": "product", "form": draft.form, "orderable": True,
-        }  # fmt: skip
+            "item_id": draft.identity,
+            "revision": 1,
+            "name": "Business Line",
+            "short_description": "A line for businesses",
+            "category": "Networking",
+            "kind": "product",
+            "form": draft.form,
+            "orderable": True,
+        }
         assert events_of(session, other.id) == []
 
 
@@ -69,6 +75,8 @@ def test_a_new_revision_supersedes_and_the_old_one_can_still_be_ordered(database
         identity = import_small_catalog(session).identity
         publish_to_all(session)
         import_catalog(session, newer, NOW)
+        with pytest.raises(NotFound):
+            get_orderable_item(session, connection.id, identity, 2)  # still a draft
         publish_producer(session, identity, {"all_consumers": True}, "user/ann", NOW)
         rows = session.execute(select(RemoteRecordProducer.revision, RemoteRecordProducer.state))
         states = {row.revision: row.state for row in rows}

@@ -148,11 +148,15 @@ def test_verifying_spends_the_token(database: Database, keyring: Keyring, token:
         complete(database, keyring, token)
 
 
-def test_a_challenge_under_former_credentials_proves_nothing(database: Database, keyring: Keyring, token: str) -> None:
-    admission = complete(database, keyring, token)
+@pytest.mark.parametrize("same_callback", [True, False])
+def test_a_challenge_under_former_credentials_proves_nothing(
+    database: Database, keyring: Keyring, token: str, same_callback: bool
+) -> None:
+    said = introduction()
+    admission = complete(database, keyring, token, said)
     with database.transaction() as session:
         challenge = prepare_challenge(session, PROVIDER, admission.connection.id, now=NOW)
-    complete(database, keyring, token)
+    complete(database, keyring, token, said if same_callback else introduction())
     with database.transaction() as session, pytest.raises(ChallengeFailed):
         activate_connection(session, challenge, now=NOW)
 
