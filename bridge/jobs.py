@@ -20,7 +20,7 @@ from redis.retry import Retry
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 
-from bridge import draining, leases, settling
+from bridge import draining, failpoints, leases, settling
 from bridge.carriers import Carrier
 from bridge.database import Database
 from bridge.draining import Batch, Fault, Limits, Result
@@ -148,13 +148,16 @@ class Station:
                 if batch and result:
                     settling.settle(session, held, batch, result, limits=self.limits, now=now)
                     self.carrier.settled(session, batch, result, now)
+                    failpoints.hit("drain.in_settling")
                 tired = time.monotonic() - started > _RUN_S
                 if tired or (held.is_slow and lane == MAIN):
                     return held.is_slow
                 batch = draining.claim(session, held, limits=self.limits, now=now)
+            failpoints.hit("drain.after_claim")
             if batch is None:
                 return held.is_slow
             result = self.carrier.send(batch, deadline_s=deadline_s)
+            failpoints.hit("drain.after_answer")
             if result.fault:
                 self._tell(connection_id, batch, result.fault)
 
@@ -180,6 +183,7 @@ class Station:
         with self.database.reading() as session:
             due = leases.due_connections(session, now=self.clock())
         for connection_id in due:
+            failpoints.hit("sweep.before_ring")
             if self.bell is None or not self._ring_again(self.bell, connection_id):
                 self._drain_here(connection_id)
         return len(due)
