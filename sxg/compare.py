@@ -1,5 +1,6 @@
 """Do both instances hold the same records? Field by field, over their APIs, once nothing is on its way."""
 
+import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +14,7 @@ ID_MEMBERS = {"provider_task": "task_id", "product": "product_id", "catalog_item
 MISSING = "(no such record)"
 NOT_TOLD = "(not told)"
 _POLL_S = 0.2
+_WIDTH = 60
 _STABLE_S = 1.0
 """How long differences must stay the same, with nothing on its way, to be believed."""
 
@@ -116,3 +118,22 @@ def _name(kind: str, record_id: str, row: Row) -> str:
     """What people call the record, with its id."""
     called = row.get("number") or row.get("name")
     return f"{called} ({record_id})" if called else record_id
+
+
+def report_lines(report: Report) -> list[str]:
+    """The report for people: one line a difference, and a last one that sums up."""
+    compared = ", ".join(f"{count} {kind.replace('_', ' ')}s" for kind, count in report.compared.items())
+    unrest = "" if report.quiet else "; messages were still on their way"
+    if not report.differences:
+        return [f"both sides are equal: {compared}{unrest}"]
+    return [*map(_line, report.differences), f"{len(report.differences)} differences in {compared}{unrest}"]
+
+
+def _line(difference: Difference) -> str:
+    where = f"{difference.kind} {difference.record}" + (f" {difference.field}" if difference.field else "")
+    return f"{where}: provider {_short(difference.provider)}, consumer {_short(difference.consumer)}"
+
+
+def _short(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."

@@ -5,11 +5,9 @@ import json
 import click
 
 from sxg.commands.connecting import allow_option, open_client
-from sxg.compare import Difference, Report
 from sxg.compare import compare as compare_sides
+from sxg.compare import report_lines
 from sxg.failures import REFUSED
-
-_WIDTH = 60
 
 
 @click.command()
@@ -70,22 +68,3 @@ def compare(
             click.echo(line)
     if report.differences:
         raise click.exceptions.Exit(REFUSED)
-
-
-def report_lines(report: Report) -> list[str]:
-    """The report for people: one line a difference, and a last one that sums up."""
-    compared = ", ".join(f"{count} {kind.replace('_', ' ')}s" for kind, count in report.compared.items())
-    unrest = "" if report.quiet else "; messages were still on their way"
-    if not report.differences:
-        return [f"both sides are equal: {compared}{unrest}"]
-    return [*map(_line, report.differences), f"{len(report.differences)} differences in {compared}{unrest}"]
-
-
-def _line(difference: Difference) -> str:
-    where = f"{difference.kind} {difference.record}" + (f" {difference.field}" if difference.field else "")
-    return f"{where}: provider {_short(difference.provider)}, consumer {_short(difference.consumer)}"
-
-
-def _short(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."

@@ -1,0 +1,1 @@
+"""One order's way, from the catalog to the consumer's inventory, told while it happens."""
