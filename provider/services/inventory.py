@@ -127,7 +127,7 @@ def _data(product: Product, task_id: str, order_number: str, line_number: str) -
         "product_id": product.id,
         "number": product.number,
         "name": product.name,
-        "state": product.state,
+        "state": str(product.state),
         "state_label": ProductState(product.state).label,
         "task_id": task_id,
         "order_number": order_number,

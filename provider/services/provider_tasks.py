@@ -28,7 +28,7 @@ def state_data(task: ProviderTask, order: CustomerOrder) -> Document:
         "task_id": task.external_id,
         "number": task.number,
         "order_number": order.number,
-        "order_state": order.state,
+        "order_state": str(order.state),
         "order_state_label": OrderState(order.state).label,
         "order_version": order.version,
         "ponr": order.ponr,
