@@ -42,9 +42,9 @@ def move_task(
     before = order_task.state
     if wanted is _S.CLOSED_COMPLETE and before == _S.OPEN:
         _check(locked, order_task, _S.IN_PROGRESS)
-        _take(order_task, _S.IN_PROGRESS, None, actor)
+        _take(order_task, _S.IN_PROGRESS, None, actor, now)
     _check(locked, order_task, wanted)
-    _take(order_task, wanted, reason, actor)
+    _take(order_task, wanted, reason, actor, now)
     detail = {"from": before, "to": str(wanted), "reason": reason}
     record_audit(session, actor, "order_task.move", f"order_task/{number}", now, detail)
     if wanted in SETTLED:
@@ -98,10 +98,10 @@ def _data(order_task: OrderTask, line: Any) -> dict[str, Any]:
 
 
 def _check(locked: LockedOrder, order_task: OrderTask, wanted: OrderTaskState) -> None:
-    ORDER_TASK_MOVES.move(_S(order_task.state), wanted)
     if locked.state is not OrderState.IN_PROGRESS:
         message = f"order {locked.order.number} is {locked.state.label}; its tasks move while it is In progress"
         raise Conflict("order_not_in_progress", message, order_state=str(locked.state))
+    ORDER_TASK_MOVES.move(_S(order_task.state), wanted)
     tasks = {task.key: task for task in _of_same_line(locked, order_task)}
     if wanted in (_S.OPEN, _S.IN_PROGRESS) and order_task.key not in ready_keys(tasks):
         waits_for = [tasks[key].number for key in order_task.depends_on if tasks[key].state not in SETTLED]
@@ -109,19 +109,19 @@ def _check(locked: LockedOrder, order_task: OrderTask, wanted: OrderTaskState) -
         raise Conflict("task_waits", message, waits_for=waits_for)
 
 
-def _take(order_task: OrderTask, state: OrderTaskState, reason: str | None, actor: str) -> None:
+def _take(order_task: OrderTask, state: OrderTaskState, reason: str | None, actor: str, now: datetime) -> None:
     order_task.state = state
     order_task.reason = reason
     if state is _S.IN_PROGRESS and order_task.assigned_to is None:
         order_task.assigned_to = actor
+    if state is _S.CLOSED_COMPLETE:
+        order_task.completed_at = now
 
 
 def _settle(session: Session, locked: LockedOrder, order_task: OrderTask, actor: str, now: datetime) -> None:
     line = next(line for line in locked.lines if line.id == order_task.order_line_id)
-    if order_task.state == _S.CLOSED_COMPLETE:
-        order_task.completed_at = now
-        if order_task.point_of_no_return:
-            line.ponr = locked.order.ponr = True
+    if order_task.state == _S.CLOSED_COMPLETE and order_task.point_of_no_return:
+        line.ponr = locked.order.ponr = True
     siblings = _of_same_line(locked, order_task)
     open_successors(siblings)
     if is_fulfilled(siblings):
