@@ -75,7 +75,9 @@ class Consumer:
 
 
 @contextmanager
-def consumer(url: str, data_dir: Path, *, clock: Callable[[], datetime] = lambda: NOW, **settings: Any) -> Iterator[Consumer]:
+def consumer(
+    url: str, data_dir: Path, *, clock: Callable[[], datetime] = lambda: NOW, **settings: Any
+) -> Iterator[Consumer]:
     """A migrated consumer without connections."""
     migrations.upgrade(url)
     values: dict[str, Any] = {
@@ -91,7 +93,9 @@ def consumer(url: str, data_dir: Path, *, clock: Callable[[], datetime] = lambda
 
 
 @contextmanager
-def connected_consumer(url: str, data_dir: Path, *, peer_url: str = "http://127.0.0.1:1", **settings: Any) -> Iterator[Consumer]:
+def connected_consumer(
+    url: str, data_dir: Path, *, peer_url: str = "http://127.0.0.1:1", **settings: Any
+) -> Iterator[Consumer]:
     """A consumer with one active connection."""
     with consumer(url, data_dir, **settings) as one:
         with one.context.database.transaction() as session:
@@ -299,7 +303,11 @@ class PlayedProvider:
         reply = requests.post(self.issued["callback"], data=body, headers=headers, timeout=5)
         if reply.status_code == 200 and reply.json()["verdicts"][0].get("challenge") == "c-1":
             return 200, {"state": "active"}
-        return 409, {"code": "challenge_failed", "title": "Challenge Failed", "detail": f"the callback said {reply.status_code}"}
+        return 409, {
+            "code": "challenge_failed",
+            "title": "Challenge Failed",
+            "detail": f"the callback said {reply.status_code}",
+        }
 
     def _make_handler(self) -> type[BaseHTTPRequestHandler]:
         provider = self

@@ -15,8 +15,23 @@ from consumer_sim.models import CatalogItem, Comment, Product, ProviderTask, Tas
 from consumer_sim.services import fields, requests
 from consumer_sim.services.receiving import HANDLERS
 from tests.consumer_factories import (
-    ANSWERS, ASKED_BY, FORM, NOW, Consumer, comment_added, connected_consumer, counted_statements, event, item_changed, item_removed,
-    make_connection, make_item, product_changed, rows, state_changed, unsequenced,
+    ANSWERS,
+    ASKED_BY,
+    FORM,
+    NOW,
+    Consumer,
+    comment_added,
+    connected_consumer,
+    counted_statements,
+    event,
+    item_changed,
+    item_removed,
+    make_connection,
+    make_item,
+    product_changed,
+    rows,
+    state_changed,
+    unsequenced,
 )  # fmt: skip
 
 TASK = "4a1c0d9e-2a6f-4f0e-8c7d-1d2c3b4a5f60"
@@ -109,7 +124,9 @@ def test_an_event_that_breaks_the_database_is_rejected_alone(acme: Consumer) -> 
     stream = f"provider_task/{TASK}"
     data = json.loads(state_changed(TASK, 1))["data"]
     twin = event(EventType.PROVIDER_TASK_STATE_CHANGED, f"other/{TASK}", 1, data)
-    answers = acme.verdicts([event(EventType.PROVIDER_TASK_STATE_CHANGED, stream, 1, data), twin, comment_added(TASK, 2)])
+    answers = acme.verdicts(
+        [event(EventType.PROVIDER_TASK_STATE_CHANGED, stream, 1, data), twin, comment_added(TASK, 2)]
+    )
     assert answers == ["applied", "rejected", "applied"]
     assert len(rows(acme, TaskState)) == 1
 
@@ -151,7 +168,12 @@ def test_a_state_for_a_request_whose_answer_is_still_out_is_applied(acme: Consum
         task_id = requests.submit_request(session, item, ANSWERS, ASKED_BY, now=NOW).id
     acme.verdicts([state_changed(task_id, 1, number="ACME-PT0000099")])
     (task,) = rows(acme, ProviderTask)
-    assert (task.submission, task.state, task.number, task.placeholder) == ("waiting", "received", "ACME-PT0000001", False)
+    assert (task.submission, task.state, task.number, task.placeholder) == (
+        "waiting",
+        "received",
+        "ACME-PT0000001",
+        False,
+    )
 
 
 def test_nothing_is_lost_about_a_task_this_database_has_forgotten(acme: Consumer) -> None:
@@ -247,6 +269,8 @@ def test_every_type_that_has_a_stream_has_a_handler() -> None:
     assert set(HANDLERS) == set(EventType) - unhandled
 
 
-@pytest.mark.parametrize("value", ["2026-11-21T09:00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T00:00:00-14:00", "soon", ""])
+@pytest.mark.parametrize(
+    "value", ["2026-11-21T09:00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T00:00:00-14:00", "soon", ""]
+)
 def test_times_that_no_database_keeps_are_no_times(value: str) -> None:
     assert fields.time(value)

@@ -14,7 +14,17 @@ from consumer_sim.models import Comment, Counter, HeldCall, ProviderTask
 from consumer_sim.services import comments, requests, settling, tasks
 from consumer_sim.services.errors import ConnectionNotUsable, ItemNotOrderable, MoveRefused
 from tests.consumer_factories import (
-    ANSWERS, ASKED_BY, NOW, Consumer, PlayedProvider, connected_consumer, make_item, played_provider, problem, rows, state_changed,
+    ANSWERS,
+    ASKED_BY,
+    NOW,
+    Consumer,
+    PlayedProvider,
+    connected_consumer,
+    make_item,
+    played_provider,
+    problem,
+    rows,
+    state_changed,
 )  # fmt: skip
 
 
@@ -82,7 +92,9 @@ def sent(provider: PlayedProvider) -> list[str]:
 
 def test_a_request_is_sent_as_the_wire_describes_it(acme: Consumer, provider: PlayedProvider) -> None:
     golden = json.loads(Path("tests/golden/request.json").read_text())
-    task = ask(acme, location=golden["location"], contacts=golden["contacts"], requested_on="2026-12-01", note="Before noon")
+    task = ask(
+        acme, location=golden["location"], contacts=golden["contacts"], requested_on="2026-12-01", note="Before noon"
+    )
     drain(acme)
     (call,) = provider.calls_to("/provider-tasks")
     assert set(call.body) == set(golden)
@@ -145,7 +157,9 @@ def test_other_final_answers_refuse_as_well(acme: Consumer, provider: PlayedProv
     assert (only_task(acme).submission, only_task(acme).refusal["code"]) == ("refused", code)
 
 
-@pytest.mark.parametrize("answer", [(404, {}), (403, {"html": 1}), (500, {"code": "invalid_fields"}), problem(409, "strange")])
+@pytest.mark.parametrize(
+    "answer", [(404, {}), (403, {"html": 1}), (500, {"code": "invalid_fields"}), problem(409, "strange")]
+)
 def test_what_is_not_final_leaves_the_request_waiting(acme: Consumer, provider: PlayedProvider, answer: Any) -> None:
     provider.script["/provider-tasks"] = [answer]
     ask(acme)
@@ -165,7 +179,9 @@ def test_a_taken_number_is_replaced_by_a_free_one_and_sent_again(acme: Consumer,
 
 
 @pytest.mark.parametrize("said", ["EVIL-PT0000009", "ACME-PT9", None, 7])
-def test_a_number_that_is_not_ours_does_not_move_our_counter(acme: Consumer, provider: PlayedProvider, said: Any) -> None:
+def test_a_number_that_is_not_ours_does_not_move_our_counter(
+    acme: Consumer, provider: PlayedProvider, said: Any
+) -> None:
     provider.script["/provider-tasks"] = [problem(409, "number_taken", next_number=said)]
     ask(acme)
     drain(acme)
@@ -208,7 +224,9 @@ def test_a_refused_request_is_withdrawn_without_asking_anybody(acme: Consumer, p
         comment(acme, task, "too late")
 
 
-def test_a_cancellation_that_waits_behind_a_refused_create_withdraws_it(acme: Consumer, provider: PlayedProvider) -> None:
+def test_a_cancellation_that_waits_behind_a_refused_create_withdraws_it(
+    acme: Consumer, provider: PlayedProvider
+) -> None:
     provider.script["/provider-tasks"] = [problem(422, "invalid_fields")]
     cancel(acme, ask(acme))
     drain(acme)
@@ -232,7 +250,9 @@ def test_a_rejected_order_is_corrected_by_resubmitting(acme: Consumer, provider:
     assert only_task(acme).resubmission == "accepted"
 
 
-def test_a_404_about_an_accepted_task_is_shown_as_divergence(acme: Consumer, provider: PlayedProvider, clock: Clock) -> None:
+def test_a_404_about_an_accepted_task_is_shown_as_divergence(
+    acme: Consumer, provider: PlayedProvider, clock: Clock
+) -> None:
     task = ask(acme)
     drain(acme)
     provider.script["/comments"] = [problem(404, "not_found")] * 3
@@ -248,7 +268,9 @@ def test_a_404_about_an_accepted_task_is_shown_as_divergence(acme: Consumer, pro
 def test_an_activation_is_reported_and_its_refusal_shown(acme: Consumer, provider: PlayedProvider) -> None:
     provider.script["/activation"] = [problem(404, "not_found"), (200, {})]
     with acme.context.database.transaction() as session:
-        item = make_item(session, acme.connection_id, state="pending_activation", active_revision=None, active_form=None)
+        item = make_item(
+            session, acme.connection_id, state="pending_activation", active_revision=None, active_form=None
+        )
     path = f"/api/v1/catalog-items/{item.id}"
     acme.client.post(f"{path}/activate")
     drain(acme)
