@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from alembic.config import Config
@@ -16,9 +17,12 @@ SCRIPTS = {"provider": "provider:migrations", "consumer": "consumer_sim:migratio
 
 
 def check_url(database_url: str) -> None:
-    """Raises CommandFailed for an address that is neither of the two databases'."""
+    """Raises CommandFailed for an address of neither database, or of a file that cannot be."""
     if not database_url.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
         raise CommandFailed("a database URL begins with sqlite:/// or postgresql://", exit_code=USAGE)
+    directory = Path(database_url.removeprefix("sqlite:///")).parent
+    if database_url.startswith("sqlite:///") and not directory.is_dir():
+        raise CommandFailed(f"there is no directory {directory} for the database", exit_code=USAGE)
 
 
 def migrate(side: str, database_url: str) -> str:

@@ -6,6 +6,7 @@ The demo, the benchmarks and the end-to-end tests all stand on this one.
 import secrets
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -109,6 +110,10 @@ class Deployment:
         self.supervisor.start()
 
     def stop(self) -> None:
+        """Stop everything; the processes of both instances at once, and Redis after them."""
+        names = [name for name in self.environments if self.supervisor.pid(name) is not None]
+        with ThreadPoolExecutor(max(1, len(names))) as pool:
+            list(pool.map(self.supervisor.pause, names))
         self.supervisor.stop()
 
     def consumer_client(self) -> Client:
