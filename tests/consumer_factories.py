@@ -81,9 +81,17 @@ def consumer(
     """A migrated consumer without connections."""
     migrations.upgrade(url)
     values: dict[str, Any] = {
-        "database_url": url, "redis_url": "", "data_dir": data_dir, "public_url": "http://127.0.0.1:1", "instance_name": "acme",
-        "egress_allow": ("127.0.0.0/8",), "lease_s": 30.0, "sweep_s": 5.0, "failpoint": "", "api_token": API_TOKEN,
-    }  # fmt: skip
+        "database_url": url,
+        "redis_url": "",
+        "data_dir": data_dir,
+        "public_url": "http://127.0.0.1:1",
+        "instance_name": "acme",
+        "egress_allow": ("127.0.0.0/8",),
+        "lease_s": 30.0,
+        "sweep_s": 5.0,
+        "failpoint": "",
+        "api_token": API_TOKEN,
+    }
     app = create_app(ConsumerConfig(**values | settings), clock=clock)
     context: Context = app.extensions["sxg-consumer"]
     try:
@@ -104,20 +112,42 @@ def connected_consumer(
 
 
 def make_connection(
-    session: Session, context: Context, *, peer_url: str = "http://127.0.0.1:1", prefix: str = "ACME",
-    secrets: Sequence[str] = (SECRET,), state: str = ConnectionState.ACTIVE, auto_activate: bool = False,
-) -> tuple[str, str]:  # fmt: skip
+    session: Session,
+    context: Context,
+    *,
+    peer_url: str = "http://127.0.0.1:1",
+    prefix: str = "ACME",
+    secrets: Sequence[str] = (SECRET,),
+    state: str = ConnectionState.ACTIVE,
+    auto_activate: bool = False,
+) -> tuple[str, str]:
     """The wire's id of a new connection, and ours."""
     connection = Connection(
-        id=str(uuid4()), name="Northwind", state=state, peer_url=peer_url, peer_instance_id=PROVIDER_ID, client_id=uuid4().hex,
-        secrets=context.keyring.seal({"webhook": list(secrets), "client_secret": "s3cret"}), settings={}, created_at=NOW,
-    )  # fmt: skip
+        id=str(uuid4()),
+        name="Northwind",
+        state=state,
+        peer_url=peer_url,
+        peer_instance_id=PROVIDER_ID,
+        client_id=uuid4().hex,
+        secrets=context.keyring.seal({"webhook": list(secrets), "client_secret": "s3cret"}),
+        settings={},
+        created_at=NOW,
+    )
     session.add(connection)
     session.flush()
     link = ProviderConnection(
-        id=str(uuid4()), connection_id=connection.id, provider_url=peer_url, token_hash=uuid4().hex, requested_prefix=prefix,
-        number_prefix=prefix, provider_name="Northwind", step="done", auto_activate=auto_activate, created_at=NOW, updated_at=NOW,
-    )  # fmt: skip
+        id=str(uuid4()),
+        connection_id=connection.id,
+        provider_url=peer_url,
+        token_hash=uuid4().hex,
+        requested_prefix=prefix,
+        number_prefix=prefix,
+        provider_name="Northwind",
+        step="done",
+        auto_activate=auto_activate,
+        created_at=NOW,
+        updated_at=NOW,
+    )
     session.add(link)
     return connection.id, link.id
 
@@ -125,9 +155,20 @@ def make_connection(
 def make_item(session: Session, connection_id: str, **values: Any) -> CatalogItem:
     """An active item with `FORM`."""
     item = CatalogItem(
-        connection_id=connection_id, id=str(uuid4()), revision=1, name="Broadband", short_description="", category="Internet",
-        kind="product", form=FORM, orderable=True, state="active", active_revision=1, active_form=FORM, updated_at=NOW,
-    )  # fmt: skip
+        connection_id=connection_id,
+        id=str(uuid4()),
+        revision=1,
+        name="Broadband",
+        short_description="",
+        category="Internet",
+        kind="product",
+        form=FORM,
+        orderable=True,
+        state="active",
+        active_revision=1,
+        active_form=FORM,
+        updated_at=NOW,
+    )
     for name, value in values.items():
         setattr(item, name, value)
     session.add(item)
@@ -138,13 +179,19 @@ def make_item(session: Session, connection_id: str, **values: Any) -> CatalogIte
 FORM: dict[str, Any] = {
     "variables": [
         {
-            "key": "bandwidth", "label": "Bandwidth", "type": "choice", "mandatory": True, "default": None, "description": "",
+            "key": "bandwidth",
+            "label": "Bandwidth",
+            "type": "choice",
+            "mandatory": True,
+            "default": None,
+            "description": "",
             "options": [{"value": "100", "label": "100 Mbit/s"}, {"value": "200", "label": "200 Mbit/s"}],
-            "min_cardinality": 1, "max_cardinality": 1,
+            "min_cardinality": 1,
+            "max_cardinality": 1,
         }
     ],
     "parts": [],
-}  # fmt: skip
+}
 ANSWERS: dict[str, Any] = {"quantity": 1, "characteristics": {"bandwidth": "100"}, "parts": {}}
 ASKED_BY = {"name": "Ada Lovelace", "email": "ada@acme.example"}
 
@@ -157,48 +204,83 @@ def event(
 ) -> str:
     """The text of one event with a new id."""
     return envelope.render(
-        event_id=str(uuid4()), source=source, event_type=event_type, subject=stream, time=at, stream=stream, sequence=sequence,
+        event_id=str(uuid4()),
+        source=source,
+        event_type=event_type,
+        subject=stream,
+        time=at,
+        stream=stream,
+        sequence=sequence,
         data_text=envelope.render_data(data),
-    )  # fmt: skip
+    )
 
 
 def unsequenced(event_type: EventType, **data: Any) -> str:
     return envelope.render(
-        event_id=str(uuid4()), source=SOURCE, event_type=event_type, subject="connection", time=NOW,
+        event_id=str(uuid4()),
+        source=SOURCE,
+        event_type=event_type,
+        subject="connection",
+        time=NOW,
         data_text=envelope.render_data(data),
-    )  # fmt: skip
+    )
 
 
 def state_changed(task_id: str, sequence: int, order_state: str = "new", **data: Any) -> str:
     whole = {
-        "task_id": task_id, "number": "ACME-PT0000001", "state": "received", "state_label": "Received", "order_number": "ORD0001042",
-        "order_state": order_state, "order_state_label": order_state.capitalize(), "order_version": 1, "ponr": False, "reason": None,
-    }  # fmt: skip
+        "task_id": task_id,
+        "number": "ACME-PT0000001",
+        "state": "received",
+        "state_label": "Received",
+        "order_number": "ORD0001042",
+        "order_state": order_state,
+        "order_state_label": order_state.capitalize(),
+        "order_version": 1,
+        "ponr": False,
+        "reason": None,
+    }
     return event(EventType.PROVIDER_TASK_STATE_CHANGED, f"provider_task/{task_id}", sequence, whole | data)
 
 
 def comment_added(task_id: str, sequence: int, text: str = "Hello", **data: Any) -> str:
     whole = {
-        "task_id": task_id, "comment_id": str(uuid4()), "text": text, "author": {"name": "Grace", "company": "Northwind"},
+        "task_id": task_id,
+        "comment_id": str(uuid4()),
+        "text": text,
+        "author": {"name": "Grace", "company": "Northwind"},
         "created_at": "2026-11-21T09:00:00.000Z",
-    }  # fmt: skip
+    }
     return event(EventType.COMMENT_ADDED, f"provider_task/{task_id}", sequence, whole | data)
 
 
 def product_changed(product_id: str, sequence: int, **data: Any) -> str:
     whole = {
-        "product_id": product_id, "number": "PRD0000001", "name": "Broadband", "state": "active", "state_label": "Active",
-        "task_id": str(uuid4()), "order_number": "ORD0001042", "line_number": "OL0000001", "characteristics": {"bandwidth": "100"},
-        "location": {"name": "Berlin office"}, "catalog_item_id": None,
-    }  # fmt: skip
+        "product_id": product_id,
+        "number": "PRD0000001",
+        "name": "Broadband",
+        "state": "active",
+        "state_label": "Active",
+        "task_id": str(uuid4()),
+        "order_number": "ORD0001042",
+        "line_number": "OL0000001",
+        "characteristics": {"bandwidth": "100"},
+        "location": {"name": "Berlin office"},
+        "catalog_item_id": None,
+    }
     return event(EventType.PRODUCT_CHANGED, f"product/{product_id}", sequence, whole | data)
 
 
 def item_changed(item_id: str, sequence: int, **data: Any) -> str:
     whole = {
-        "item_id": item_id, "revision": 1, "name": "Broadband", "short_description": "Fast", "category": "Internet",
-        "kind": "product", "form": FORM, "orderable": True,
-    }  # fmt: skip
+        "item_id": item_id,
+        "revision": 1,
+        "name": "Broadband",
+        "short_description": "Fast",
+        "category": "Internet",
+        "kind": "product",
+        "form": FORM,
+        "orderable": True,
+    }
     return event(EventType.CATALOG_ITEM_CHANGED, f"catalog_item/{item_id}", sequence, whole | data)
 
 
@@ -288,10 +370,14 @@ class PlayedProvider:
 
     def issue(self, body: dict[str, Any]) -> dict[str, Any]:
         self.issued = {
-            "connection_id": self.connection_id, "client_id": uuid4().hex, "client_secret": "geheim", "webhook_secret": SECRET,
-            "number_prefix": body["number_prefix"], "provider": {"instance_id": PROVIDER_ID, "name": "Northwind"},
+            "connection_id": self.connection_id,
+            "client_id": uuid4().hex,
+            "client_secret": "geheim",
+            "webhook_secret": SECRET,
+            "number_prefix": body["number_prefix"],
+            "provider": {"instance_id": PROVIDER_ID, "name": "Northwind"},
             "callback": body["callback_url"],
-        }  # fmt: skip
+        }
         return self.issued
 
     def challenge(self) -> Answer:

@@ -14,10 +14,10 @@ from consumer_sim.services import catalog, numbers, requests
 _ALWAYS_FINAL = frozenset({"invalid_fields", "idempotency_key_reused"})
 _FINAL = {
     "submit": {"number_taken", "already_accepted", "revision_superseded", "not_found"},
-    "resubmit": {"not_rejected", "revision_superseded", "illegal_move"},
+    "resubmit": {"revision_superseded", "illegal_move"},
     "cancel": {"past_point_of_no_return", "illegal_move"},
-    "comment": {"comment_exists"},
-    "activation": {"not_found", "revision_superseded"},
+    "comment": {"already_accepted"},
+    "activation": {"not_found"},
 }
 
 
@@ -71,8 +71,13 @@ def _settle_cancel(session: Session, task: ProviderTask, answer: CallAnswer, now
 
 def _settle_comment(session: Session, task: ProviderTask, answer: CallAnswer, now: datetime) -> None:
     comment = session.get(Comment, (answer.connection_id, str(answer.body.get("id"))))
-    if comment is not None:
-        comment.sent, comment.problem = ("accepted" if answer.accepted else "refused"), _refusal_text(answer)
+    if comment is None:
+        return
+    comment.sent, comment.problem = ("accepted" if answer.accepted else "refused"), _refusal_text(answer)
+    author = answer.document.get("author")
+    company = author.get("company") if isinstance(author, dict) else None
+    if answer.accepted and isinstance(company, str):
+        comment.author_company = company[:255]  # the provider knows us by the name of our registration
 
 
 _SETTLE: dict[str, Callable[[Session, ProviderTask, CallAnswer, datetime], None]] = {

@@ -30,9 +30,11 @@ def test_the_schema_is_the_one_of_the_models(database_url: str) -> None:
 def test_the_checks_are_those_of_the_models(sqlite_url: str, tmp_path: Path) -> None:
     """Autogenerate does not compare check constraints."""
     migrations.upgrade(sqlite_url)
-    made = create_engine(f"sqlite:///{tmp_path / 'made.db'}")
-    for metadata in (bridge.models.Base.metadata, consumer_sim.models.Base.metadata):
-        metadata.create_all(made)
+    made_url = f"sqlite:///{tmp_path / 'made.db'}"
+    migrations.upgrade(made_url)
+    made = create_engine(made_url)
+    consumer_sim.models.Base.metadata.drop_all(made)
+    consumer_sim.models.Base.metadata.create_all(made)
     migrated = create_engine(sqlite_url)
     tables = consumer_sim.models.Base.metadata.tables
     assert {name: _checks(migrated, name) for name in tables} == {name: _checks(made, name) for name in tables}

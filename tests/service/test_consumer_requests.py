@@ -130,6 +130,14 @@ def test_what_is_said_before_acceptance_follows_the_create_in_order(acme: Consum
     assert (rows(acme, HeldCall), only_task(acme).cancellation) == ([], "accepted")
 
 
+def test_our_comment_bears_the_company_that_the_provider_shows(acme: Consumer, provider: PlayedProvider) -> None:
+    provider.script["/comments"] = [(201, {"author": {"name": "Ada", "company": "ACME Corporation"}})]
+    task = ask(acme)
+    comment(acme, task, "hello")
+    drain(acme)
+    assert rows(acme, Comment)[0].author_company == "ACME Corporation"
+
+
 def test_a_refusal_is_shown_and_its_correction_is_a_new_call(acme: Consumer, provider: PlayedProvider) -> None:
     wrong = {"pointer": "/characteristics/bandwidth", "code": "not_allowed", "message": "is not for sale"}
     provider.script["/provider-tasks"] = [problem(422, "invalid_fields", errors=[wrong])]
