@@ -69,7 +69,7 @@ class Client:
     def get(self, path: str, **query: Any) -> Any:
         """Parameters that are None are left out."""
         given = {name: value for name, value in query.items() if value is not None}
-        return self.call("GET", f"{path}?{urlencode(given)}" if given else path)
+        return self.call("GET", f"{path}{'&' if '?' in path else '?'}{urlencode(given)}" if given else path)
 
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         return self.call("POST", path, {} if body is None else body)

@@ -91,8 +91,10 @@ class Story:
         with self.show.step("catalog_manager", f"publishes {OFFERING} to the exchange") as step:
             offerings = self.cast.catalog_manager.pages("/product-offerings")
             offering = next(one for one in offerings if one["name"] == OFFERING)
-            producer = self.cast.catalog_manager.post(f"/product-offerings/{offering['id']}/publish")
-            step.says(f"draft of revision {producer['revision']}")
+            self.cast.catalog_manager.post(f"/product-offerings/{offering['id']}/publish")
+            drafts = self.cast.catalog_manager.pages("/remote-record-producers")
+            producer = next(one for one in drafts if one["name"] == OFFERING and one["state"] == "draft")
+            step.says(f"a remote record producer is drafted, revision {producer['revision']}")
         with self.show.step("exchange_admin", "offers it to ACME IT") as step:
             criteria = {"connection_ids": [self.connection_id]}
             path = f"/remote-record-producers/{producer['identity']}/publish"

@@ -112,8 +112,10 @@ class Stage:
         self.provider().post("/catalog/import", json.loads(CATALOG.read_text()))
         offerings = self.provider().pages("/product-offerings")
         chosen = next(found for found in offerings if offering in (found["external_id"], found["name"]))
-        producer = self.provider().post(f"/product-offerings/{chosen['id']}/publish")
-        identity = producer["identity"]
+        self.provider().post(f"/product-offerings/{chosen['id']}/publish")
+        producers = list(self.provider().pages("/remote-record-producers"))
+        identity = next((one["identity"] for one in producers if one["name"] == chosen["name"]), None)
+        assert identity, f"{offering} is not sold over the exchange"
         self.provider().post(f"/remote-record-producers/{identity}/publish", {"criteria": {"all_consumers": True}})
         return self.until(lambda: self.find(f"/catalog-items/{identity}"))
 
