@@ -1,6 +1,6 @@
 """Offerings and specifications: published, they become remote catalog items; retired, they end them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -26,7 +26,20 @@ from provider.models.catalog import ProductOffering, RemoteRecordProducer, Speci
 from provider.services.audit import record_audit
 from provider.services.connections import as_id
 from provider.services.entitlements import lock_guard
+from provider.services.pages import Page, read_page
 from provider.services.producers import draft_producer, retire_revisions
+
+
+def list_offerings(session: Session, *, limit: int, after: Sequence[Any] | None) -> Page[ProductOffering]:
+    """All offerings in all versions."""
+    keys = [ProductOffering.external_id, ProductOffering.version]
+    return read_page(session, select(ProductOffering), keys, limit=limit, after=after)
+
+
+def list_specifications(session: Session, *, limit: int, after: Sequence[Any] | None) -> Page[Specification]:
+    """All specifications in all versions."""
+    keys = [Specification.external_id, Specification.version]
+    return read_page(session, select(Specification), keys, limit=limit, after=after)
 
 
 def publish_offering(session: Session, offering_id: str, actor: str, now: datetime) -> ProductOffering:

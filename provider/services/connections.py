@@ -1,8 +1,10 @@
 """The links to consumers: who holds a token, and whether the link is open."""
 
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, exists, func, select, update
@@ -17,6 +19,7 @@ from provider.models.catalog import Entitlement
 from provider.services.audit import record_audit
 from provider.services.entitlements import lock_guard, refresh_entitlements
 from provider.services.errors import ConnectionNotActive, CredentialsInvalid, NotAuthenticated
+from provider.services.pages import Page, read_page
 from provider.services.tokens import ACCESS, new_token, token_hash
 
 ACCESS_TOKEN_LIFE_S = 900
@@ -66,6 +69,19 @@ def get_connection(session: Session, connection_id: str, *, lock: bool = False) 
     connection = session.execute(query.with_for_update() if lock else query).scalar_one_or_none()
     if connection is None:
         raise NotFound("connection", connection_id)
+    return connection
+
+
+def list_connections(session: Session, *, limit: int, after: Sequence[Any] | None) -> Page[Connection]:
+    """All connections, oldest first."""
+    return read_page(session, select(Connection), [Connection.created_at, Connection.id], limit=limit, after=after)
+
+
+def get_reachable(session: Session, connection_id: str) -> Connection:
+    """A connection that holds secrets to sign with. Raises NotFound, ConnectionNotActive once it is revoked."""
+    connection = get_connection(session, connection_id)
+    if connection.secrets is None:
+        raise ConnectionNotActive(connection.state)
     return connection
 
 

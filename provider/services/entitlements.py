@@ -14,6 +14,7 @@ from bridge.vocabulary import ConnectionState, EventType
 from provider.domain.catalog import RemoteRecordProducerState
 from provider.domain.errors import FieldError, InvalidFields, NotFound
 from provider.models.catalog import Entitlement, EntitlementGuard, RemoteRecordProducer
+from provider.services.pages import Page, read_page
 
 _LIVE = (ConnectionState.ACTIVE, ConnectionState.PAUSED, ConnectionState.DIVERGED)
 _ORDERABLE = (RemoteRecordProducerState.PUBLISHED, RemoteRecordProducerState.INACTIVE)
@@ -84,15 +85,21 @@ def get_orderable_item(session: Session, connection_id: str, identity: str, revi
 
 def get_catalog_item(session: Session, connection_id: str, identity: str) -> RemoteRecordProducer:
     """The published revision of an item. Raises NotFound when the connection is not entitled to it."""
-    found = entitled_items(connection_id).where(RemoteRecordProducer.identity == identity)
+    found = _published_to(connection_id).where(RemoteRecordProducer.identity == identity)
     producer = session.execute(found).scalar_one_or_none()
     if producer is None:
         raise NotFound("catalog item", identity)
     return producer
 
 
-def entitled_items(connection_id: str) -> Select[RemoteRecordProducer]:
-    """The published items of a connection, for a list."""
+def list_catalog_items(
+    session: Session, connection_id: str, *, limit: int, after: Sequence[Any] | None
+) -> Page[RemoteRecordProducer]:
+    """The published items that a connection is entitled to."""
+    return read_page(session, _published_to(connection_id), [RemoteRecordProducer.identity], limit=limit, after=after)
+
+
+def _published_to(connection_id: str) -> Select[RemoteRecordProducer]:
     return _entitled(connection_id).where(RemoteRecordProducer.state == RemoteRecordProducerState.PUBLISHED)
 
 

@@ -16,8 +16,15 @@ from provider.models.catalog import ProductOffering, RemoteRecordProducer, Speci
 from provider.services.audit import record_audit
 from provider.services.connections import as_id
 from provider.services.entitlements import lock_guard, refresh_entitlements
+from provider.services.pages import Page, read_page
 
 _S = RemoteRecordProducerState
+
+
+def list_producers(session: Session, *, limit: int, after: Sequence[Any] | None) -> Page[RemoteRecordProducer]:
+    """All revisions of all items."""
+    keys = [RemoteRecordProducer.identity, RemoteRecordProducer.revision]
+    return read_page(session, select(RemoteRecordProducer), keys, limit=limit, after=after)
 
 
 def list_revisions(session: Session, identity: str, *, lock: bool = False) -> Sequence[RemoteRecordProducer]:

@@ -4,8 +4,10 @@ Order of locks: guard, registration, connection.
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import delete, select
@@ -26,6 +28,7 @@ from provider.services.connections import as_id, get_connection
 from provider.services.entitlements import lock_guard, refresh_entitlements
 from provider.services.errors import ChallengeFailed, RegistrationTokenInvalid
 from provider.services.numbers import next_number
+from provider.services.pages import Page, read_page
 from provider.services.tokens import CLIENT_SECRET, REGISTRATION, new_token, token_hash
 
 TOKEN_LIFE = timedelta(hours=24)
@@ -100,6 +103,11 @@ def reissue_token(session: Session, registration_id: str, *, actor: str, now: da
     return registration, token
 
 
+def list_registrations(session: Session, *, limit: int, after: Sequence[Any] | None) -> Page[Registration]:
+    """All registrations, by number."""
+    return read_page(session, select(Registration), [Registration.number], limit=limit, after=after)
+
+
 def complete_registration(
     session: Session, keyring: Keyring, guard: AddressGuard, token: str, introduction: Introduction, *, now: datetime
 ) -> Admission:
@@ -135,6 +143,13 @@ def send_challenge(carrier: WebhookCarrier, challenge: Challenge) -> None:
         raise ChallengeFailed(answer.detail)
     if answer.verdict is not Verdict.APPLIED or answer.challenge != challenge.nonce:
         raise ChallengeFailed("the answer does not echo the challenge with the verdict applied")
+
+
+def send_test_event(carrier: WebhookCarrier, identity: Identity, connection: Connection, *, now: datetime) -> str:
+    """What the consumer answered to a test event, `applied` if all is well; else what went wrong."""
+    event_text = render_unsequenced(identity, EventType.TEST, connection.id, {}, now)
+    answer = carrier.deliver_now(connection, event_text, deadline_s=CHALLENGE_DEADLINE_S)
+    return answer.detail if isinstance(answer, Fault) else str(answer.verdict)
 
 
 def activate_connection(session: Session, challenge: Challenge, *, now: datetime) -> Connection:

@@ -1,0 +1,212 @@
+"""The documents of access, connections and catalog."""
+
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+from bridge.schemas import BoundedInt, Identifier, SafeStr, StrictSchema, UtcDateTime, Uuid
+
+
+def about(description: str, example: Any = None) -> dict[str, Any]:
+    """What OpenAPI says of a field."""
+    return {"description": description, **({"example": example} if example is not None else {})}
+
+
+_ID = "5b0c0f6e-6f0c-4d0e-9e55-6a1d9b8e2f10"
+_AT = "2026-11-21T09:30:00.000Z"
+
+
+class ReasonSchema(StrictSchema):
+    reason = SafeStr(max_length=1000, min_length=1, required=True, metadata=about("Why.", "Maintenance"))
+
+
+class RegistrationRequestSchema(StrictSchema):
+    company = Identifier(max_length=120, required=True, metadata=about("Who is to be connected.", "ACME"))
+    contact_name = Identifier(max_length=120, required=True, metadata=about("Whom to speak to there.", "Ada"))
+    contact_email = fields.Email(
+        required=True, validate=validate.Length(max=254), metadata=about("Their e-mail.", "ada@acme.example")
+    )
+
+
+class RegistrationSchema(Schema):
+    id = fields.String(required=True, metadata=about("Identifies the registration.", _ID))
+    number = fields.String(required=True, metadata=about("The same for people.", "REG0000001"))
+    company = fields.String(required=True, metadata=about("Who is to be connected.", "ACME"))
+    contact_name = fields.String(required=True, metadata=about("Whom to speak to there.", "Ada"))
+    contact_email = fields.String(required=True, metadata=about("Their e-mail.", "ada@acme.example"))
+    state = fields.String(
+        required=True, metadata=about("open, work_in_progress, closed_complete or closed_incomplete.", "open")
+    )
+    token_expires_at = UtcDateTime(required=True, metadata=about("When the token ends.", _AT))
+    connection_id = fields.String(required=True, allow_none=True, metadata=about("What came of it.", _ID))
+    created_at = UtcDateTime(required=True, metadata=about("When it was made.", _AT))
+
+
+class NewRegistrationSchema(RegistrationSchema):
+    token = fields.String(required=True, metadata=about("To hand over; shown this once.", "sxr_..."))
+
+
+class ConnectionSchema(Schema):
+    id = fields.String(required=True, metadata=about("Identifies the connection on both sides.", _ID))
+    name = fields.String(required=True, metadata=about("What the consumer calls itself.", "ACME IT"))
+    state = fields.String(required=True, metadata=about("pending, active, paused, diverged or revoked.", "active"))
+    state_reason = fields.String(required=True, allow_none=True, metadata=about("Why.", "Maintenance"))
+    peer_url = fields.String(required=True, allow_none=True, metadata=about("The callback.", "https://acme.example/e"))
+    peer_instance_id = fields.String(required=True, allow_none=True, metadata=about("The consumer's instance.", _ID))
+    number_prefix = fields.String(required=True, allow_none=True, metadata=about("Begins its numbers.", "ACME"))
+    created_at = UtcDateTime(required=True, metadata=about("When it was made.", _AT))
+
+
+class HealthSchema(Schema):
+    waiting = fields.Integer(required=True, metadata=about("Events not settled yet.", 0))
+    parked = fields.Integer(required=True, metadata=about("Events that people must look at.", 0))
+    oldest_at = UtcDateTime(required=True, allow_none=True, metadata=about("The oldest of both.", _AT))
+    failures = fields.Integer(required=True, metadata=about("Failed attempts in a row.", 0))
+    failing_since = UtcDateTime(required=True, allow_none=True, metadata=about("Since when.", _AT))
+    not_before = UtcDateTime(required=True, allow_none=True, metadata=about("Nothing is sent before then.", _AT))
+    last_success_at = UtcDateTime(required=True, allow_none=True, metadata=about("The last good answer.", _AT))
+    last_duration_s = fields.Float(required=True, allow_none=True, metadata=about("How long the last took.", 0.05))
+    last_error = fields.String(required=True, allow_none=True, metadata=about("What went wrong last.", "timeout"))
+
+
+class ConnectionDetailSchema(ConnectionSchema):
+    health = fields.Nested(HealthSchema, required=True, metadata=about("How the flow does."))
+
+
+class TestEventSchema(Schema):
+    delivered = fields.Boolean(required=True, metadata=about("Whether the consumer answered as it should.", True))
+    detail = fields.String(required=True, metadata=about("What it answered, or what went wrong.", "applied"))
+
+
+class CatalogDocumentSchema(StrictSchema):
+    """Shaped like TMF620 and TMF633; what the lists hold is checked by the import itself, all faults at once."""
+
+    productSpecification = fields.Raw(metadata=about("ProductSpecification resources.", []))
+    serviceSpecification = fields.Raw(metadata=about("ServiceSpecification resources.", []))
+    productOffering = fields.Raw(metadata=about("ProductOffering resources.", []))
+    productOfferingPrice = fields.Raw(metadata=about("ProductOfferingPrice resources.", []))
+
+
+class ImportResultSchema(Schema):
+    created = fields.Integer(required=True, metadata=about("New specifications and offerings.", 12))
+    updated = fields.Integer(required=True, metadata=about("Changed ones.", 0))
+    unchanged = fields.Integer(required=True, metadata=about("Those that were the same already.", 0))
+
+
+class OfferingSchema(Schema):
+    id = fields.String(required=True, metadata=about("Identifies this version.", _ID))
+    external_id = fields.String(required=True, metadata=about("The id in the catalog document.", "po-sdwan"))
+    version = fields.String(required=True, metadata=about("Its version there.", "1.0"))
+    name = fields.String(required=True, metadata=about("For people.", "SD-WAN Package"))
+    description = fields.String(required=True, metadata=about("What it is.", "Managed SD-WAN for one site."))
+    category = fields.String(required=True, metadata=about("Where it is shown.", "Networking"))
+    specification_id = fields.String(required=True, metadata=about("What it is made of.", _ID))
+    sellable = fields.Boolean(required=True, metadata=about("Whether it can be sold by itself.", True))
+    channels = fields.List(fields.String(), required=True, metadata=about("Where it is sold.", ["service_exchange"]))
+    prices = fields.Raw(required=True, metadata=about("Never told to consumers.", []))
+    lifecycle_state = fields.String(required=True, metadata=about("in_draft, published, retired.", "published"))
+
+
+class SpecificationSchema(Schema):
+    id = fields.String(required=True, metadata=about("Identifies this version.", _ID))
+    external_id = fields.String(required=True, metadata=about("The id in the catalog document.", "ps-sdwan"))
+    version = fields.String(required=True, metadata=about("Its version there.", "1.0"))
+    kind = fields.String(required=True, metadata=about("product or service.", "product"))
+    name = fields.String(required=True, metadata=about("For people.", "SD-WAN Edge Device"))
+    service_type = fields.String(required=True, allow_none=True, metadata=about("Of a service.", "customer_facing"))
+    lifecycle_state = fields.String(required=True, metadata=about("in_draft, published, retired.", "published"))
+    characteristics = fields.Raw(required=True, metadata=about("What can be chosen.", []))
+    children = fields.Raw(required=True, metadata=about("What it bundles.", []))
+    task_templates = fields.Raw(required=True, metadata=about("The work that fulfils it.", []))
+
+
+class ProducerSchema(Schema):
+    identity = fields.String(required=True, metadata=about("The catalog item's id on the wire.", _ID))
+    revision = fields.Integer(required=True, metadata=about("Counts from 1.", 1))
+    state = fields.String(required=True, metadata=about("draft, published, inactive, retired, archived.", "draft"))
+    kind = fields.String(required=True, metadata=about("product or service.", "product"))
+    name = fields.String(required=True, metadata=about("For people.", "SD-WAN Package"))
+    short_description = fields.String(required=True, metadata=about("In a sentence.", "Managed SD-WAN"))
+    category = fields.String(required=True, metadata=about("Where it is shown.", "Networking"))
+    criteria = fields.Raw(required=True, allow_none=True, metadata=about("Who may order.", {"all_consumers": True}))
+    published_at = UtcDateTime(required=True, allow_none=True, metadata=about("When it was published.", _AT))
+
+
+class ProducerDetailSchema(Schema):
+    identity = fields.String(required=True, metadata=about("The catalog item's id on the wire.", _ID))
+    form = fields.Raw(required=True, metadata=about("The form of the newest revision.", {"variables": [], "parts": []}))
+    revisions = fields.List(fields.Nested(ProducerSchema), required=True, metadata=about("Oldest first."))
+
+
+class CriteriaSchema(StrictSchema):
+    all_consumers = fields.Boolean(metadata=about("Everybody, also those to come.", True))
+    connection_ids = fields.List(
+        Uuid(), validate=validate.Length(max=5000), metadata=about("These and no others.", [_ID])
+    )
+
+
+class PublishSchema(StrictSchema):
+    criteria = fields.Nested(CriteriaSchema, required=True, metadata=about("One of the two."))
+
+
+class IntroductionSchema(StrictSchema):
+    token = SafeStr(max_length=100, required=True, metadata=about("The registration token.", "sxr_..."))
+    instance_id = Uuid(required=True, metadata=about("The consumer's instance id.", _ID))
+    name = Identifier(max_length=120, required=True, metadata=about("What it calls itself.", "ACME IT"))
+    callback_url = SafeStr(
+        max_length=2000, required=True, metadata=about("Where events go.", "https://acme.example/exchange/events")
+    )
+    number_prefix = fields.String(
+        required=True,
+        validate=validate.Regexp(r"[A-Z][A-Z0-9]{1,11}\Z"),
+        metadata=about("Begins its numbers.", "ACME"),
+    )
+    version = SafeStr(max_length=40, required=True, metadata=about("Of its software.", "1.0"))
+
+
+class ProviderSchema(Schema):
+    instance_id = fields.String(required=True, metadata=about("This provider's instance id.", _ID))
+    name = fields.String(required=True, metadata=about("What it calls itself.", "northwind"))
+
+
+class AdmissionSchema(Schema):
+    connection_id = fields.String(required=True, metadata=about("Identifies the connection on both sides.", _ID))
+    client_id = fields.String(required=True, metadata=about("For the token endpoint.", _ID))
+    client_secret = fields.String(required=True, metadata=about("Shown this once.", "sxc_..."))
+    webhook_secret = fields.String(required=True, metadata=about("Signs events; shown this once.", "whsec_..."))
+    number_prefix = fields.String(required=True, metadata=about("Yours, or made unique.", "ACME2"))
+    provider = fields.Nested(ProviderSchema, required=True, metadata=about("Who this is."))
+
+
+class LinkSchema(Schema):
+    connection_id = fields.String(required=True, metadata=about("Identifies the connection on both sides.", _ID))
+    state = fields.String(required=True, metadata=about("pending, active, paused, diverged or revoked.", "active"))
+    number_prefix = fields.String(required=True, metadata=about("Begins your numbers.", "ACME"))
+    provider = fields.Nested(ProviderSchema, required=True, metadata=about("Who this is."))
+
+
+class CatalogItemSchema(Schema):
+    item_id = fields.String(required=True, metadata=about("Identifies the item over all revisions.", _ID))
+    revision = fields.Integer(required=True, metadata=about("Counts from 1.", 1))
+    name = fields.String(required=True, metadata=about("For people.", "SD-WAN Package"))
+    short_description = fields.String(required=True, metadata=about("In a sentence.", "Managed SD-WAN"))
+    category = fields.String(required=True, metadata=about("Where it is shown.", "Networking"))
+    kind = fields.String(required=True, metadata=about("product or service.", "product"))
+    form = fields.Raw(required=True, metadata=about("What to fill in.", {"variables": [], "parts": []}))
+    orderable = fields.Boolean(required=True, metadata=about("Whether it can be ordered.", True))
+
+
+class ActivationSchema(StrictSchema):
+    state = fields.String(
+        required=True,
+        validate=validate.OneOf(["active", "inactive"]),
+        metadata=about("What you did with the item.", "active"),
+    )
+    revision = BoundedInt(minimum=1, maximum=10**6, required=True, metadata=about("Of which revision.", 1))
+
+
+class ActivationStateSchema(Schema):
+    item_id = fields.String(required=True, metadata=about("The item.", _ID))
+    state = fields.String(required=True, metadata=about("As recorded now.", "active"))
+    revision = fields.Integer(required=True, metadata=about("The newest revision that was sent.", 1))
+    active_revision = fields.Integer(required=True, allow_none=True, metadata=about("The one you activated.", 1))

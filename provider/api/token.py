@@ -1,0 +1,60 @@
+"""The token endpoint of OAuth 2.0 (RFC 6749, 4.4): form in, and its own error documents instead of problems."""
+
+from typing import Any
+
+import flask
+
+from provider.api.auth import public
+from provider.api.context import here
+from provider.services.connections import issue_token
+from provider.services.errors import CredentialsInvalid
+
+blueprint = flask.Blueprint("token", __name__, url_prefix="/exchange/v1")
+
+_NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+
+
+class TokenRefused(Exception):
+    """One of the error codes of RFC 6749, 5.2."""
+
+    def __init__(self, code: str, description: str) -> None:
+        super().__init__(description)
+        self.code = code
+
+
+@blueprint.post("/token")
+@public
+def token() -> flask.typing.ResponseReturnValue:
+    """A bearer token for the credentials that onboarding gave."""
+    client_id, client_secret = _credentials()
+    with here().transaction() as session:
+        bearer, life_s = issue_token(session, client_id, client_secret, now=here().clock())
+    return {"access_token": bearer, "token_type": "Bearer", "expires_in": life_s}, 200, _NO_STORE
+
+
+@blueprint.errorhandler(TokenRefused)
+def _refused(error: TokenRefused) -> flask.typing.ResponseReturnValue:
+    return {"error": error.code, "error_description": str(error)}, 400, _NO_STORE
+
+
+@blueprint.errorhandler(CredentialsInvalid)
+def _invalid_client(error: CredentialsInvalid) -> flask.typing.ResponseReturnValue:
+    headers = _NO_STORE | {"WWW-Authenticate": 'Basic realm="provider"'}
+    return {"error": "invalid_client", "error_description": str(error)}, 401, headers
+
+
+def _credentials() -> tuple[str, str]:
+    """From HTTP Basic or the form, never from both, and each parameter once."""
+    form: Any = flask.request.form
+    if any(len(form.getlist(name)) > 1 for name in form):
+        raise TokenRefused("invalid_request", "a parameter is there more than once")
+    if "grant_type" not in form:
+        raise TokenRefused("invalid_request", "grant_type is missing; send a form")
+    if form["grant_type"] != "client_credentials":
+        raise TokenRefused("unsupported_grant_type", "the only grant type is client_credentials")
+    basic = flask.request.authorization
+    if basic is not None and basic.type == "basic":
+        if "client_secret" in form:
+            raise TokenRefused("invalid_request", "credentials are in the header and in the form")
+        return basic.username or "", basic.password or ""
+    return form.get("client_id", ""), form.get("client_secret", "")
