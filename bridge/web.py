@@ -106,7 +106,7 @@ def _walk_messages(messages: Any, pointer: str) -> Iterator[tuple[str, str]]:
 
 
 def _invalid(errors: list[dict[str, str]], status: int = 422) -> Problem:
-    return Problem(status, "invalid", "Invalid Request", "Some values are not acceptable; see errors.", errors)
+    return Problem(status, "invalid_fields", "Invalid Fields", "Some values are not acceptable; see errors.", errors)
 
 
 _INTERNAL = Problem(

@@ -1,6 +1,6 @@
 """What is said about a request: comments, which both sides read, and work notes, which stay here."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -14,6 +14,7 @@ from bridge.outbox import record_event
 from bridge.vocabulary import EventType
 from provider.domain.errors import Conflict, NotFound
 from provider.models.orders import Comment, CustomerOrder, ProviderTask, WorkNote
+from provider.services.pages import Page, read_page
 from provider.services.provider_tasks import get_task, task_stream
 
 Document = dict[str, Any]
@@ -65,9 +66,13 @@ def add_work_note(session: Session, number: str, *, text: str, author: str, now:
     return note
 
 
-def list_comments(session: Session, connection_id: str, external_id: str) -> list[Comment]:
+def list_comments(
+    session: Session, connection_id: str, external_id: str, *, limit: int, after: Sequence[Any] | None = None
+) -> Page[Comment]:
     """Both sides' comments on a task, in the order in which both sides show them. Raises NotFound."""
-    return comments_of(session, [get_task(session, connection_id, external_id).id])
+    task = get_task(session, connection_id, external_id)
+    said = select(Comment).where(Comment.provider_task_id == task.id)
+    return read_page(session, said, [Comment.created_at, Comment.id], limit=limit, after=after)
 
 
 def comments_of(session: Session, task_ids: Iterable[str]) -> list[Comment]:
@@ -108,7 +113,7 @@ def _write(session: Session, task: ProviderTask, comment: Comment, *, origin: st
 def _same(session: Session, comment: Comment) -> Comment:
     before = session.get_one(Comment, comment.id)
     if (before.provider_task_id, before.text) != (comment.provider_task_id, comment.text):
-        raise Conflict("already_accepted", "this id was accepted with another comment")
+        raise Conflict("comment_exists", "this id was accepted with another comment")
     return before
 
 

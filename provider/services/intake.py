@@ -104,7 +104,8 @@ def remember_refusal(session: Session, connection_id: str, external_id: str, rev
 
     A number that is taken says nothing of the content, and a superseded revision is no news.
     """
-    if not isinstance(error, InvalidFields | NotFound):
+    about_content = isinstance(error, InvalidFields) or (isinstance(error, NotFound) and error.noun == "catalog item")
+    if not about_content:
         return
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     row = {"connection_id": connection_id, "external_id": external_id, "revision": revision}

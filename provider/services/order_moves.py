@@ -66,12 +66,17 @@ def record_state(
     session.add(
         OrderStateChange(order_id=order.id, from_state=before, to_state=order.state, reason=reason, actor=actor, at=now)
     )
+    tell_state(session, locked, now=now)
+
+
+def tell_state(session: Session, locked: LockedOrder, *, now: datetime) -> None:
+    """Tell the consumer how its request stands. By itself for news that are no move: the point of no return."""
     record_event(
         session,
         task_stream(locked.task),
         EventType.PROVIDER_TASK_STATE_CHANGED,
-        state_data(locked.task, order),
-        to=[order.connection_id],
+        state_data(locked.task, locked.order),
+        to=[locked.order.connection_id],
         now=now,
     )
 

@@ -15,7 +15,7 @@ from provider.services.audit import record_audit
 from provider.services.fulfilment import SETTLED, by_line, is_fulfilled, open_successors, ready_keys
 from provider.services.inventory import activate_products
 from provider.services.order_locks import LockedOrder, lock_order_of_order_task
-from provider.services.order_moves import change_state
+from provider.services.order_moves import change_state, tell_state
 from provider.services.pages import Page, read_page
 
 _S = OrderTaskState
@@ -120,7 +120,9 @@ def _take(order_task: OrderTask, state: OrderTaskState, reason: str | None, acto
 
 def _settle(session: Session, locked: LockedOrder, order_task: OrderTask, actor: str, now: datetime) -> None:
     line = next(line for line in locked.lines if line.id == order_task.order_line_id)
-    if order_task.state == _S.CLOSED_COMPLETE and order_task.point_of_no_return:
+    past = order_task.state == _S.CLOSED_COMPLETE and order_task.point_of_no_return
+    news = past and not locked.order.ponr
+    if past:
         line.ponr = locked.order.ponr = True
     siblings = _of_same_line(locked, order_task)
     open_successors(siblings)
@@ -129,6 +131,8 @@ def _settle(session: Session, locked: LockedOrder, order_task: OrderTask, actor:
         activate_products(session, locked, [line], now=now)
     if roll_up(OrderState(each.state) for each in locked.lines) is OrderState.COMPLETED:
         change_state(session, locked, OrderState.COMPLETED, reason=None, actor=actor, now=now)
+    elif news:
+        tell_state(session, locked, now=now)
 
 
 def _of_same_line(locked: LockedOrder, order_task: OrderTask) -> list[OrderTask]:

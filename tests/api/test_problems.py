@@ -145,8 +145,8 @@ def problem(answer: TestResponse, status: int, code: str) -> dict[str, Any]:
 LINE = '{"lines": [{"name": "%s", "quantity": 1}]}'
 HOSTILE: dict[str, tuple[bytes, str, int, str]] = {
     "200 kB of brackets": (b"[" * 200_000, "application/json", 400, "too_deep"),
-    "NUL in a string": ((LINE % r"a\u0000").encode(), "application/json", 422, "invalid"),
-    "lone surrogate": ((LINE % r"\ud800").encode(), "application/json", 422, "invalid"),
+    "NUL in a string": ((LINE % r"a\u0000").encode(), "application/json", 422, "invalid_fields"),
+    "lone surrogate": ((LINE % r"\ud800").encode(), "application/json", 422, "invalid_fields"),
     "duplicate names": (b'{"lines": [], "lines": []}', "application/json", 400, "duplicate_name"),
     "UTF-16": ('{"lines": []}'.encode("utf-16"), "application/json", 415, "not_utf8"),
     "UTF-16 without a mark": ('{"lines": []}'.encode("utf-16-le"), "application/json", 415, "not_utf8"),
@@ -157,11 +157,11 @@ HOSTILE: dict[str, tuple[bytes, str, int, str]] = {
     "1e999": (b'{"lines": [{"quantity": 1e999}]}', "application/json", 400, "number_out_of_range"),
     "5000 digits": (b'{"lines": %s}' % (b"9" * 5000), "application/json", 400, "not_json"),
     "4000 digits": (b'{"lines": %s}' % (b"9" * 4000), "application/json", 400, "number_out_of_range"),
-    "last moment of all": (b'{"wanted_at": "9999-12-31T23:59:59-14:00"}', "application/json", 422, "invalid"),
-    "first moment of all": (b'{"wanted_at": "0001-01-01T00:00:00+14:00"}', "application/json", 422, "invalid"),
-    "true for a number": (b'{"lines": [{"name": "a", "quantity": true}]}', "application/json", 422, "invalid"),
-    "1.0 for a number": (b'{"lines": [{"name": "a", "quantity": 1.0}]}', "application/json", 422, "invalid"),
-    "unknown field": (b'{"state": "approved"}', "application/json", 422, "invalid"),
+    "last moment of all": (b'{"wanted_at": "9999-12-31T23:59:59-14:00"}', "application/json", 422, "invalid_fields"),
+    "first moment of all": (b'{"wanted_at": "0001-01-01T00:00:00+14:00"}', "application/json", 422, "invalid_fields"),
+    "true for a number": (b'{"lines": [{"name": "a", "quantity": true}]}', "application/json", 422, "invalid_fields"),
+    "1.0 for a number": (b'{"lines": [{"name": "a", "quantity": 1.0}]}', "application/json", 422, "invalid_fields"),
+    "unknown field": (b'{"state": "approved"}', "application/json", 422, "invalid_fields"),
     "bad UTF-8": (b'{"lines": "\xff"}', "application/json", 400, "bad_utf8"),
     "empty": (b"", "application/json", 400, "empty_body"),
     "empty without a type": (b"", "", 400, "empty_body"),
@@ -169,9 +169,9 @@ HOSTILE: dict[str, tuple[bytes, str, int, str]] = {
     "wrong type": (b"{}", "text/plain", 415, "unsupported_media_type"),
     "a form": (b"lines=1", "application/x-www-form-urlencoded", 415, "unsupported_media_type"),
     "too large": (b" " * (BODY_LIMIT_BYTES + 1), "application/json", 413, "body_too_large"),
-    "a list": (b"[]", "application/json", 422, "invalid"),
-    "a string": (b'"x"', "application/json", 422, "invalid"),
-    "null": (b"null", "application/json", 422, "invalid"),
+    "a list": (b"[]", "application/json", 422, "invalid_fields"),
+    "a string": (b'"x"', "application/json", 422, "invalid_fields"),
+    "null": (b"null", "application/json", 422, "invalid_fields"),
 }
 
 
@@ -231,7 +231,7 @@ def test_json_is_read_whatever_it_is_called(client: FlaskClient, content_type: s
 
 def test_each_wrong_field_is_pointed_at(client: FlaskClient) -> None:
     body = {"lines": [{"name": "a", "quantity": 1}, {"name": None, "quantity": 0, "a/b": 1}, {"name": "b"}]}
-    document = problem(client.post("/orders/", json=body), 422, "invalid")
+    document = problem(client.post("/orders/", json=body), 422, "invalid_fields")
     assert {(error["pointer"], error["code"]) for error in document["errors"]} == {
         ("/lines/1/name", "null"),
         ("/lines/1/quantity", "invalid"),
@@ -239,25 +239,25 @@ def test_each_wrong_field_is_pointed_at(client: FlaskClient) -> None:
         ("/lines/2/quantity", "required"),
     }
     assert all(error["message"] and "in" not in error for error in document["errors"])
-    assert document["errors"] == problem(client.post("/validate", json=body), 422, "invalid")["errors"]
+    assert document["errors"] == problem(client.post("/validate", json=body), 422, "invalid_fields")["errors"]
 
 
 def test_text_that_cannot_be_stored_is_pointed_at(client: FlaskClient) -> None:
     document = problem(
-        client.post("/orders/", data=(LINE % r"\u0000").encode(), content_type="application/json"), 422, "invalid"
+        client.post("/orders/", data=(LINE % r"\u0000").encode(), content_type="application/json"), 422, "invalid_fields"
     )
     assert [(error["pointer"], error["code"]) for error in document["errors"]] == [("/lines/0/name", "unsafe_text")]
 
 
 def test_a_wrong_parameter_says_where_it_was(client: FlaskClient) -> None:
     for query in ("limit=0", "limit=x", "limit=1e3", "limit=" + "9" * 5000):
-        document = problem(client.get("/orders/?" + query), 422, "invalid")
+        document = problem(client.get("/orders/?" + query), 422, "invalid_fields")
         assert [(error["pointer"], error["in"]) for error in document["errors"]] == [("/limit", "query")]
     assert client.get("/orders/?limit=7").status_code == 200
 
 
 def test_a_flood_of_errors_is_cut(client: FlaskClient) -> None:
-    document = problem(client.post("/orders/", json={str(n): 1 for n in range(1000)}), 422, "invalid")
+    document = problem(client.post("/orders/", json={str(n): 1 for n in range(1000)}), 422, "invalid_fields")
     assert len(document["errors"]) == 50
 
 

@@ -1,0 +1,134 @@
+"""One order with everything around it, for the people who work on it."""
+
+from collections import defaultdict
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bridge.models import Delivery, Stream
+from provider.domain.errors import NotFound
+from provider.domain.orders import OrderState
+from provider.models.orders import (
+    CustomerOrder,
+    OrderLine,
+    OrderStateChange,
+    OrderTask,
+    ProviderTask,
+    WorkNote,
+)
+from provider.services.comments import comment_data, comments_of
+from provider.services.order_moves import legal_moves
+from provider.services.order_tasks import order_tasks_data
+from provider.services.provider_tasks import task_data, task_stream
+
+Document = dict[str, Any]
+
+
+def show_order(session: Session, number: str) -> Document:
+    """An order with its request, lines as a tree, tasks, history, comments, notes and delivery. Raises NotFound."""
+    row = session.execute(
+        select(CustomerOrder, ProviderTask)
+        .join(ProviderTask, ProviderTask.order_id == CustomerOrder.id)
+        .where(CustomerOrder.number == number)
+    ).first()
+    if row is None:
+        raise NotFound("order", number)
+    order, task = row
+    work = select(OrderTask).where(OrderTask.order_id == order.id).order_by(OrderTask.number)
+    return {
+        **order_data(order),
+        "provider_task": task_data(session, task, order),
+        "lines": _lines(session, order),
+        "order_tasks": order_tasks_data(session, list(session.execute(work).scalars())),
+        "timeline": _timeline(session, order),
+        "comments": [comment_data(comment, task.external_id) for comment in comments_of(session, [task.id])],
+        "work_notes": _work_notes(session, order),
+        "delivery": _delivery(session, task),
+        "legal_moves": [str(state) for state in legal_moves(order)],
+    }
+
+
+def order_data(order: CustomerOrder) -> Document:
+    """What the list shows of an order."""
+    return {
+        "number": order.number,
+        "category": order.category,
+        "connection_id": order.connection_id,
+        "company": order.company,
+        "state": order.state,
+        "state_label": OrderState(order.state).label,
+        "version": order.version,
+        "ponr": order.ponr,
+        "reason": order.reason,
+        "created_at": order.created_at,
+        "updated_at": order.updated_at,
+    }
+
+
+def _lines(session: Session, order: CustomerOrder) -> list[Document]:
+    below: dict[str | None, list[Document]] = defaultdict(list)
+    lines = select(OrderLine).where(OrderLine.order_id == order.id).order_by(OrderLine.position)
+    for line in session.execute(lines).scalars():
+        below[line.parent_line_id].append(_line(line) | {"lines": below[line.id]})
+    return below[None]
+
+
+def _line(line: OrderLine) -> Document:
+    return {
+        "number": line.number,
+        "name": line.name,
+        "action": line.action,
+        "quantity": line.quantity,
+        "state": line.state,
+        "state_label": OrderState(line.state).label,
+        "ponr": line.ponr,
+        "characteristics": line.characteristics,
+        "location": line.location,
+        "contacts": line.contacts,
+        "requested_on": line.requested_on,
+    }
+
+
+def _timeline(session: Session, order: CustomerOrder) -> list[Document]:
+    moves = select(OrderStateChange).where(OrderStateChange.order_id == order.id).order_by(OrderStateChange.id)
+    return [
+        {
+            "from_state": move.from_state,
+            "to_state": move.to_state,
+            "to_state_label": OrderState(move.to_state).label,
+            "reason": move.reason,
+            "actor": move.actor,
+            "at": move.at,
+        }
+        for move in session.execute(moves).scalars()
+    ]
+
+
+def _work_notes(session: Session, order: CustomerOrder) -> list[Document]:
+    notes = select(WorkNote).where(WorkNote.order_id == order.id).order_by(WorkNote.created_at, WorkNote.id)
+    return [work_note_data(note) for note in session.execute(notes).scalars()]
+
+
+def work_note_data(note: WorkNote) -> Document:
+    return {"id": note.id, "author": note.author, "text": note.text, "created_at": note.created_at}
+
+
+def _delivery(session: Session, task: ProviderTask) -> Document:
+    """How far the consumer is with what it was told of its request. `parked`: the event that all others wait behind."""
+    stream = session.execute(
+        select(Stream).where(Stream.connection_id == task.connection_id, Stream.stream == task_stream(task))
+    ).scalar_one_or_none()
+    if stream is None:
+        return {"recorded": 0, "waiting": 0, "parked": None, "error": None}
+    parked = session.execute(
+        select(Delivery.id, Delivery.error).where(
+            Delivery.stream_id == stream.id, Delivery.sequence == stream.head, Delivery.state == "parked"
+        )
+    ).first()
+    return {
+        "recorded": stream.next_sequence - 1,
+        "waiting": stream.next_sequence - stream.head,
+        "parked": parked.id if parked else None,
+        "error": parked.error if parked else None,
+    }
