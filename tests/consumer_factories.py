@@ -330,7 +330,7 @@ Answer = tuple[int, dict[str, Any]]
 
 @dataclass
 class PlayedProvider:
-    """A provider over real HTTP that answers as told: `script` maps a path's end to what its next calls get, in turn."""
+    """A provider over real HTTP that answers as told: `script` maps a path's end to what its next calls get."""
 
     script: dict[str, list[Answer | None]] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
