@@ -10,13 +10,13 @@ _LEASE_SPARE_S = 10.0
 def read_config(side: str) -> InstanceConfig:
     """The settings of this side. Raises ConfigurationInvalid or CommandFailed, which name every wrong one."""
     if side == "provider":
-        from provider import config as provider_config  # noqa: PLC0415 - a process loads its own side only
+        from provider.config import read_config as read_provider_config  # noqa: PLC0415 - only one side is loaded
 
-        config: InstanceConfig = provider_config.read_config()
+        config: InstanceConfig = read_provider_config()
     else:
-        from consumer_sim import config as consumer_config  # noqa: PLC0415
+        from consumer_sim.config import read_config as read_consumer_config  # noqa: PLC0415
 
-        config = consumer_config.read_config()
+        config = read_consumer_config()
     faults = [*_network_faults(config), *_directory_faults(config)]
     if faults:
         raise CommandFailed(*faults, exit_code=USAGE)

@@ -3,21 +3,21 @@
 from flask import Flask
 
 from bridge.web import configure_logging
-from sxg.settings import read_config
 
 
 def provider() -> Flask:
     """The provider's app, told by the environment."""
     from provider.app import create_app  # noqa: PLC0415 - a process loads its own side only
+    from provider.config import read_config  # noqa: PLC0415
 
     configure_logging("provider-web")
-    return create_app(read_config("provider"))
+    return create_app(read_config())
 
 
 def consumer() -> Flask:
     """The consumer's app, told by the environment."""
     from consumer_sim.app import create_app  # noqa: PLC0415
-    from consumer_sim.config import read_config as read_consumer_config  # noqa: PLC0415
+    from consumer_sim.config import read_config  # noqa: PLC0415
 
     configure_logging("consumer-web")
-    return create_app(read_consumer_config())
+    return create_app(read_config())

@@ -9,6 +9,7 @@ from typing import Any
 from sxg.client import ApiProblem, segment
 from sxg.demo.cast import Cast, until
 from sxg.demo.show import Show
+from sxg.failures import CommandFailed
 
 OFFERING = "SD-WAN Package"
 PREFIX = "ACME"
@@ -88,18 +89,12 @@ class Story:
         if item := self._find_item():
             self.item_id = item["id"]
             return
-        with self.show.step("catalog_manager", f"publishes {OFFERING} to the exchange") as step:
-            offerings = self.cast.catalog_manager.pages("/product-offerings")
-            offering = next(one for one in offerings if one["name"] == OFFERING)
-            self.cast.catalog_manager.post(f"/product-offerings/{offering['id']}/publish")
-            drafts = self.cast.catalog_manager.pages("/remote-record-producers")
-            producer = next(one for one in drafts if one["name"] == OFFERING and one["state"] == "draft")
-            step.says(f"a remote record producer is drafted, revision {producer['revision']}")
-        with self.show.step("exchange_admin", "offers it to ACME IT") as step:
+        with self.show.step("exchange_admin", f"offers the {OFFERING} to ACME IT") as step:
+            producer = self._draft()
             criteria = {"connection_ids": [self.connection_id]}
             path = f"/remote-record-producers/{producer['identity']}/publish"
             self.cast.exchange_admin.post(path, {"criteria": criteria})
-            step.says("entitled")
+            step.says(f"revision {producer['revision']} of its remote record producer is published")
         with self.show.step("consumer", "receives the remote catalog item") as step:
             item = until(self._find_item, "the catalog item at the consumer")
             self.item_id = item["id"]
@@ -181,6 +176,14 @@ class Story:
     def _find_item(self) -> Document | None:
         items = self.cast.consumer.pages("/catalog-items")
         return next((item for item in items if item["name"] == OFFERING and item["orderable"]), None)
+
+    def _draft(self) -> Document:
+        """What the import drafted for the exchange when it published the offering."""
+        producers = self.cast.exchange_admin.pages("/remote-record-producers")
+        found = next((one for one in producers if one["name"] == OFFERING and one["state"] == "draft"), None)
+        if found is None:
+            raise CommandFailed(f"the catalog has no draft of a remote record producer for {OFFERING}")
+        return found
 
     def _item(self) -> Document:
         item: Document = self.cast.consumer.get(f"/catalog-items/{self.item_id}")

@@ -112,7 +112,8 @@ class Stage:
         self.provider().post("/catalog/import", json.loads(CATALOG.read_text()))
         offerings = self.provider().pages("/product-offerings")
         chosen = next(found for found in offerings if offering in (found["external_id"], found["name"]))
-        self.provider().post(f"/product-offerings/{chosen['id']}/publish")
+        if chosen["lifecycle_state"] == "in_draft":
+            self.provider().post(f"/product-offerings/{chosen['id']}/publish")
         producers = list(self.provider().pages("/remote-record-producers"))
         identity = next((one["identity"] for one in producers if one["name"] == chosen["name"]), None)
         assert identity, f"{offering} is not sold over the exchange"
