@@ -85,7 +85,7 @@ def get_orderable_item(session: Session, connection_id: str, identity: str, revi
 
 def get_catalog_item(session: Session, connection_id: str, identity: str) -> RemoteRecordProducer:
     """The published revision of an item. Raises NotFound when the connection is not entitled to it."""
-    found = _published_to(connection_id).where(RemoteRecordProducer.identity == identity)
+    found = entitled_items(connection_id).where(RemoteRecordProducer.identity == identity)
     producer = session.execute(found).scalar_one_or_none()
     if producer is None:
         raise NotFound("catalog item", identity)
@@ -96,10 +96,11 @@ def list_catalog_items(
     session: Session, connection_id: str, *, limit: int, after: Sequence[Any] | None
 ) -> Page[RemoteRecordProducer]:
     """The published items that a connection is entitled to."""
-    return read_page(session, _published_to(connection_id), [RemoteRecordProducer.identity], limit=limit, after=after)
+    return read_page(session, entitled_items(connection_id), [RemoteRecordProducer.identity], limit=limit, after=after)
 
 
-def _published_to(connection_id: str) -> Select[RemoteRecordProducer]:
+def entitled_items(connection_id: str) -> Select[RemoteRecordProducer]:
+    """The published items that a connection is entitled to, as a query."""
     return _entitled(connection_id).where(RemoteRecordProducer.state == RemoteRecordProducerState.PUBLISHED)
 
 
