@@ -62,11 +62,14 @@ class Database:
     def reading(self) -> Iterator[Session]:
         """A read-only look, bounded in time; it neither waits for writers nor makes them wait."""
         with _busy_errors(), Session(self.engine, info=dict(self.info), expire_on_commit=False) as session:
-            if self._gate:
-                _interrupt_after(session, READ_LIMIT_S)
-            else:
+            raw = _interrupt_after(session, READ_LIMIT_S) if self._gate else None
+            if raw is None:
                 session.connection(execution_options={"postgresql_readonly": True})
-            yield session
+            try:
+                yield session
+            finally:  # not when the session ends: the pool may have closed an overflow connection by then
+                if raw is not None:
+                    raw.set_progress_handler(None, 0)
 
     def close(self) -> None:
         self.engine.dispose()
@@ -185,11 +188,12 @@ def _begin_sqlite(connection: Any) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
-def _interrupt_after(session: Session, limit_s: float) -> None:
+def _interrupt_after(session: Session, limit_s: float) -> Any:
+    """The driver's connection, which gives up whatever it does once the time is over."""
     raw: Any = session.connection().connection.driver_connection
     deadline = time.monotonic() + limit_s
     raw.set_progress_handler(lambda: time.monotonic() > deadline, 50_000)
-    event.listen(session, "after_transaction_end", lambda *_: raw.set_progress_handler(None, 0), once=True)
+    return raw
 
 
 @contextmanager
