@@ -154,10 +154,12 @@ def _worker_of(side: str) -> ModuleType:
 
 def _serve(side: str, bind: str, workers: int, threads: int) -> None:
     """Become gunicorn: the supervisor, or whoever started us, then signals it directly."""
-    _read(side, "web")
+    config = _read(side, "web")
     argv = [
         sys.executable, "-m", "gunicorn", f"sxg.wsgi:{side}()", "--bind", bind, "--worker-class", "gthread",
         "--workers", str(workers), "--threads", str(threads), "--no-control-socket", "--keep-alive", "30",
         "--graceful-timeout", "8", "--log-level", "warning",
     ]  # fmt: skip
+    if config.failpoint:
+        argv += ["--config", "python:sxg.crashing"]
     os.execv(sys.executable, argv)  # noqa: S606 - no shell is wanted

@@ -29,7 +29,7 @@ class Stopped(BaseException):
 def run(*, once: bool, data_dir: Path | None) -> int:
     """The exit code: 0 when both sides were equal at the end of the story."""
     show = Show()
-    with _ended_by_signals(), _directory(data_dir) as directory:
+    with _ended_by_signals(), _directory(data_dir, show) as directory:
         try:
             return _perform(show, directory, once)
         except Stopped:
@@ -93,7 +93,7 @@ def _row(step: Mapping[str, Any]) -> tuple[str, str, str, str]:
 
 
 @contextmanager
-def _directory(data_dir: Path | None) -> Iterator[Path]:
+def _directory(data_dir: Path | None, show: Show) -> Iterator[Path]:
     """The directory of everything: a given one stays, one of our own goes, except after a failure."""
     if data_dir is not None:
         yield data_dir
@@ -101,8 +101,8 @@ def _directory(data_dir: Path | None) -> Iterator[Path]:
     own = Path(tempfile.mkdtemp(prefix="sxg-demo-"))
     try:
         yield own
-    except Exception as error:
-        error.add_note(f"data and logs: {own}")
+    except Exception:
+        show.line(f"data and logs stay in {own}")
         raise
     shutil.rmtree(own, ignore_errors=True)
 

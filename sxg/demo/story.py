@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
-from sxg.client import ApiProblem, segment
+from sxg.client import segment
 from sxg.demo.cast import Cast, until
 from sxg.demo.show import Show
 from sxg.failures import CommandFailed
@@ -200,8 +200,7 @@ class Story:
     def _accepted_request(self) -> Document | None:
         request = self._request()
         if request["delivery"]["state"] == "refused":
-            problem = {"code": request["delivery"]["code"], "detail": request["delivery"]["detail"]}
-            raise ApiProblem(422, problem | {"errors": request["delivery"]["errors"]})
+            raise CommandFailed(f"the provider refuses the request: {request['delivery']}")
         accepted = request["delivery"]["state"] == "accepted"
         return request if accepted and request["order_state"] == "new" else None
 

@@ -22,7 +22,7 @@ from typing import Any, Self, TypeVar
 from redis import Redis
 
 from sxg import databases
-from sxg.client import ApiProblem, Client
+from sxg.client import ApiProblem, Client, Unreachable
 from sxg.deployment import Deployment
 
 ROOT = Path(__file__).parents[2]
@@ -121,13 +121,15 @@ class Stage:
         return self.until(lambda: self.find(f"/catalog-items/{identity}"))
 
     def find(self, path: str) -> dict[str, Any] | None:
-        """A record of the consumer, None while it is not there."""
+        """A record of the consumer, None while it is not there or the consumer does not answer."""
         try:
             found: dict[str, Any] = self.consumer.get(path)
         except ApiProblem as problem:
             if problem.status == 404:
                 return None
             raise
+        except Unreachable:
+            return None
         return found
 
     # --- processes
@@ -177,10 +179,13 @@ class Stage:
         return result
 
     def is_quiet(self) -> bool:
-        """Whether nothing is on its way in either direction; what is parked counts as quiet."""
+        """Whether both sides answer and nothing is on its way; what is parked counts as quiet."""
         from sxg.compare import waiting  # noqa: PLC0415
 
-        return waiting(self.provider(), self.consumer) == 0
+        try:
+            return waiting(self.provider(), self.consumer) == 0
+        except Unreachable:
+            return False
 
     def differences(self, timeout_s: float = 30.0) -> list[Any]:
         """What the two sides disagree about after quiet, or after `timeout_s`."""
