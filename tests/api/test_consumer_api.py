@@ -12,8 +12,10 @@ from openapi_spec_validator import validate
 from bridge import failpoints
 from bridge.failpoints import FailpointReached
 from bridge.models import Connection
+from consumer_sim.api.problems import ERROR_TABLE
 from consumer_sim.app import utc_now
 from consumer_sim.models import Product, ProviderConnection, ProviderTask
+from consumer_sim.services.errors import ConsumerError, ProviderAnswerInvalid, ProviderRefused
 from tests.consumer_factories import (
     ANSWERS,
     API_TOKEN,
@@ -81,6 +83,11 @@ def test_every_route_for_people_wants_the_token(acme: Consumer) -> None:
 
 def test_the_description_of_the_api_is_valid(acme: Consumer) -> None:
     validate(acme.client.get("/openapi.json").json)
+
+
+def test_every_refusal_is_a_problem_of_its_own_and_none_is_a_crash() -> None:
+    refusals = set(ConsumerError.__subclasses__()) - {ProviderRefused, ProviderAnswerInvalid}
+    assert refusals <= set(ERROR_TABLE), "connecting turns the other two into the reason that it shows"
 
 
 # --- requests

@@ -112,6 +112,11 @@ def test_a_proven_body_that_is_no_batch_is_a_problem_not_a_crash(acme: Consumer,
     assert (response.status_code, response.json["code"]) == (400, "envelope_invalid")
 
 
+def test_a_name_twice_in_an_object_is_refused_for_readers_differ_on_it(acme: Consumer) -> None:
+    twice = product_changed(str(uuid4()), 1).replace('"state":', '"state":"inactive","state":', 1)
+    assert acme.post([twice]).status_code == 400
+
+
 def test_text_that_cannot_be_stored_costs_its_own_event_only(acme: Consumer) -> None:
     bad = product_changed(str(uuid4()), 1).replace('"Broadband"', '"\\ud800"')
     nested = product_changed(str(uuid4()), 1, characteristics={"a": ["\u0000"]})
