@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from bridge.schemas import BoundedInt, SafeStr, StrictSchema, Uuid
+from bridge.schemas import BoundedInt, Identifier, SafeStr, StrictSchema, Uuid
 from consumer_sim.services.records import KINDS
 
 
@@ -80,7 +80,7 @@ class SettingsSchema(StrictSchema):
 
 class CommentSchema(StrictSchema):
     text = SafeStr(max_length=10_000, min_length=1, required=True, metadata=_about("What is said."))
-    author_name = SafeStr(max_length=255, min_length=1, required=True, metadata=_about("Who says it.", "Ada Lovelace"))
+    author_name = Identifier(max_length=120, required=True, metadata=_about("Who says it.", "Ada Lovelace"))
 
 
 class CancelSchema(StrictSchema):
