@@ -2,7 +2,20 @@
 
 import flask
 
-from provider.api import catalog, connections, exchange, producers, registrations, token
+from provider.api import (
+    catalog,
+    connections,
+    deliveries,
+    exchange,
+    exchange_tasks,
+    order_tasks,
+    orders,
+    producers,
+    products,
+    records,
+    registrations,
+    token,
+)
 
 BLUEPRINTS: tuple[flask.Blueprint, ...] = (
     registrations.blueprint,
@@ -11,5 +24,11 @@ BLUEPRINTS: tuple[flask.Blueprint, ...] = (
     producers.blueprint,
     token.blueprint,
     exchange.blueprint,
+    exchange_tasks.blueprint,
+    orders.blueprint,
+    order_tasks.blueprint,
+    products.blueprint,
+    deliveries.blueprint,
+    records.blueprint,
 )
 """Everything the app serves, but for health and metrics."""

@@ -23,7 +23,7 @@ Document = dict[str, Any]
 def add_comment(
     session: Session, connection_id: str, external_id: str, *, comment_id: str, text: str, author_name: str,
     created_at: datetime, now: datetime,
-) -> Comment:  # fmt: skip
+) -> Document:  # fmt: skip
     """A consumer's comment; its company is the connection's, whatever it says. Not sent back to where it came from.
 
     The same comment again is the same answer. Raises NotFound, and Conflict when the id belongs to another comment.
@@ -42,7 +42,7 @@ def add_comment(
     return _write(session, task, comment, origin=connection_id, now=now)
 
 
-def add_reply(session: Session, number: str, *, text: str, author_name: str, now: datetime) -> Comment:
+def add_reply(session: Session, number: str, *, text: str, author_name: str, now: datetime) -> Document:
     """A comment of the provider on an order, sent to the consumer. Raises NotFound."""
     task = _task_of_order(session, number)
     comment = Comment(
@@ -92,22 +92,16 @@ def comment_data(comment: Comment, external_id: str) -> Document:
     }
 
 
-def _write(session: Session, task: ProviderTask, comment: Comment, *, origin: str | None, now: datetime) -> Comment:
+def _write(session: Session, task: ProviderTask, comment: Comment, *, origin: str | None, now: datetime) -> Document:
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     values = {column.key: getattr(comment, column.key) for column in Comment.__table__.columns}
     statement = dialect.insert(Comment).values(values).on_conflict_do_nothing().returning(Comment.id)
     if session.execute(statement).first() is None:
-        return _same(session, comment)
-    record_event(
-        session,
-        task_stream(task),
-        EventType.COMMENT_ADDED,
-        comment_data(comment, task.external_id),
-        to=[task.connection_id],
-        now=now,
-        origin=origin,
-    )
-    return comment
+        return comment_data(_same(session, comment), task.external_id)
+    data = comment_data(comment, task.external_id)
+    to = [task.connection_id]
+    record_event(session, task_stream(task), EventType.COMMENT_ADDED, data, to=to, now=now, origin=origin)
+    return data
 
 
 def _same(session: Session, comment: Comment) -> Comment:

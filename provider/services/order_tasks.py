@@ -21,19 +21,19 @@ from provider.services.pages import Page, read_page
 _S = OrderTaskState
 
 
-def start_task(session: Session, number: str, *, actor: str, now: datetime) -> OrderTask:
+def start_task(session: Session, number: str, *, actor: str, now: datetime) -> dict[str, Any]:
     """Begin to work on a task; who begins takes it. Raises as `move_task` does."""
     return move_task(session, number, _S.IN_PROGRESS, reason=None, actor=actor, now=now)
 
 
-def complete_task(session: Session, number: str, *, actor: str, now: datetime) -> OrderTask:
+def complete_task(session: Session, number: str, *, actor: str, now: datetime) -> dict[str, Any]:
     """Close a task, after beginning it if nobody did. Raises as `move_task` does."""
     return move_task(session, number, _S.CLOSED_COMPLETE, reason=None, actor=actor, now=now)
 
 
 def move_task(
     session: Session, number: str, wanted: OrderTaskState, *, reason: str | None, actor: str, now: datetime
-) -> OrderTask:
+) -> dict[str, Any]:
     """Move a task, and what its end brings about: successors open, its line and its order complete.
 
     Raises NotFound, IllegalMove, and Conflict `order_not_in_progress` or `task_waits`.
@@ -50,7 +50,7 @@ def move_task(
     if wanted in SETTLED:
         _settle(session, locked, order_task, actor, now)
     session.flush()
-    return order_task
+    return order_tasks_data(session, [order_task])[0]
 
 
 def list_order_tasks(

@@ -1,0 +1,113 @@
+"""Orders, for the people who decide about them."""
+
+from typing import Any
+
+import flask
+
+from bridge.web import Blueprint
+from provider.api.auth import requires
+from provider.api.context import here
+from provider.api.paging import page_document, page_schema
+from provider.api.schemas_orders import (
+    CommentSchema,
+    OrderDetailSchema,
+    OrderMoveSchema,
+    OrderReasonSchema,
+    OrderSchema,
+    OrdersPageSchema,
+    TextSchema,
+    WorkNoteSchema,
+)
+from provider.domain.orders import OrderState
+from provider.services import comments, orders
+from provider.services.order_view import order_data, show_order, work_note_data
+
+blueprint = Blueprint("orders", __name__, url_prefix="/api/v1/orders", description="Orders of all consumers.")
+
+Document = dict[str, Any]
+
+
+@blueprint.route("", methods=["GET"])
+@requires("order.read")
+@blueprint.arguments(OrdersPageSchema, location="query")
+@blueprint.response(200, page_schema(OrderSchema))
+def list_all(page: Document) -> Document:
+    """Orders by number."""
+    with here().database.reading() as session:
+        found = orders.list_orders(session, state=page["state"], limit=page["limit"], after=page["cursor"])
+        return page_document(found, order_data)
+
+
+@blueprint.route("/<number>", methods=["GET"])
+@requires("order.read")
+@blueprint.response(200, OrderDetailSchema)
+def get(number: str) -> Document:
+    """One order with its request, lines, tasks, history, comments and delivery."""
+    with here().database.reading() as session:
+        return show_order(session, number)
+
+
+@blueprint.route("/<number>/approve", methods=["POST"])
+@requires("order.approve")
+@blueprint.response(200, OrderDetailSchema)
+def approve(number: str) -> Document:
+    """Accept an order or its revision: it is acknowledged, and fulfilment begins."""
+    with here().transaction() as session:
+        orders.approve_order(session, number, actor=flask.g.actor, now=here().clock())
+        return show_order(session, number)
+
+
+@blueprint.route("/<number>/reject", methods=["POST"])
+@requires("order.approve")
+@blueprint.arguments(OrderReasonSchema)
+@blueprint.response(200, OrderDetailSchema)
+def reject(body: Document, number: str) -> Document:
+    """Send an order back; the consumer reads the reason."""
+    with here().transaction() as session:
+        orders.reject_order(session, number, reason=body["reason"], actor=flask.g.actor, now=here().clock())
+        return show_order(session, number)
+
+
+@blueprint.route("/<number>/move", methods=["POST"])
+@requires("order.approve")
+@blueprint.arguments(OrderMoveSchema)
+@blueprint.response(200, OrderDetailSchema)
+def move(body: Document, number: str) -> Document:
+    """Perform any of the order's legal moves."""
+    wanted, reason = OrderState[body["to"].upper()], body["reason"]
+    with here().transaction() as session:
+        orders.move_order(session, number, wanted, reason=reason, actor=flask.g.actor, now=here().clock())
+        return show_order(session, number)
+
+
+@blueprint.route("/<number>/cancel", methods=["POST"])
+@requires("order.approve")
+@blueprint.arguments(OrderReasonSchema)
+@blueprint.response(200, OrderDetailSchema)
+def cancel(body: Document, number: str) -> Document:
+    """Begin what a consumer's cancellation begins."""
+    with here().transaction() as session:
+        orders.cancel_order(session, number, reason=body["reason"], actor=flask.g.actor, now=here().clock())
+        return show_order(session, number)
+
+
+@blueprint.route("/<number>/comments", methods=["POST"])
+@requires("comment.write")
+@blueprint.arguments(TextSchema)
+@blueprint.response(201, CommentSchema)
+def comment(body: Document, number: str) -> Document:
+    """Say something to the consumer."""
+    author = flask.g.actor.removeprefix("user/")
+    with here().transaction() as session:
+        return comments.add_reply(session, number, text=body["text"], author_name=author, now=here().clock())
+
+
+@blueprint.route("/<number>/work-notes", methods=["POST"])
+@requires("work_note.write")
+@blueprint.arguments(TextSchema)
+@blueprint.response(201, WorkNoteSchema)
+def note(body: Document, number: str) -> Document:
+    """Note something that no consumer reads."""
+    with here().transaction() as session:
+        noted = comments.add_work_note(session, number, text=body["text"], author=flask.g.actor, now=here().clock())
+        return work_note_data(noted)

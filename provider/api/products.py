@@ -1,0 +1,23 @@
+"""The inventory of all consumers."""
+
+from typing import Any
+
+from bridge.web import Blueprint
+from provider.api.auth import requires
+from provider.api.context import here
+from provider.api.paging import page_document, page_schema
+from provider.api.schemas_orders import ProductSchema, ProductsPageSchema, plain
+from provider.services import inventory
+
+blueprint = Blueprint("products", __name__, url_prefix="/api/v1/products", description="What consumers have.")
+
+
+@blueprint.route("", methods=["GET"])
+@requires("product.read")
+@blueprint.arguments(ProductsPageSchema, location="query")
+@blueprint.response(200, page_schema(ProductSchema))
+def list_all(page: dict[str, Any]) -> dict[str, Any]:
+    """Products by number."""
+    connection_id = plain(page["connection"])
+    with here().database.reading() as session:
+        return page_document(inventory.list_products(session, connection_id, limit=page["limit"], after=page["cursor"]))
