@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -38,6 +39,9 @@ Id = Uuid(as_uuid=False)
 BigId = BigInteger().with_variant(Integer, "sqlite")
 """SQLite numbers rows by itself only for INTEGER keys."""
 Json = JSON().with_variant(JSONB, "postgresql")
+
+
+_PARKED = text("state = 'parked'")
 
 
 class Base(DeclarativeBase):
@@ -174,8 +178,8 @@ class Delivery(Base):
         Index(
             "ix_deliveries_parked",
             "connection_id",
-            postgresql_where="state = 'parked'",
-            sqlite_where="state = 'parked'",
+            postgresql_where=_PARKED,
+            sqlite_where=_PARKED,
         ),
     )
 

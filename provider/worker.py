@@ -1,47 +1,61 @@
-"""The process that sends our events to consumers: a worker of one lane, or the sweeper."""
+"""The processes that send our events to consumers: a worker of one lane, or the sweeper."""
 
+import logging
 import threading
 from datetime import UTC, datetime
 
 from bridge import failpoints, jobs
-from bridge.carriers import Senders, WebhookCarrier
-from bridge.config import InstanceConfig
-from bridge.database import Database
+from bridge.carriers import Carrier
 from bridge.draining import Limits
-from bridge.egress import AddressGuard
-from bridge.identity import Keyring, ensure_instance
+from bridge.errors import DatabaseBusy
 from bridge.jobs import Bell, Station
+from provider.api.context import Context, make_context
+from provider.config import ProviderConfig
+from provider.services.entitlements import refresh_entitlements
 
-USER_AGENT = "sxg-provider/1"
+log = logging.getLogger(__name__)
+
+_REFRESH_S = 60.0
 
 
-def run_worker(config: InstanceConfig, lane: str) -> None:
+def run_worker(config: ProviderConfig, lane: str) -> None:
     """Work one lane until told to stop. Needs Redis; without it the sweeper does all."""
-    station, instance_id = open_station(config)
-    jobs.run_worker(station, config.redis_url, instance_id, lane)
+    context = _open(config)
+    jobs.run_worker(make_station(context, config), config.redis_url, context.identity.id, lane)
 
 
-def run_sweeper(config: InstanceConfig, stop: threading.Event) -> None:
-    """Ring for what is due, or deliver it where nobody can be rung, until `stop` is set."""
-    station, _ = open_station(config)
-    jobs.run_sweeper(station, config.sweep_s, stop)
+def run_sweeper(config: ProviderConfig, stop: threading.Event) -> None:
+    """Ring for what is due, or deliver it where nobody can be rung, until `stop` is set; and now and then compute all
+    entitlements again, should anything have missed a change.
+    """
+    context = _open(config)
+    refresher = threading.Thread(target=_refresh, args=(context, stop), name="entitlements")
+    refresher.start()
+    jobs.run_sweeper(make_station(context, config), config.sweep_s, stop)
+    refresher.join()
 
 
-def open_station(config: InstanceConfig) -> tuple[Station, str]:
-    """The station over a migrated database, and the id of this instance."""
+def make_station(context: Context, config: ProviderConfig) -> Station:
+    def make_carrier() -> Carrier:
+        return context.carrier()
+
+    bell = context.database.bell
+    limits = Limits(lease_s=config.lease_s)
+    return Station(context.database, make_carrier, bell if isinstance(bell, Bell) else None, context.clock, limits)
+
+
+def _open(config: ProviderConfig) -> Context:
     failpoints.install(config.failpoint)
-    keyring = Keyring.load(config.data_dir)
-    guard = AddressGuard(config.egress_allow)
-    database = Database(config.database_url)
-    with database.transaction() as session:
-        identity = ensure_instance(session, config.instance_name, config.data_dir)
-    bell = Bell(config.redis_url, identity.id) if config.redis_url else None
-
-    def make_carrier() -> WebhookCarrier:
-        return WebhookCarrier(Senders(guard, USER_AGENT), keyring, identity, _utc_now)
-
-    return Station(database, make_carrier, bell, _utc_now, Limits(lease_s=config.lease_s)), identity.id
+    return make_context(config, lambda: datetime.now(UTC))
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
+def _refresh(context: Context, stop: threading.Event) -> None:
+    while not stop.wait(_REFRESH_S):
+        try:
+            with context.database.transaction() as session:
+                changed = refresh_entitlements(session, context.clock())
+        except DatabaseBusy as busy:
+            log.warning("entitlements are looked at later, the database is busy: %s", busy)
+        else:
+            if changed:
+                log.warning("entitlements that no event had corrected", extra={"changed": changed})

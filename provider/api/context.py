@@ -11,8 +11,12 @@ from sqlalchemy.orm import Session
 from bridge.carriers import Senders, WebhookCarrier
 from bridge.database import Database
 from bridge.egress import AddressGuard
-from bridge.identity import Identity, Keyring
+from bridge.identity import Identity, Keyring, ensure_instance
+from bridge.jobs import Bell
+from bridge.outbox import Rendering
 from bridge.web import request_id
+from provider.config import ProviderConfig
+from provider.services.mappings import adopt_tables
 
 _KEY = "sxg-provider"
 USER_AGENT = "sxg-provider/1"
@@ -47,3 +51,22 @@ def here() -> Context:
     """The context of the app that answers this request."""
     context: Context = flask.current_app.extensions[_KEY]
     return context
+
+
+def make_context(config: ProviderConfig, clock: Callable[[], datetime]) -> Context:
+    """What web and worker processes share: the database with its bell, the keys, the identity, the mapping tables."""
+    database = Database(config.database_url)
+    keyring = Keyring.load(config.data_dir)
+    with database.transaction() as session:
+        identity = ensure_instance(session, config.instance_name, config.data_dir)
+        version, tables = adopt_tables(session, config.mappings_dir, now=clock())
+    database.info["outbox"] = Rendering(identity.source, version, {version: tables})
+    if config.redis_url:
+        database.bell = Bell(config.redis_url, identity.id)
+    return Context(
+        database=database,
+        keyring=keyring,
+        identity=identity,
+        guard=AddressGuard(config.egress_allow),
+        clock=clock,
+    )

@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from standardwebhooks.webhooks import Webhook
 from werkzeug.test import TestResponse
 
+import mappings
 from provider.api.context import Context
 from provider.app import create_app
 from provider.config import ProviderConfig
@@ -45,6 +46,7 @@ def make_app(database_url: str, directory: Path, clock: Clock | None = None) -> 
         lease_s=30.0,
         sweep_s=5.0,
         failpoint="",
+        mappings_dir=Path(mappings.__file__).parent,
     )
     return create_app(config, clock=clock or Clock())
 
