@@ -3,13 +3,14 @@
 The demo, the benchmarks and the end-to-end tests all stand on this one.
 """
 
+import json
 import secrets
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from sxg.client import Client
 from sxg.embedded import EmbeddedRedis, free_port
@@ -54,7 +55,8 @@ class Deployment:
 
     The programs are `redis` and, for each side, `{side}-web`, `{side}-worker`, `{side}-slow` (the lane of slow
     connections) and `{side}-sweeper`. Databases are SQLite files below `directory` unless `database_urls` names
-    others by side. `settings` are added to the environment of both sides' processes.
+    others by side. `settings` are added to the environment of both sides' processes. A directory used before keeps its
+    ports, for each side knows the other by its address.
     """
 
     def __init__(
@@ -68,7 +70,8 @@ class Deployment:
     ) -> None:
         self.directory = directory.absolute()
         self.redis = EmbeddedRedis(self.directory / "redis")
-        self.api_token = secrets.token_urlsafe(24)
+        self._kept = _keep(self.directory / "deployment.json")
+        self.api_token: str = self._kept["api_token"]
         self._web = ["--workers", str(workers), "--threads", str(threads)]
         self.instances = {side: self._instance(side, database_urls or {}, settings or {}) for side in SIDES}
         self.instances[CONSUMER].settings["SXG_API_TOKEN"] = self.api_token
@@ -80,7 +83,7 @@ class Deployment:
         directory = self.directory / side
         directory.mkdir(parents=True, exist_ok=True)
         database_url = database_urls.get(side) or f"sqlite:///{directory / 'data.db'}"
-        return Instance(side, directory, database_url, self.redis.url, settings=dict(settings))
+        return Instance(side, directory, database_url, self.redis.url, self._kept["ports"][side], dict(settings))
 
     @property
     def provider(self) -> Instance:
@@ -146,3 +149,13 @@ class Deployment:
 
     def _environment(self, name: str, instance: Instance) -> dict[str, str]:
         return self.environments.setdefault(name, instance.environment)
+
+
+def _keep(file: Path) -> dict[str, Any]:
+    """What must stay the same from one start in a directory to the next: ports, and the consumer's token."""
+    if not file.exists():
+        chosen = {"ports": {side: free_port() for side in SIDES}, "api_token": secrets.token_urlsafe(24)}
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(chosen))
+    kept: dict[str, Any] = json.loads(file.read_text())
+    return kept

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from sxg.client import ApiProblem, segment
+from sxg.client import ApiProblem, Client, segment
 from sxg.commands.connecting import api_options, open_client
 from sxg.failures import REFUSED, CommandFailed, Failure
 
@@ -134,7 +134,7 @@ def deliveries() -> None:
 def list_deliveries(
     connection: str | None, state: str | None, limit: int, url: str, token: str, allow: str, as_json: bool
 ) -> None:
-    """List deliveries, newest first. A parked one holds up its record until it is replayed or skipped.
+    """List deliveries, oldest first. A parked one holds up its record until it is replayed or skipped.
 
     \b
     Example:
@@ -155,14 +155,14 @@ def list_deliveries(
 @click.argument("delivery_id", metavar="ID")
 @api_options
 def show(delivery_id: str, url: str, token: str, allow: str) -> None:
-    """Print everything known of one delivery as JSON: its text, its state, and what went wrong.
+    """Print what is known of one delivery as JSON: its place, its state, and what went wrong.
 
     \b
     Example:
       sxg deliveries show 5b0c...
     """
     with open_client(url, token, allow) as client:
-        click.echo(json.dumps(client.get(f"/deliveries/{segment(delivery_id)}"), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(find_delivery(client, delivery_id), indent=2, ensure_ascii=False))
 
 
 @deliveries.command(epilog=_ENVIRONMENT)
@@ -196,6 +196,15 @@ def skip(delivery_id: str, reason: str, url: str, token: str, allow: str) -> Non
     with open_client(url, token, allow) as client:
         client.post(f"/deliveries/{segment(delivery_id)}/skip", {"reason": reason})
     click.echo(f"delivery {delivery_id} is given up; a tombstone takes its place")
+
+
+def find_delivery(client: Client, delivery_id: str) -> dict[str, Any]:
+    """Looked for among the parked ones first: they are few, and the ones people ask about. Raises CommandFailed."""
+    for query in ({"state": "parked"}, {}):
+        for delivery in client.pages("/deliveries", **query):
+            if delivery["id"] == delivery_id:
+                return delivery
+    raise CommandFailed(f"there is no delivery {delivery_id}")
 
 
 def _table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> list[str]:
