@@ -8,7 +8,7 @@ from bridge.web import Blueprint
 from provider.api.auth import requires
 from provider.api.context import here
 from provider.api.paging import page_document, page_schema
-from provider.api.schemas_orders import DeliveriesPageSchema, DeliverySchema, OrderReasonSchema, plain
+from provider.api.schemas_orders import DeliveriesQuerySchema, DeliverySchema, OrderReasonSchema, plain
 from provider.services import deliveries
 from provider.services.connections import as_id
 
@@ -19,7 +19,7 @@ Document = dict[str, Any]
 
 @blueprint.route("", methods=["GET"])
 @requires("delivery.read")
-@blueprint.arguments(DeliveriesPageSchema, location="query")
+@blueprint.arguments(DeliveriesQuerySchema, location="query")
 @blueprint.response(200, page_schema(DeliverySchema))
 def list_all(page: Document) -> Document:
     """Deliveries in the order in which they were recorded."""

@@ -10,6 +10,7 @@ from provider.api.context import here
 from provider.api.idempotency import answer_once
 from provider.api.paging import PageSchema, page_document, page_schema
 from provider.api.schemas_orders import (
+    PRODUCT_PAGE,
     CancellationSchema,
     CommentSchema,
     NewCommentSchema,
@@ -120,7 +121,7 @@ def list_comments(page: Document, task_id: str) -> Document:
 @blueprint.route("/products", methods=["GET"])
 @connected
 @blueprint.arguments(PageSchema, location="query")
-@blueprint.response(200, page_schema(ProductSchema))
+@blueprint.response(200, PRODUCT_PAGE)
 def list_products(page: Document) -> Document:
     """What you have, by number."""
     with here().database.reading() as session:

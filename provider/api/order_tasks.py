@@ -8,7 +8,7 @@ from bridge.web import Blueprint
 from provider.api.auth import requires
 from provider.api.context import here
 from provider.api.paging import page_document, page_schema
-from provider.api.schemas_orders import OrderTaskMoveSchema, OrderTaskSchema, OrderTasksPageSchema
+from provider.api.schemas_orders import OrderTaskMoveSchema, OrderTaskSchema, OrderTasksQuerySchema
 from provider.domain.order_tasks import OrderTaskState
 from provider.services import order_tasks
 
@@ -19,7 +19,7 @@ Document = dict[str, Any]
 
 @blueprint.route("", methods=["GET"])
 @requires("order_task.read")
-@blueprint.arguments(OrderTasksPageSchema, location="query")
+@blueprint.arguments(OrderTasksQuerySchema, location="query")
 @blueprint.response(200, page_schema(OrderTaskSchema))
 def list_all(page: Document) -> Document:
     """Order tasks by number."""

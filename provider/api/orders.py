@@ -14,7 +14,7 @@ from provider.api.schemas_orders import (
     OrderMoveSchema,
     OrderReasonSchema,
     OrderSchema,
-    OrdersPageSchema,
+    OrdersQuerySchema,
     TextSchema,
     WorkNoteSchema,
 )
@@ -29,7 +29,7 @@ Document = dict[str, Any]
 
 @blueprint.route("", methods=["GET"])
 @requires("order.read")
-@blueprint.arguments(OrdersPageSchema, location="query")
+@blueprint.arguments(OrdersQuerySchema, location="query")
 @blueprint.response(200, page_schema(OrderSchema))
 def list_all(page: Document) -> Document:
     """Orders by number."""

@@ -5,8 +5,8 @@ from typing import Any
 from bridge.web import Blueprint
 from provider.api.auth import requires
 from provider.api.context import here
-from provider.api.paging import page_document, page_schema
-from provider.api.schemas_orders import ProductSchema, ProductsPageSchema, plain
+from provider.api.paging import page_document
+from provider.api.schemas_orders import PRODUCT_PAGE, ProductsQuerySchema, plain
 from provider.services import inventory
 
 blueprint = Blueprint("products", __name__, url_prefix="/api/v1/products", description="What consumers have.")
@@ -14,8 +14,8 @@ blueprint = Blueprint("products", __name__, url_prefix="/api/v1/products", descr
 
 @blueprint.route("", methods=["GET"])
 @requires("product.read")
-@blueprint.arguments(ProductsPageSchema, location="query")
-@blueprint.response(200, page_schema(ProductSchema))
+@blueprint.arguments(ProductsQuerySchema, location="query")
+@blueprint.response(200, PRODUCT_PAGE)
 def list_all(page: dict[str, Any]) -> dict[str, Any]:
     """Products by number."""
     connection_id = plain(page["connection"])

@@ -6,7 +6,7 @@ from bridge.web import Blueprint
 from provider.api.auth import requires
 from provider.api.context import here
 from provider.api.paging import page_document
-from provider.api.schemas_orders import RecordsPageSchema, RecordsSchema
+from provider.api.schemas_orders import RecordsQuerySchema, RecordsSchema
 from provider.services import records
 
 blueprint = Blueprint("records", __name__, url_prefix="/api/v1/connections", description="What a consumer should hold.")
@@ -14,7 +14,7 @@ blueprint = Blueprint("records", __name__, url_prefix="/api/v1/connections", des
 
 @blueprint.route("/<connection_id>/records", methods=["GET"])
 @requires("delivery.read")
-@blueprint.arguments(RecordsPageSchema, location="query")
+@blueprint.arguments(RecordsQuerySchema, location="query")
 @blueprint.response(200, RecordsSchema)
 def list_all(page: dict[str, Any], connection_id: str) -> dict[str, Any]:
     """The records of one kind."""

@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import Schema, fields, post_load, validate
 
 from bridge.schemas import BoundedInt, Identifier, SafeStr, StrictSchema, UtcDateTime, Uuid
-from provider.api.paging import PageSchema
+from provider.api.paging import PageSchema, page_schema
 from provider.api.schemas import about
 from provider.domain.order_tasks import OrderTaskState
 from provider.domain.orders import OrderState
@@ -174,33 +174,37 @@ class ProductSchema(Schema):
     catalog_item_id = fields.String(required=True, metadata=about("What was ordered.", _ID))
 
 
+PRODUCT_PAGE = page_schema(ProductSchema)
+"""One document, however many lists answer with it."""
+
+
 # --- what the provider's people send
 
 
-class OrdersPageSchema(PageSchema):
+class OrdersQuerySchema(PageSchema):
     state = fields.String(
         load_default=None, validate=validate.OneOf(_ORDER_STATES), metadata=about("Only these.", "new")
     )
 
 
-class OrderTasksPageSchema(PageSchema):
+class OrderTasksQuerySchema(PageSchema):
     state = fields.String(
         load_default=None, validate=validate.OneOf(_ORDER_TASK_STATES), metadata=about("Only these.", "open")
     )
     order = SafeStr(max_length=20, load_default=None, metadata=about("Only of this order.", "ORD0000001"))
 
 
-class ProductsPageSchema(PageSchema):
+class ProductsQuerySchema(PageSchema):
     connection = Uuid(load_default=None, metadata=about("Only of this consumer.", _ID))
 
 
-class DeliveriesPageSchema(ProductsPageSchema):
+class DeliveriesQuerySchema(ProductsQuerySchema):
     state = fields.String(
         load_default=None, validate=validate.OneOf(_DELIVERY_STATES), metadata=about("Only these.", "parked")
     )
 
 
-class RecordsPageSchema(PageSchema):
+class RecordsQuerySchema(PageSchema):
     kind = fields.String(
         required=True, validate=validate.OneOf(records.KINDS), metadata=about("Which records.", "provider_task")
     )

@@ -70,6 +70,8 @@ def resubmit_provider_task(
     The same correction again changes nothing. Raises NotFound, IllegalMove unless the order is Rejected, InvalidFields,
     and Conflict `revision_superseded`.
     """
+    if request.get("id", external_id) != external_id:
+        raise InvalidFields([FieldError("/id", "invalid", "this is not the id of the task that the path names")])
     locked = lock_order_of_task(session, connection_id, external_id)
     task, content = locked.task, _content(request)
     if (task.revision, _content(task.request)) == (request["revision"], content):
