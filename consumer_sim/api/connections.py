@@ -41,7 +41,7 @@ def resume(link_id: UUID) -> dict[str, Any]:
 def list_connections() -> dict[str, Any]:
     """All providers, with how far connecting came and why it stopped."""
     with here().database.reading() as session:
-        return {"items": [views.link_document(link) for link in connections.get_links(session)], "next": None}
+        return {"items": views.link_documents(session, connections.get_links(session)), "next": None}
 
 
 @blueprint.route("/connections/<uuid:link_id>", methods=["GET"])
@@ -49,7 +49,7 @@ def list_connections() -> dict[str, Any]:
 def get_connection(link_id: UUID) -> dict[str, Any]:
     """One provider, by our id or the wire's."""
     with here().database.reading() as session:
-        return views.link_document(connections.get_link(session, str(link_id)))
+        return views.link_documents(session, [connections.get_link(session, str(link_id))])[0]
 
 
 @blueprint.route("/connections/<uuid:link_id>/settings", methods=["POST"])
@@ -61,7 +61,7 @@ def change_settings(body: dict[str, bool], link_id: UUID) -> dict[str, Any]:
     with context.database.transaction() as session:
         link = connections.get_link(session, str(link_id), lock=True)
         connections.set_auto_activate(session, link, body["auto_activate"], now=context.clock())
-        return views.link_document(link)
+        return views.link_documents(session, [link])[0]
 
 
 def _connect(link_id: str) -> dict[str, Any]:
@@ -69,4 +69,4 @@ def _connect(link_id: str) -> dict[str, Any]:
     with context.sender() as sender:
         context.connector(sender).connect(link_id)
     with context.database.reading() as session:
-        return views.link_document(connections.get_link(session, link_id))
+        return views.link_documents(session, [connections.get_link(session, link_id)])[0]

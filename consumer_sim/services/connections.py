@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from bridge.identity import Keyring
-from bridge.models import Connection
+from bridge.models import Connection, Stream
 from bridge.vocabulary import ConnectionState
 from consumer_sim.models import CatalogItem, ProviderConnection
 from consumer_sim.services import catalog
@@ -72,6 +72,14 @@ def get_links(session: Session) -> Sequence[Link]:
     )
     rows = session.execute(query.order_by(ProviderConnection.created_at, ProviderConnection.id)).all()
     return [Link(connecting, connection) for connecting, connection in rows]
+
+
+def count_waiting(session: Session, connection_ids: Sequence[str]) -> dict[str, int]:
+    """How many of our calls are not settled yet, parked ones and those behind them included, by connection."""
+    query = select(Stream.connection_id, func.sum(Stream.next_sequence - Stream.head)).where(
+        Stream.connection_id.in_(connection_ids), Stream.next_sequence > Stream.head
+    )
+    return {row[0]: int(row[1]) for row in session.execute(query.group_by(Stream.connection_id))}
 
 
 def set_auto_activate(session: Session, link: Link, auto_activate: bool, *, now: datetime) -> None:

@@ -6,13 +6,19 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from consumer_sim.models import CatalogItem, Comment, Product, ProviderTask, TaskState
-from consumer_sim.services import comments, records, requests, tasks
+from consumer_sim.services import comments, connections, records, requests, tasks
 from consumer_sim.services.connections import Link
 
 Document = dict[str, Any]
 
 
-def link_document(link: Link) -> Document:
+def link_documents(session: Session, links: Sequence[Link]) -> list[Document]:
+    """With the number of our calls that are still on their way."""
+    waiting = connections.count_waiting(session, [link.connection.id for link in links if link.connection])
+    return [_link(link) | {"waiting": waiting.get(link.connecting.connection_id or "", 0)} for link in links]
+
+
+def _link(link: Link) -> Document:
     own, connection = link.connecting, link.connection
     return {
         "id": own.id,

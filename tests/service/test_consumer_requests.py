@@ -111,8 +111,10 @@ def test_asking_works_while_the_provider_is_away(acme: Consumer, provider: Playe
     task = ask(acme)
     drain(acme)
     assert only_task(acme).submission == "waiting"
+    assert acme.client.get("/api/v1/connections").json["items"][0]["waiting"] == 1
     clock.now += timedelta(minutes=30)
     drain(acme)
+    assert acme.client.get("/api/v1/connections").json["items"][0]["waiting"] == 0
     assert [call.body["id"] for call in provider.calls_to("/provider-tasks")] == [task.id]
     assert only_task(acme).submission == "accepted"
 
