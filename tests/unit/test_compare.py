@@ -64,6 +64,7 @@ def test_every_field_is_compared_in_both_directions(kind: str, field: str, other
 def test_a_field_that_one_side_does_not_tell_is_no_null() -> None:
     silent = {name: value for name, value in PRODUCT.items() if name != "state"}
     assert differences("product", [PRODUCT], [silent]) == [("state", "active", NOT_TOLD)]
+    assert differences("product", [silent], [PRODUCT]) == [("state", NOT_TOLD, "active")]
     assert differences("product", [{**silent, "state": None}], [silent]) == [("state", None, NOT_TOLD)]
 
 
