@@ -146,8 +146,9 @@ class Station:
                 now = self.clock()
                 held = leases.renew(session, connection_id, token, lease_s=self.limits.lease_s)
                 if batch and result:
-                    settling.settle(session, held, batch, result, limits=self.limits, now=now)
+                    # Effects lock their records, settling locks streams: the same order as in every other change.
                     self.carrier.settled(session, batch, result, now)
+                    settling.settle(session, held, batch, result, limits=self.limits, now=now)
                     failpoints.hit("drain.in_settling")
                 tired = time.monotonic() - started > _RUN_S
                 if tired or (held.is_slow and lane == MAIN):

@@ -68,11 +68,11 @@ def receive_events(
     for event in events:
         if event.source != expected:
             raise WrongSource(f"event {event.id} comes from {event.source}, this connection is with {expected}")
+    outbox.wake(session, connection.id, now=now)  # first: the drain, too, locks the lease before any record
     handlers = _handlers(fault)
     judgements = inbox.receive(session, connection.id, events, handlers, now=now)
     if fault.mode == "reject" and any(judgement.verdict is Verdict.REJECTED for judgement in judgements):
         use_fault(session, fault)
-    outbox.wake(session, connection.id, now=now)
     return [_echo(event, judgement) for event, judgement in zip(events, judgements, strict=True)]
 
 
