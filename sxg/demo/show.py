@@ -1,7 +1,7 @@
 """What a person sees of the demo: one line for each step done, and tables at its end; plain text when piped."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -16,15 +16,20 @@ _REFRESH_S = 0.25
 class Step:
     """What is being done, and what came of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[str], None]) -> None:
         self.outcome = ""
+        self._tell = tell
+
+    def is_at(self, detail: str) -> None:
+        """What is under way just now; seen on a terminal only."""
+        self._tell(detail)
 
     def says(self, outcome: str) -> None:
         self.outcome = outcome
 
 
 class Show:
-    """Prints to standard output; on a terminal the step under way is shown with the seconds it has taken."""
+    """Prints to standard output; on a terminal the step under way is shown as well."""
 
     def __init__(self, console: Console | None = None) -> None:
         console = console or Console(highlight=False)
@@ -34,9 +39,10 @@ class Show:
     @contextmanager
     def step(self, who: str, what: str) -> Iterator[Step]:
         """Print `what` when it is done, with its outcome and duration; `who` is the role that does it."""
-        started, step = time.monotonic(), Step()
-        waiting = Text(f"{who:<{_WHO_WIDTH}} {what} ...")
-        with self.console.status(waiting, refresh_per_second=1 / _REFRESH_S):
+        started = time.monotonic()
+        waiting = f"{who:<{_WHO_WIDTH}} {what} ..."
+        with self.console.status(Text(waiting), refresh_per_second=1 / _REFRESH_S) as status:
+            step = Step(lambda detail: status.update(Text(f"{waiting} {detail}")))
             yield step
         line = Text.assemble(
             (f"{time.monotonic() - started:6.2f} s  ", "dim"), (f"{who:<{_WHO_WIDTH}} ", "cyan"), what,

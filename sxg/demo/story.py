@@ -153,6 +153,7 @@ class Story:
             done: list[str] = []
             while tasks := self._open_tasks():
                 for task in tasks:
+                    step.is_at(task["name"])
                     path = f"/order-tasks/{segment(task['number'])}"
                     self.cast.fulfilment_agent.post(f"{path}/start")
                     self.cast.fulfilment_agent.post(f"{path}/complete")

@@ -80,9 +80,7 @@ def server() -> Iterator[Answering]:
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     context = click.Context(group)
-    for name in group.list_commands(context):
-        if name == "bench":
-            continue
+    for name in sorted({*group.list_commands(context)} - {"bench"}):
         command = group.get_command(context, name)
         assert command is not None
         yield (*path, name), command
