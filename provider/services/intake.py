@@ -234,6 +234,7 @@ def _open_order(
         saved_states=[],
         version=1,
         ponr=False,
+        reason=None,
         created_at=now,
         updated_at=now,
     )

@@ -50,7 +50,8 @@ def write_lines(
     if (pieces := sum(count_pieces(lines).values())) > PRODUCT_LIMIT:
         message = f"this would make {pieces} products; one order makes at most {PRODUCT_LIMIT}"
         raise InvalidFields([FieldError("/quantity", "range", message)])
-    session.execute(delete(OrderLine).where(OrderLine.order_id == locked.order.id))
+    if locked.lines:
+        session.execute(delete(OrderLine).where(OrderLine.order_id == locked.order.id))
     for position, (line, number) in enumerate(zip(lines, next_numbers(session, "order_line", len(lines)), strict=True)):
         line.position, line.number = position + 1, number
     session.add_all(lines)

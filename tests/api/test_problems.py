@@ -244,7 +244,9 @@ def test_each_wrong_field_is_pointed_at(client: FlaskClient) -> None:
 
 def test_text_that_cannot_be_stored_is_pointed_at(client: FlaskClient) -> None:
     document = problem(
-        client.post("/orders/", data=(LINE % r"\u0000").encode(), content_type="application/json"), 422, "invalid_fields"
+        client.post("/orders/", data=(LINE % r"\u0000").encode(), content_type="application/json"),
+        422,
+        "invalid_fields",
     )
     assert [(error["pointer"], error["code"]) for error in document["errors"]] == [("/lines/0/name", "unsafe_text")]
 

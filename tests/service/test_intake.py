@@ -332,6 +332,21 @@ def test_a_rejected_request_is_corrected_under_its_number(database: Database) ->
     assert states_sent(database, made.connection_id)[3:] == ["rejected", "draft", "submitted", "new"]
 
 
+def test_a_corrected_composite_has_the_lines_of_its_new_parts(database: Database) -> None:
+    with database.transaction() as session:
+        connection = make_consumer(session)
+        part = as_part(make_specification(session, "Edge"), "edge", mandatory=False)
+        item = make_item(session, make_specification(session, "Package", children=[part]), connection.id)
+    request = make_request(item)
+    number = submit(database, connection.id, request)["order_number"]
+    assert len(read_order(database, number).lines) == 2
+    with database.transaction() as session:
+        reject_order(session, number, reason="No edges.", actor=AGENT, now=NOW)
+        correction = {**request, "revision": 2, "parts": {"edge": {"selected": False}}}
+        resubmit_provider_task(session, connection.id, request["id"], correction, now=NOW)
+    assert [line.name for line in read_order(database, number).lines] == ["Package item"]
+
+
 def test_only_a_rejected_request_can_be_corrected(database: Database) -> None:
     made = make_order(database)
     correction = {**made.request, "revision": 2, "quantity": 3}
