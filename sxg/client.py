@@ -87,14 +87,18 @@ class Client:
             if not cursor:
                 return
 
-    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """The document of a 2xx answer. Raises ApiProblem or Unreachable; `path` begins below `/api/v1`."""
+    def call(self, method: str, path: str, body: Mapping[str, Any] | bytes | None = None) -> Any:
+        """The document of a 2xx answer. Raises ApiProblem or Unreachable.
+
+        `path` begins below `/api/v1`; bytes are sent as they are, as JSON.
+        """
         headers = {"Accept": "application/json"}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         if body is not None:
             headers["Content-Type"] = "application/json"
-        reply = self._send(method, path, headers, None if body is None else json.dumps(body).encode())
+        content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        reply = self._send(method, path, headers, content)
         document = _document(reply)
         if 200 <= reply.status < 300:
             if document is None and reply.body:

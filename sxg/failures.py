@@ -31,10 +31,11 @@ def explain(error: Exception) -> Failure | None:
         return Failure([f"setting {line}" for line in str(error).splitlines()], USAGE)
     if isinstance(error, ApiProblem):
         return Failure([f"error: {error}", *map(_field_line, error.errors)], REFUSED)
-    if isinstance(error, Unreachable | DatabaseBusy):
-        return Failure([f"error: {_one_line(error)}"], UNREACHABLE)
-    if isinstance(error, ClientError | BridgeError) or _is_expected_by_name(error):
-        return Failure([f"error: {_one_line(error)}"], REFUSED)
+    if isinstance(error, ClientError | BridgeError) or _is_a(error, "DomainError"):
+        again_may_help = isinstance(error, Unreachable | DatabaseBusy)
+        return Failure([f"error: {_one_line(error)}"], UNREACHABLE if again_may_help else REFUSED)
+    if _is_a(error, "SupervisorError") or _is_a(error, "EmbeddedRedisError"):
+        return Failure(f"error: {error}".splitlines(), REFUSED)  # with the end of a log
     return None
 
 
@@ -43,10 +44,9 @@ def _field_line(error: object) -> str:
     return f"  {found.get('pointer') or '/'}: {found.get('message', error)}"
 
 
-def _is_expected_by_name(error: Exception) -> bool:
-    """Errors of rooms that need not be loaded to ask: the domain's, the supervisor's, the embedded server's."""
-    names = {kind.__name__ for kind in type(error).__mro__}
-    return bool(names & {"DomainError", "SupervisorError", "EmbeddedRedisError"})
+def _is_a(error: Exception, name: str) -> bool:
+    """Asked by name, for errors of rooms that need not be loaded."""
+    return any(kind.__name__ == name for kind in type(error).__mro__)
 
 
 def _one_line(error: Exception) -> str:

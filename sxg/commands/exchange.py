@@ -43,10 +43,10 @@ def import_catalog(file: Path, url: str, token: str, allow: str, as_json: bool) 
       sxg catalog import products.json
       sxg catalog import products.json --url https://exchange.example --json
     """
-    document = read_document(file)
+    content = read_json_file(file)
     with open_client(url, token, allow) as client:
         try:
-            counts = client.post("/catalog/import", document)
+            counts = client.call("POST", "/catalog/import", content)
         except ApiProblem as problem:
             if not problem.errors:
                 raise
@@ -64,10 +64,17 @@ class InvalidFile(CommandFailed):
         self.failure = Failure(lines, REFUSED)
 
 
-def read_document(file: Path) -> Any:
-    """The JSON of a file. Raises CommandFailed with `file:line: reason`."""
+def read_json_file(file: Path) -> bytes:
+    """The content of a file that is JSON, as it stands there, so that the instance judges what the author wrote.
+
+    Raises CommandFailed with `file:line: reason`.
+    """
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        content = file.read_bytes()
+        json.loads(content.decode("utf-8"))
+        return content
+    except RecursionError:
+        raise CommandFailed(f"{file}: nested too deeply") from None
     except json.JSONDecodeError as error:
         raise CommandFailed(f"{file}:{error.lineno}: {error.msg} (column {error.colno})") from None
     except UnicodeDecodeError as error:

@@ -208,6 +208,7 @@ def test_every_mistake_of_a_catalog_is_a_line_with_file_pointer_and_reason(serve
     [
         (b'{\n  "productOffering": [,]\n}', ":2: Expecting value (column 23)"),
         (b"", ":1: Expecting value (column 1)"),
+        (b"[" * 100_000, ": nested too deeply"),
         (b'{"name": "\xff"}', ": not UTF-8: invalid start byte at byte 10"),
     ],
 )
