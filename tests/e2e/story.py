@@ -5,15 +5,17 @@ done.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from sxg.client import ApiProblem, ClientError
 from tests.e2e.stage import Stage
 
+T = TypeVar("T")
+
 
 @dataclass
 class Story:
-    """One request for `quantity` of an item, from the click to the inventory. `interrupt` is called around every act."""
+    """One request for `quantity` of an item, from the click to the inventory; `interrupt` is called around every act."""
 
     stage: Stage
     item_id: str
@@ -31,7 +33,7 @@ class Story:
         self.fulfil()
 
     def submit(self) -> None:
-        known = {request["id"] for request in self.stage.consumer.pages("/requests")}
+        known = self._patiently(lambda: {request["id"] for request in self.stage.consumer.pages("/requests")})
         body = {"catalog_item_id": self.item_id, "quantity": self.quantity, **self.answers}
 
         def made() -> bool:
@@ -41,7 +43,7 @@ class Story:
 
         self._ensure(made, lambda: self.stage.consumer.post("/requests", body))
         self._ensure(lambda: bool(self.request().get("order_number")), lambda: None)
-        self.number = self.request()["order_number"]
+        self.number = self._patiently(self.request)["order_number"]
         self._ensure(lambda: self.order()["state"] == "new", lambda: None)
 
     def approve(self) -> None:
@@ -74,6 +76,8 @@ class Story:
 
     def check(self) -> None:
         """Everything arrived at the consumer, each effect once."""
+        self._patiently(self.request)
+        self._patiently(self.order)
         self.stage.until(lambda: self.request()["state"] == "closed", 30)
         self.stage.until(lambda: self._texts(self.request()) == self.texts == self._texts(self.order()), 30)
         self.stage.until(lambda: [p["state"] for p in self.products()] == ["active"] * len(self.order_products()), 30)
@@ -101,6 +105,18 @@ class Story:
     @staticmethod
     def _texts(record: dict[str, Any]) -> list[str]:
         return sorted(comment["text"] for comment in record["comments"])
+
+    @staticmethod
+    def _patiently(look: Callable[[], T], timeout_s: float = 40.0) -> T:
+        """What `look` finds, once the instance it asks is back."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                return look()
+            except ClientError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
 
     def _ensure(self, done: Callable[[], bool], act: Callable[[], Any], timeout_s: float = 40.0) -> None:
         """Act, with an interruption before and after, and again until it is done: a lost answer is no answer."""
