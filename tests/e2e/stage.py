@@ -15,7 +15,7 @@ import json
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -170,13 +170,18 @@ class Stage:
     # --- waiting and comparing
 
     def until(self, condition: Callable[[], _T | None], timeout_s: float = 20.0, every_s: float = 0.05) -> _T:
-        """What the condition returns, once that is true; fails with the ends of the logs when it is not in time."""
+        """What the condition returns, once that is true; fails with the ends of the logs when it is not in time.
+
+        A condition that finds a side unreachable is asked again: web servers are among those that get killed.
+        """
         deadline = time.monotonic() + timeout_s
-        while not (result := condition()):
+        while True:
+            with suppress(Unreachable):
+                if result := condition():
+                    return result
             if time.monotonic() > deadline:
                 raise AssertionError(f"not within {timeout_s:g} s\n{self._log_ends()}")
             time.sleep(every_s)
-        return result
 
     def is_quiet(self) -> bool:
         """Whether both sides answer and nothing is on its way; what is parked counts as quiet."""
@@ -188,10 +193,14 @@ class Stage:
             return False
 
     def differences(self, timeout_s: float = 30.0) -> list[Any]:
-        """What the two sides disagree about after quiet, or after `timeout_s`."""
+        """What the two sides disagree about after quiet, or after `timeout_s`; first waits until both answer."""
         from sxg.compare import compare  # noqa: PLC0415
 
+        self.until(self._both_answer, timeout_s)
         return list(compare(self.provider(), self.consumer, timeout_s=timeout_s).differences)
+
+    def _both_answer(self) -> bool:
+        return all(client.get("/connections") for client in (self.provider(), self.consumer))
 
     def _log_ends(self) -> str:
         logs = sorted((self.deployment.directory / "log").glob("*.log"))
