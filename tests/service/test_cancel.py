@@ -133,6 +133,15 @@ def test_past_the_point_of_no_return_nothing_changes(database: Database) -> None
     assert refused.value.code == "past_point_of_no_return"
 
 
+def test_what_is_completed_can_no_longer_be_cancelled(database: Database) -> None:
+    made = make_order(database, approved=True, columns={"task_templates": []})
+    complete(database, "TASK0000001")
+    assert not read_order(database, made.order_number).order.ponr
+    with pytest.raises(Conflict) as refused:
+        cancel(database, made)
+    assert refused.value.code == "past_point_of_no_return"
+
+
 def test_cancelling_and_the_point_of_no_return_never_both_win(database: Database) -> None:
     """Fifty times at once: either the task is closed and the cancellation refused, or the reverse."""
     winners = []

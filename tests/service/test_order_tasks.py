@@ -18,6 +18,7 @@ from tests.factories import (
     TWO_TASKS,
     Ordered,
     as_part,
+    events_of,
     exchange_database,
     make_consumer,
     make_item,
@@ -91,6 +92,21 @@ def test_the_point_of_no_return_comes_with_its_task(database: Database) -> None:
     complete(database, SHIP)
     locked = read_order(database, made.order_number)
     assert (locked.order.ponr, locked.lines[0].ponr) == (True, True)
+
+
+def test_the_consumer_is_told_of_the_point_of_no_return_when_it_comes(database: Database) -> None:
+    """Once: by itself if the order stays In progress, else with the order's own move."""
+    bill = {"key": "bill", "name": "Bill", "depends_on": ["ship"], "point_of_no_return": True}
+    made = make_order(database, approved=True, columns={"task_templates": [*TWO_TASKS, bill]})
+    for number in (BUILD, SHIP, "TASK0000003"):
+        complete(database, number)
+    with database.reading() as session:
+        told = [data for type_, _, data in events_of(session, made.connection_id) if type_.endswith("state_changed")]
+    assert [(data["order_state"], data["ponr"]) for data in told[4:]] == [
+        ("in_progress", False),
+        ("in_progress", True),
+        ("completed", True),
+    ]
 
 
 def test_an_order_completes_with_the_last_of_its_lines(database: Database) -> None:
