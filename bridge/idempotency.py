@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from bridge.errors import BridgeError, IdempotencyKeyReused
+from bridge.errors import IdempotencyKeyReused
 from bridge.models import IdempotencyRecord
 
 
@@ -19,14 +19,6 @@ class Answer:
 
     status: int
     body: str
-
-
-class Refusal(BridgeError):
-    """A final business refusal: its effects are rolled back, but the answer is kept for whoever repeats the call."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.body)
-        self.answer = answer
 
 
 def fingerprint(method: str, path: str, body: bytes) -> str:
@@ -46,16 +38,13 @@ def answer_once(
     """The answer recorded for `key`, or the one that `produce` gives now, recorded in this transaction.
 
     Of several identical calls at once, one inserts the row; the others wait for it (PostgreSQL on the key, SQLite at
-    the write gate) and then read its answer. An exception other than Refusal leaves nothing behind, so that the call
-    can be made again. Raises IdempotencyKeyReused when the key belongs to another request.
+    the write gate) and then read its answer. A refusal is an answer too: `produce` undoes what it began and returns it.
+    An exception leaves nothing behind, so that the call can be made again. Raises IdempotencyKeyReused when the key
+    belongs to another request.
     """
     if not _reserve(session, connection_id, key, request_fingerprint, now):
         return _recorded(session, connection_id, key, request_fingerprint)
-    try:
-        with session.begin_nested():
-            answer = produce(session)
-    except Refusal as refusal:
-        answer = refusal.answer
+    answer = produce(session)
     session.execute(
         update(IdempotencyRecord)
         .where(IdempotencyRecord.connection_id == connection_id, IdempotencyRecord.key == key)

@@ -6,6 +6,8 @@ the database was copied or restored, and a new epoch tells every peer so.
 
 import json
 import os
+import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,8 +36,7 @@ class Identity:
 
 
 def ensure_instance(session: Session, name: str, data_dir: Path) -> Identity:
-    """This instance's identity, made at the first start. Call it in a transaction; processes that start together agree.
-    """
+    """This instance's identity, made at the first start. Call it in a transaction; processes that start together agree."""
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     new = {"singleton": 1, "id": str(uuid4()), "name": name, "epoch": str(uuid4())}
     made = session.execute(dialect.insert(Instance).values(new).on_conflict_do_nothing().returning(Instance.id)).first()
@@ -86,11 +87,15 @@ class Keyring:
 
 
 def _write_private(path: Path, text: str) -> None:
-    """Whoever comes first writes; a process that starts at the same time reads what the other wrote."""
+    """Whoever comes first writes, and whole: a process that starts at the same time reads nothing or all of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, unfinished = tempfile.mkstemp(dir=path.parent)  # readable by its owner only
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text + "\n")
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(unfinished, path)
+    finally:
+        os.unlink(unfinished)

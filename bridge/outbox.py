@@ -4,7 +4,7 @@ A *stream* is (connection, record). `record_event` addresses webhooks, `record_c
 claiming and settling, which belong to the drain, are in `bridge.draining`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -52,7 +52,7 @@ _OPEN_CONNECTIONS = (
     .where(_CONNECTIONS.c.id.in_(bindparam("wanted", expanding=True)), _CONNECTIONS.c.state != ConnectionState.REVOKED)
     .order_by(_CONNECTIONS.c.id)
 )
-_ADD_EVENT = insert(_EVENTS).returning(_EVENTS.c.id)
+_ADD_EVENTS = insert(_EVENTS).returning(_EVENTS.c.stream, _EVENTS.c.id)
 _ADD_DELIVERIES = insert(_DELIVERIES)
 
 
@@ -68,18 +68,19 @@ def _take_places(dialect: Any) -> Any:
             "next_sequence": _STREAMS.c.next_sequence + 1,
             "due_at": case((idle, statement.excluded.due_at), else_=_STREAMS.c.due_at),
         },
-    ).returning(_STREAMS.c.connection_id, _STREAMS.c.id, _STREAMS.c.next_sequence)
+    ).returning(_STREAMS.c.connection_id, _STREAMS.c.stream, _STREAMS.c.id, _STREAMS.c.next_sequence)
 
 
 _TAKE_PLACES = {"sqlite": _take_places(sqlite), "postgresql": _take_places(postgresql)}
 
 
 @dataclass(frozen=True, slots=True)
-class _Rendered:
-    """An event's data for all connections of one mapping version: the text, or why there is none."""
+class NewEvent:
+    """One fact to be told. `data` is plain JSON before any mapping."""
 
-    text: str | None
-    hole: str | None
+    stream: str
+    type: EventType
+    data: Mapping[str, Any]
 
 
 def record_event(
@@ -91,47 +92,34 @@ def record_event(
     to: Iterable[str],
     now: datetime,
     origin: str | None = None,
-    traceparent: str | None = None,
 ) -> None:
-    """Record one fact for the connections `to`, except revoked ones and the `origin` it came from.
+    """Record one fact; see `record_events`."""
+    record_events(session, [NewEvent(stream, event_type, data)], to=to, now=now, origin=origin)
 
-    `data` is the fact before mapping; each mapping version renders it once. A hole in a mapping parks that delivery
-    unrendered and blocks neither the change nor other connections. Raises EventTooLarge, which refuses the change.
+
+def record_events(
+    session: Session, events: Sequence[NewEvent], *, to: Iterable[str], now: datetime, origin: str | None = None
+) -> None:
+    """Record facts, each of another stream, for the connections `to`, except revoked ones and the `origin` they came
+    from.
+
+    Each mapping version renders a fact once. A hole in a mapping parks that delivery unrendered and blocks neither the
+    change nor other connections. Raises EventTooLarge, which refuses the change.
     """
     wanted = sorted(set(to) - {origin})
-    if not wanted:
-        return
-    rendering: Rendering = session.info["outbox"]
     session.flush()
-    connections = session.connection().execute(_OPEN_CONNECTIONS, {"wanted": wanted}).all()
-    if not connections:
+    connections = session.connection().execute(_OPEN_CONNECTIONS, {"wanted": wanted}).all() if wanted else []
+    if not connections or not events:
         return
-    versions = {version for _, version in connections}
-    rendered = {version: _render(rendering.tables_of(session, version), event_type, data) for version in versions}
-    fact = _Fact(session, stream, event_type, envelope.render_data(data), now, origin, traceparent)
-    places = fact.take_sequences([connection_id for connection_id, _ in connections])
+    event_ids = _add_facts(session, [(e.stream, e.type, envelope.render_data(e.data)) for e in events], origin, now)
+    places = _take(session, [(c, event.stream) for c, _ in connections for event in events], now)
     rows = []
-    for connection_id, version in connections:
-        event_id, (stream_id, sequence) = str(uuid4()), places[connection_id]
-        row = fact.row(connection_id, stream_id, sequence, event_id)
-        data_text = rendered[version].text
-        if data_text is None:
-            row |= {"state": "parked", "error": rendered[version].hole}
-        else:
-            row["text"] = envelope.render(
-                event_id=event_id,
-                source=rendering.source,
-                event_type=event_type,
-                subject=stream,
-                time=now,
-                data_text=data_text,
-                stream=stream,
-                sequence=sequence,
-                traceparent=traceparent,
-            )
-            row["contenthash"] = envelope.contenthash(data_text)
-        rows.append(row)
-    fact.insert(rows)
+    for event in events:
+        rendered = {version: _map(session, version, event) for version in {version for _, version in connections}}
+        for connection_id, version in connections:
+            row = _row(connection_id, event_ids[event.stream], *places[connection_id, event.stream])
+            rows.append(row | _render(session, event, rendered[version], row, now))
+    _add(session, rows)
 
 
 def record_call(
@@ -144,11 +132,10 @@ def record_call(
     word for it, by which the answer is recognised.
     """
     text = envelope.render_data(body)
-    fact = _Fact(session, stream, operation, text, now, None, None)
-    stream_id, sequence = fact.take_sequences([to])[to]
-    delivery_id = str(uuid4())
-    row = fact.row(to, stream_id, sequence, delivery_id)
-    fact.insert([row | {"text": text, "target": target, "contenthash": envelope.contenthash(text)}])
+    event_ids = _add_facts(session, [(stream, operation, text)], None, now)
+    row = _row(to, event_ids[stream], *_take(session, [(to, stream)], now)[to, stream])
+    _add(session, [row | {"text": text, "target": target, "contenthash": envelope.contenthash(text)}])
+    delivery_id: str = row["id"]
     return delivery_id
 
 
@@ -190,8 +177,7 @@ def skip(session: Session, delivery_id: str, *, reason: str, now: datetime) -> N
 
 
 def wake(session: Session, connection_id: str, *, now: datetime) -> None:
-    """The peer has just spoken to us, so it is alive: end a pause between probes. Costs one read when nothing is wrong.
-    """
+    """The peer has just spoken to us, so it is alive: end a pause between probes. One read when nothing is wrong."""
     held = select(Lease.connection_id).where(Lease.connection_id == connection_id, Lease.not_before > now)
     if session.execute(held).first() is None:
         return
@@ -199,82 +185,94 @@ def wake(session: Session, connection_id: str, *, now: datetime) -> None:
     session.info.setdefault("due", set()).add(connection_id)
 
 
-class _Fact:
-    """One fact being written: the event row, the next place in each stream, the deliveries."""
+def _add_facts(
+    session: Session, facts: Sequence[tuple[str, str, str]], origin: str | None, now: datetime
+) -> dict[str, int]:
+    """The ids, by stream, of the event rows for (stream, type, data text)."""
+    rows = [
+        {"stream": stream, "type": str(kind), "data": text, "origin": origin, "traceparent": None, "occurred_at": now}
+        for stream, kind, text in facts
+    ]
+    return {stream: row_id for stream, row_id in session.connection().execute(_ADD_EVENTS, _one_or_many(rows))}
 
-    def __init__(
-        self,
-        session: Session,
-        stream: str,
-        event_type: str,
-        data_text: str,
-        now: datetime,
-        origin: str | None,
-        traceparent: str | None,
-    ) -> None:
-        self._session = session
-        self._stream = stream
-        self._type = str(event_type)
-        self._now = now
-        values = {
-            "type": self._type,
-            "stream": stream,
-            "data": data_text,
-            "origin": origin,
-            "traceparent": traceparent,
-            "occurred_at": now,
-        }
-        self._connection = session.connection()
-        self._event_id = self._connection.execute(_ADD_EVENT, values).scalar_one()
 
-    def take_sequences(self, connection_ids: list[str]) -> dict[str, tuple[int, int]]:
-        """The stream's row id and the next sequence per connection. The ids must be sorted: that is the order of the
-        locks.
-        """
-        new = [
-            {
-                "connection_id": c,
-                "stream": self._stream,
-                "next_sequence": 2,
-                "head": 1,
-                "due_at": self._now,
-                "failures": 0,
-                "digest": bytes(32),
-            }
-            for c in connection_ids
-        ]
-        rows = self._connection.execute(_TAKE_PLACES[self._connection.dialect.name], new)
-        return {connection_id: (stream_id, following - 1) for connection_id, stream_id, following in rows}
-
-    def row(self, connection_id: str, stream_id: int, sequence: int, delivery_id: str) -> dict[str, Any]:
-        return {
-            "stream_id": stream_id,
-            "sequence": sequence,
-            "id": delivery_id,
+def _take(session: Session, places: list[tuple[str, str]], now: datetime) -> dict[tuple[str, str], tuple[int, int]]:
+    """The stream's row id and its next sequence for each (connection, stream), locked in that order everywhere."""
+    new = [
+        {
             "connection_id": connection_id,
-            "event_id": self._event_id,
-            "target": None,
-            "text": None,
-            "contenthash": None,
-            "state": "pending",
-            "error": None,
+            "stream": stream,
+            "next_sequence": 2,
+            "head": 1,
+            "due_at": now,
+            "failures": 0,
+            "digest": bytes(32),
         }
+        for connection_id, stream in sorted(places)
+    ]
+    connection = session.connection()
+    rows = connection.execute(_TAKE_PLACES[connection.dialect.name], _one_or_many(new))
+    return {(connection_id, stream): (row_id, following - 1) for connection_id, stream, row_id, following in rows}
 
-    def insert(self, rows: list[dict[str, Any]]) -> None:
-        self._connection.execute(_ADD_DELIVERIES, rows)
-        self._session.info.setdefault("due", set()).update(row["connection_id"] for row in rows)
+
+def _one_or_many(rows: list[dict[str, Any]]) -> Any:
+    """One row is sent as it is: the machinery for many costs half as much again."""
+    return rows[0] if len(rows) == 1 else rows
 
 
-def _render(tables: Tables | None, event_type: EventType, data: Mapping[str, Any]) -> _Rendered:
+def _row(connection_id: str, event_id: int, stream_id: int, sequence: int) -> dict[str, Any]:
+    return {
+        "stream_id": stream_id,
+        "sequence": sequence,
+        "id": str(uuid4()),
+        "connection_id": connection_id,
+        "event_id": event_id,
+        "target": None,
+        "text": None,
+        "contenthash": None,
+        "state": "pending",
+        "error": None,
+    }
+
+
+def _add(session: Session, rows: list[dict[str, Any]]) -> None:
+    session.connection().execute(_ADD_DELIVERIES, _one_or_many(rows))
+    session.info.setdefault("due", set()).update(row["connection_id"] for row in rows)
+
+
+def _map(session: Session, version: int | None, event: NewEvent) -> str | MappingHole:
+    """The data text in the words of one mapping version, or the hole that keeps it from being said."""
+    rendering: Rendering = session.info["outbox"]
+    tables = rendering.tables_of(session, version)
     try:
-        mapped = tables.apply(event_type, dict(data)) if tables else dict(data)
+        mapped = tables.apply(event.type, dict(event.data)) if tables else event.data
     except MappingHole as hole:
-        return _Rendered(None, str(hole))
+        return hole
     text = envelope.render_data(mapped)
     size = len(text.encode())
     if size > EVENT_LIMIT_BYTES:
         raise EventTooLarge(size, EVENT_LIMIT_BYTES)
-    return _Rendered(text, None)
+    return text
+
+
+def _render(
+    session: Session, event: NewEvent, data: str | MappingHole, row: Mapping[str, Any], now: datetime
+) -> dict[str, Any]:
+    """What a delivery's row gets from its event: the final text, or the reason why there is none."""
+    if isinstance(data, MappingHole):
+        return {"state": "parked", "error": str(data)}
+    rendering: Rendering = session.info["outbox"]
+    text = envelope.render(
+        event_id=row["id"],
+        source=rendering.source,
+        event_type=event.type,
+        subject=event.stream,
+        time=now,
+        data_text=data,
+        stream=event.stream,
+        sequence=row["sequence"],
+    )
+    return {"text": text, "contenthash": envelope.contenthash(data)}
 
 
 def _render_again(session: Session, delivery: Delivery) -> None:

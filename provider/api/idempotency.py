@@ -9,7 +9,7 @@ import flask
 from marshmallow import Schema
 from sqlalchemy.orm import Session
 
-from bridge import idempotency
+from bridge import failpoints, idempotency
 from bridge.idempotency import Answer
 from bridge.vocabulary import HEADER_IDEMPOTENCY_KEY, PROBLEM_CONTENT_TYPE
 from bridge.web import problem_response
@@ -44,6 +44,8 @@ def answer_once(status: int, schema: Schema, call: Call, *, on_refusal: OnRefusa
 
     with context.transaction() as session:
         answer = idempotency.answer_once(session, flask.g.connection, key, print_of_request, produce, now=now)
+        failpoints.hit("intake.in_tx")
+    failpoints.hit("intake.after_commit")
     content_type = "application/json" if answer.status < 400 else PROBLEM_CONTENT_TYPE
     return flask.Response(answer.body, answer.status, content_type=content_type)
 

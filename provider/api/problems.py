@@ -17,7 +17,6 @@ from bridge.errors import (
 )
 from bridge.failpoints import FailpointReached
 from bridge.forms import FormErrors
-from bridge.idempotency import Refusal
 from bridge.mapping import MappingError, MappingErrors, MappingHole
 from bridge.web import ErrorTable, Problem
 from provider.domain.errors import Conflict, IllegalMove, InvalidFields, NotEntitled, NotFound
@@ -72,10 +71,6 @@ def _conflict(error: Conflict) -> Problem:
     return Problem(409, error.code, "Conflict", error.message, facts=error.facts)
 
 
-def _refusal(error: Refusal) -> Problem:
-    return Problem(error.answer.status, "refused", "Refused", "The request was refused.")
-
-
 def _nothing_to_replay(error: NothingToReplay) -> Problem:
     status = 404 if error.state == "unknown" else 409
     return Problem(status, "not_found" if status == 404 else "nothing_to_replay", "Nothing to Replay", str(error))
@@ -102,7 +97,6 @@ ERROR_TABLE: ErrorTable = {
         422, "idempotency_key_reused", "Idempotency Key Reused", "This key was used for another request."
     ),
     NothingToReplay: _nothing_to_replay,
-    Refusal: _refusal,
     MappingHole: _as(409, "mapping_hole", "No Mapping"),
     MappingError: _as(422, "mapping_invalid", "Mapping Invalid"),
     MappingErrors: _as(422, "mapping_invalid", "Mapping Invalid"),

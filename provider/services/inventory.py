@@ -8,7 +8,7 @@ from uuid import uuid4
 from sqlalchemy import Select, insert, select
 from sqlalchemy.orm import Session
 
-from bridge.outbox import record_event
+from bridge.outbox import NewEvent, record_events
 from bridge.vocabulary import EventType
 from provider.domain.errors import NotFound
 from provider.domain.inventory import PRODUCT_MOVES, ProductState
@@ -163,12 +163,12 @@ def _moved(products: Iterable[Product], ends: dict[ProductState, ProductState]) 
 
 def _record(session: Session, locked: LockedOrder, products: Iterable[Product], now: datetime) -> None:
     line_numbers = {line.id: line.number for line in locked.lines}
-    for product in products:
-        record_event(
-            session,
+    events = [
+        NewEvent(
             f"product/{product.id}",
             EventType.PRODUCT_CHANGED,
             _data(product, locked.task.external_id, locked.order.number, line_numbers[product.order_line_id]),
-            to=[product.connection_id],
-            now=now,
         )
+        for product in products
+    ]
+    record_events(session, events, to=[locked.order.connection_id], now=now)

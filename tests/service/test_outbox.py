@@ -1,4 +1,4 @@
-"""Recording: numbered without gaps in the transaction of the change, rendered once, parked where a mapping has a hole."""
+"""Recording: numbered without gaps in the transaction of the change, rendered once, parked behind a mapping hole."""
 
 import json
 import threading
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event as sa_event
 from sqlalchemy import select, update
 
 from bridge import outbox
@@ -40,9 +41,9 @@ def test_sequences_are_gapless_per_stream_and_independent_between_streams(
         record(session, connection_id, "bear")
     with database.reading() as session:
         assert deliveries(session, connection_id) == [
-            ("toy/bear", 1, "pending"), ("toy/bear", 2, "pending"), ("toy/bear", 3, "pending"), ("toy/bear", 4, "pending"),
+            *[("toy/bear", n, "pending") for n in (1, 2, 3, 4)],
             ("toy/robot", 1, "pending"),
-        ]  # fmt: skip
+        ]
 
 
 def test_a_change_that_rolls_back_leaves_no_event_and_no_gap(database: Database, connection_id: str) -> None:
@@ -89,6 +90,26 @@ def test_an_event_is_recorded_for_each_connection_but_its_origin_and_revoked_one
         outbox.record_event(session, "toy/bear", TOY, {}, to=[here, origin, gone], now=NOW, origin=origin)
         assert deliveries(session, here) == [("toy/bear", 1, "pending")]
         assert deliveries(session, origin) == deliveries(session, gone) == []
+
+
+def test_many_facts_at_once_are_as_many_events_in_as_many_statements_as_one(
+    database: Database, connection_id: str
+) -> None:
+    statements: list[str] = []
+    sa_event.listen(database.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    counts = []
+    for size in (2, 100):
+        statements.clear()
+        with database.transaction() as session:
+            events = [outbox.NewEvent(f"toy/{size}-{n:03}", TOY, {"n": n}) for n in range(size)]
+            outbox.record_events(session, events, to=[connection_id], now=NOW)
+        counts.append(len(statements))
+    assert counts[0] == counts[1]
+    with database.reading() as session:
+        rows = session.execute(select(Stream.stream, Delivery.text).join(Stream, Stream.id == Delivery.stream_id))
+        found = {stream: json.loads(text or "") for stream, text in rows}
+    assert len(found) == 102
+    assert all(text["stream"] == stream and text["data"]["n"] == int(stream[-3:]) for stream, text in found.items())
 
 
 def test_an_event_over_the_limit_is_refused_with_its_change(database: Database, connection_id: str) -> None:
