@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from sxg.bench.origin import changes, find_delivery_id, record_change
 from sxg.bench.rig import ENGINE, Design, Rig
@@ -39,6 +40,9 @@ class Latency:
     per_s: int
     until_received: Sequence[float]
     until_known: Sequence[float]
+    idle_percent: float | None
+    """How idle the processors were meanwhile, None where that is not told. At this pace either design leaves most of
+    two cores idle; when they were not, something else was running, and the figures are also its."""
 
 
 def measure_backlog(rig: Rig, design: Design, events: int, tasks: int) -> Drained:
@@ -60,13 +64,15 @@ def measure_latency(rig: Rig, design: Design, per_s: int, seconds: float) -> Lat
     """Commit single events at a steady pace and take the time until each is applied."""
     connection_id = design.origin.connect(rig.consumer)
     events = max(1, round(per_s * seconds))
+    ticks = _ticks()
     committed_at = _commit_steadily(design, connection_id, events, per_s)
+    idle_percent = _idle_percent(ticks, _ticks())
     rig.wait_applied(design, connection_id, events)
     rig.wait_settled(design, connection_id, events)
     check_exactly_once(rig, design, connection_id, events)
     received = _after(committed_at, rig.received_at(connection_id))
     known = _after(committed_at, design.origin.settled_at(connection_id))
-    return Latency(design.name, per_s, received, known)
+    return Latency(design.name, per_s, received, known, idle_percent)
 
 
 def _commit_steadily(design: Design, connection_id: str, events: int, per_s: int) -> dict[tuple[str, int], datetime]:
@@ -91,6 +97,19 @@ def _commit_steadily(design: Design, connection_id: str, events: int, per_s: int
 
 def _after(committed_at: dict[tuple[str, int], datetime], then: dict[tuple[str, int], datetime]) -> list[float]:
     return sorted((then[key] - at).total_seconds() * 1000 for key, at in committed_at.items())
+
+
+def _ticks() -> list[int] | None:
+    """What the processors did since the machine started: user, nice, system, idle, iowait, ... (proc(5))."""
+    stat = Path("/proc/stat")
+    return [int(number) for number in stat.read_text().splitlines()[0].split()[1:9]] if stat.exists() else None
+
+
+def _idle_percent(before: list[int] | None, after: list[int] | None) -> float | None:
+    if before is None or after is None:
+        return None
+    spent = [later - earlier for earlier, later in zip(before, after, strict=True)]
+    return 100 * (spent[3] + spent[4]) / max(1, sum(spent))
 
 
 def check_exactly_once(rig: Rig, design: Design, connection_id: str, events: int) -> None:

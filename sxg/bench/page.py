@@ -16,12 +16,14 @@ _PAGE = """\
 
 {rate} single commits/s for {seconds:g} s, milliseconds after commit:
 
-| | p50 | p99 | max |
-|---|---:|---:|---:|
+| | p50 | p99 | max | CPUs idle |
+|---|---:|---:|---:|---:|
 {latency}
 
 Applied lies between *received* (the consumer begins the transaction) and *known* (it is committed, and the provider has
-the verdict). Goals: ratio at least {goal_ratio:g}: {ratio_reached}; p99 known at most {goal_p99:g} ms: {p99_reached}.
+the verdict). Where the CPUs were not mostly idle, something else was running.
+
+Goals: ratio at least {goal_ratio:g}: {ratio_reached}; p99 known at most {goal_p99:g} ms: {p99_reached}.
 
 Every event of every measurement was applied exactly once (ids in the consumer's inbox, timelines without gaps; for the
 engine also the digest of each stream on both sides). Recording, with numbering and rendering: {recorded:,.0f} events/s
@@ -72,11 +74,18 @@ def _rounds(drains: Mapping[str, Any]) -> str:
 
 def _latency_rows(latency: Mapping[str, Any]) -> list[str]:
     return [
-        f"| {design}, {moment} | {spread['p50_ms']:.1f} | {spread['p99_ms']:.1f} | {spread['max_ms']:.1f} |"
+        f"| {design}, {moment} | {_spread(found[moment])} | {_percent(found['idle_percent'])} |"
         for design, found in latency.items()
-        for moment, spread in found.items()
-        if moment != "events"
+        for moment in ("received", "known")
     ]
+
+
+def _spread(spread: Mapping[str, float]) -> str:
+    return " | ".join(f"{spread[name]:.1f}" for name in ("p50_ms", "p99_ms", "max_ms"))
+
+
+def _percent(figure: float | None) -> str:
+    return "?" if figure is None else f"{figure:.0f} %"
 
 
 def _verdict(goal: Mapping[str, Any]) -> str:

@@ -79,7 +79,12 @@ def _drains(rounds: Sequence[Drained], design: str) -> dict[str, Any]:
 
 def _latency(latency: Latency) -> dict[str, Any]:
     shown = {"received": latency.until_received, "known": latency.until_known}
-    return {"events": len(latency.until_known), **{name: _spread(figures) for name, figures in shown.items()}}
+    idle = latency.idle_percent
+    return {
+        "events": len(latency.until_known),
+        **{name: _spread(figures) for name, figures in shown.items()},
+        "idle_percent": None if idle is None else round(idle, 1),
+    }
 
 
 def _spread(ascending: Sequence[float]) -> dict[str, float]:

@@ -35,6 +35,7 @@ def test_the_report_is_complete(tmp_path: Path) -> None:
     for design in (ENGINE, NAIVE):
         latency = report["latency"][design]
         assert latency["events"] == 10
+        assert latency["idle_percent"] is None or 0 <= latency["idle_percent"] <= 100
         assert 0 < latency["received"]["p50_ms"] < latency["known"]["p50_ms"]
     assert report["settings"]["synchronous"] == "FULL"
     assert report["machine"]["cpus"] and report["machine"]["packages"]["rq"] and report["machine"]["fsync_ms"] > 0
