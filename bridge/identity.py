@@ -36,7 +36,7 @@ class Identity:
 
 
 def ensure_instance(session: Session, name: str, data_dir: Path) -> Identity:
-    """This instance's identity, made at the first start. Call it in a transaction; processes that start together agree."""
+    """This instance's identity, made at the first start, in a transaction; processes that start together agree."""
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     new = {"singleton": 1, "id": str(uuid4()), "name": name, "epoch": str(uuid4())}
     made = session.execute(dialect.insert(Instance).values(new).on_conflict_do_nothing().returning(Instance.id)).first()

@@ -160,8 +160,7 @@ def _judge_old(event: Event, stored: Any) -> Judgement:
 
 
 def _places(session: Session, connection_id: str, streams: list[str]) -> dict[str, _Place]:
-    """The streams of the batch, made if new and locked in one order, so that two copies of a batch wait for each other.
-    """
+    """The streams of the batch, made if new, locked in one order, so that two copies of a batch wait for each other."""
     if not streams:
         return {}
     connection = session.connection()

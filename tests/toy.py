@@ -64,9 +64,14 @@ def toy_database(url: str, **options: Any) -> Database:
 
 def add_connection(session: Session, keyring: Keyring, url: str = "http://127.0.0.1:1/", **values: Any) -> str:
     connection = Connection(
-        id=str(uuid4()), name="toy shop", state=ConnectionState.ACTIVE, peer_url=url, secrets=keyring.seal({"webhook": [SECRET]}),
-        settings={}, created_at=NOW,
-    )  # fmt: skip
+        id=str(uuid4()),
+        name="toy shop",
+        state=ConnectionState.ACTIVE,
+        peer_url=url,
+        secrets=keyring.seal({"webhook": [SECRET]}),
+        settings={},
+        created_at=NOW,
+    )
     for name, value in values.items():
         setattr(connection, name, value)
     session.add(connection)
@@ -154,7 +159,7 @@ class ToyShop:
                 True  # header and body are two writes; the second would wait 40 ms for an acknowledgement
             )
 
-            def do_POST(self) -> None:  # noqa: N802 - the name http.server asks for
+            def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 try:

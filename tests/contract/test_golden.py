@@ -1,4 +1,6 @@
-"""The wire against foreign tools: what we sign they verify, what they sign we verify, and both read each other's events."""
+"""The wire against foreign tools: what we sign they verify, what they sign we verify, and both read each other's
+events.
+"""
 
 import base64
 import json
@@ -143,10 +145,19 @@ def test_the_golden_answer_is_read() -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [None, [], {}, {"verdicts": []}, {"verdicts": [{"id": "x", "verdict": "applied"}]}, {"verdicts": [{"verdict": "applied"}] * 3},
-     {"verdicts": [{"id": "0d3f2c9e-6a51-4d35-9a3e-5b1f6f0f2a01", "verdict": "maybe"}] * 3},
-     {"verdicts": [{"id": "0d3f2c9e-6a51-4d35-9a3e-5b1f6f0f2a01", "verdict": "applied"}] * 3}, "ok", 7],
-)  # fmt: skip
+    [
+        None,
+        [],
+        {},
+        {"verdicts": []},
+        {"verdicts": [{"id": "x", "verdict": "applied"}]},
+        {"verdicts": [{"verdict": "applied"}] * 3},
+        {"verdicts": [{"id": "0d3f2c9e-6a51-4d35-9a3e-5b1f6f0f2a01", "verdict": "maybe"}] * 3},
+        {"verdicts": [{"id": "0d3f2c9e-6a51-4d35-9a3e-5b1f6f0f2a01", "verdict": "applied"}] * 3},
+        "ok",
+        7,
+    ],
+)
 def test_an_answer_without_one_verdict_per_event_settles_nothing(answer: Any) -> None:
     with pytest.raises(EnvelopeInvalid):
         envelope.read_answer(answer, [item["id"] for item in json.loads(BATCH)])
@@ -154,12 +165,23 @@ def test_an_answer_without_one_verdict_per_event_settles_nothing(answer: Any) ->
 
 @pytest.mark.parametrize(
     ("path", "value"),
-    [("specversion", "0.3"), ("id", "7"), ("id", "0D3F2C9E-6A51-4D35-9A3E-5B1F6F0F2A01"), ("source", None), ("stream", ""),
-     ("sequence", 0), ("sequence", "1"), ("sequence", True), ("sequence", 2**31), ("contenthash", "short"), ("data", [])],
-)  # fmt: skip
+    [
+        ("specversion", "0.3"),
+        ("id", "7"),
+        ("id", "0D3F2C9E-6A51-4D35-9A3E-5B1F6F0F2A01"),
+        ("source", None),
+        ("stream", ""),
+        ("sequence", 0),
+        ("sequence", "1"),
+        ("sequence", True),
+        ("sequence", 2**31),
+        ("contenthash", "short"),
+        ("data", []),
+    ],
+)
 def test_an_event_that_is_not_as_described_is_refused_by_its_place(path: str, value: Any) -> None:
     item = {**json.loads(BATCH)[0], path: value}
-    with pytest.raises(EnvelopeInvalid, match="^/0"):
+    with pytest.raises(EnvelopeInvalid, match=r"^/0"):
         envelope.take_apart([item])
 
 

@@ -15,7 +15,8 @@ T = TypeVar("T")
 
 @dataclass
 class Story:
-    """One request for `quantity` of an item, from the click to the inventory; `interrupt` is called around every act."""
+    """One request for `quantity` of an item, from the click to the inventory; `interrupt` is called around every act.
+    """
 
     stage: Stage
     item_id: str

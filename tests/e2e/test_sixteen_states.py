@@ -30,11 +30,29 @@ LABELS = {
 }
 SUBMITTED = ["draft", "submitted", "new"]
 WALK = [
-    "rejected", "draft", "submitted", "enrichment_in_progress", "enrichment_on_hold", "enrichment_in_progress", "new",
-    "acknowledged", "scheduled", "in_progress", "revision_in_progress", "acknowledged", "in_progress",
-    "awaiting_information", "in_progress", "on_hold", "in_progress", "assessing_cancellation", "in_progress",
-    "assessing_cancellation", "cancellation_in_progress", "cancelled",
-]  # fmt: skip
+    "rejected",
+    "draft",
+    "submitted",
+    "enrichment_in_progress",
+    "enrichment_on_hold",
+    "enrichment_in_progress",
+    "new",
+    "acknowledged",
+    "scheduled",
+    "in_progress",
+    "revision_in_progress",
+    "acknowledged",
+    "in_progress",
+    "awaiting_information",
+    "in_progress",
+    "on_hold",
+    "in_progress",
+    "assessing_cancellation",
+    "in_progress",
+    "assessing_cancellation",
+    "cancellation_in_progress",
+    "cancelled",
+]
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

@@ -53,8 +53,10 @@ def test_the_demo_package_is_a_form_with_parts_that_can_be_filled_in(database: D
         ).scalar_one()
         parts = {part["key"]: part for part in package.form["parts"]}
         assert [(key, part["mandatory"]) for key, part in parts.items()] == [
-            ("controller", True), ("edge", True), ("security", False),
-        ]  # fmt: skip
+            ("controller", True),
+            ("edge", True),
+            ("security", False),
+        ]
         controller = {"characteristics": {"admin_email": "it@acme.example"}}
         answers = check_answers(package.form, {"parts": {"controller": controller}})
         assert answers["characteristics"]["bandwidth"] == "100"

@@ -32,7 +32,7 @@ from tests.consumer_factories import (
     rows,
     state_changed,
     unsequenced,
-)  # fmt: skip
+)
 
 TASK = "4a1c0d9e-2a6f-4f0e-8c7d-1d2c3b4a5f60"
 

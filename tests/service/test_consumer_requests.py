@@ -25,7 +25,7 @@ from tests.consumer_factories import (
     problem,
     rows,
     state_changed,
-)  # fmt: skip
+)
 
 
 @pytest.fixture
@@ -324,6 +324,12 @@ def test_nothing_is_addressed_to_a_revoked_connection(acme: Consumer) -> None:
 
 def _refused(acme: Consumer, task: ProviderTask, *, revision: int) -> Any:
     return CallAnswer(
-        "d-1", acme.connection_id, f"provider_task/{task.id}", "submit", {"revision": revision}, False, 422,
+        "d-1",
+        acme.connection_id,
+        f"provider_task/{task.id}",
+        "submit",
+        {"revision": revision},
+        False,
+        422,
         problem(422, "invalid_fields")[1],
-    )  # fmt: skip
+    )

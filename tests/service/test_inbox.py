@@ -29,9 +29,15 @@ def shop(database_url: str, tmp_path: Path) -> Iterator[ToyShop]:
 
 def toy_event(stream: str, sequence: int, event_type: str = TOY, event_id: str | None = None) -> str:
     return envelope.render(
-        event_id=event_id or str(uuid4()), source=PROVIDER.source, event_type=event_type, subject=stream, time=NOW,
-        data_text=envelope.render_data({"n": sequence}), stream=stream, sequence=sequence,
-    )  # fmt: skip
+        event_id=event_id or str(uuid4()),
+        source=PROVIDER.source,
+        event_type=event_type,
+        subject=stream,
+        time=NOW,
+        data_text=envelope.render_data({"n": sequence}),
+        stream=stream,
+        sequence=sequence,
+    )
 
 
 def verdicts(judgements: list[Judgement]) -> list[str]:

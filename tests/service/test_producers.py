@@ -94,8 +94,10 @@ def test_retiring_the_offering_withdraws_the_item_and_ends_ordering(database: Da
         offering = session.execute(select(ProductOffering)).scalar_one()
         retire_offering(session, offering.id, "user/ann", NOW)
         assert events_of(session, connection.id)[-1] == (
-            REMOVED, f"catalog_item/{identity}", {"item_id": identity, "reason": "retired"},
-        )  # fmt: skip
+            REMOVED,
+            f"catalog_item/{identity}",
+            {"item_id": identity, "reason": "retired"},
+        )
         with pytest.raises(NotFound):
             get_orderable_item(session, connection.id, identity, 1)
         with pytest.raises(Conflict):

@@ -14,19 +14,41 @@ NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
 @pytest.mark.parametrize(
     ("status", "outcome"),
-    [(401, Outcome.REFUSED), (403, Outcome.REFUSED), (410, Outcome.REFUSED), (429, Outcome.THROTTLED), (503, Outcome.THROTTLED),
-     (500, Outcome.FAILED), (502, Outcome.FAILED), (404, Outcome.FAILED), (302, Outcome.FAILED), (204, Outcome.FAILED)],
-)  # fmt: skip
+    [
+        (401, Outcome.REFUSED),
+        (403, Outcome.REFUSED),
+        (410, Outcome.REFUSED),
+        (429, Outcome.THROTTLED),
+        (503, Outcome.THROTTLED),
+        (500, Outcome.FAILED),
+        (502, Outcome.FAILED),
+        (404, Outcome.FAILED),
+        (302, Outcome.FAILED),
+        (204, Outcome.FAILED),
+    ],
+)
 def test_a_status_says_something_about_the_connection_only(status: int, outcome: Outcome) -> None:
     assert outcome_of_status(status) is outcome
 
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [(None, None), ("", None), ("soon", None), ("-5", None), ("0", 0.0), ("120", 120.0), ("999999999", 3600.0), ("1e9", None),
-     ("\u0661\u0662", None), ("9" * 500, 3600.0), (format_datetime(NOW + timedelta(seconds=90), usegmt=True), 90.0),
-     (format_datetime(NOW - timedelta(days=1), usegmt=True), 0.0), ("Sat, 99 Nov 2026 09:00:00 GMT", None)],
-)  # fmt: skip
+    [
+        (None, None),
+        ("", None),
+        ("soon", None),
+        ("-5", None),
+        ("0", 0.0),
+        ("120", 120.0),
+        ("999999999", 3600.0),
+        ("1e9", None),
+        ("\u0661\u0662", None),
+        ("9" * 500, 3600.0),
+        (format_datetime(NOW + timedelta(seconds=90), usegmt=True), 90.0),
+        (format_datetime(NOW - timedelta(days=1), usegmt=True), 0.0),
+        ("Sat, 99 Nov 2026 09:00:00 GMT", None),
+    ],
+)
 def test_retry_after_is_honoured_between_zero_and_an_hour(value: str | None, seconds: float | None) -> None:
     assert retry_after_s(value, now=NOW) == seconds
 
