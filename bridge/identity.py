@@ -5,13 +5,15 @@ the database was copied or restored, and a new epoch tells every peer so.
 """
 
 import json
+import logging
 import os
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from sqlalchemy import select
@@ -20,6 +22,8 @@ from sqlalchemy.orm import Session
 
 from bridge.errors import SecretUnreadable
 from bridge.models import Connection, Instance
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,28 @@ def ensure_instance(session: Session, name: str, data_dir: Path) -> Identity:
         _write_private(file, instance.epoch)
     instance.name = name
     return Identity(instance.id, instance.name, instance.epoch)
+
+
+def notice_epoch(session: Session, connection_id: str, epoch: str, *, now: datetime) -> bool:
+    """Keep the epoch a peer names. True when it named another one before: its database was restored or copied since,
+    which people are told on the connection.
+    """
+    connection = session.get_one(Connection, connection_id)
+    before, connection.peer_epoch = connection.peer_epoch, epoch
+    if before in (None, epoch):
+        return False
+    at = now.isoformat(timespec="seconds")
+    connection.state_reason = f"the other side's database was restored or copied before {at}: compare both sides"
+    log.warning("a peer has another epoch", extra={"connection_id": connection_id, "before": before, "now": epoch})
+    return True
+
+
+def read_epoch(text: str | None) -> str | None:
+    """The epoch in a header, None when there is none or it is not a UUID."""
+    try:
+        return str(UUID(text)) if text else None
+    except ValueError:
+        return None
 
 
 class Keyring:

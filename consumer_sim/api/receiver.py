@@ -12,12 +12,14 @@ import flask
 from bridge import envelope, failpoints, signing
 from bridge.envelope import Event, Judgement
 from bridge.errors import EnvelopeInvalid
+from bridge.identity import notice_epoch, read_epoch
 from bridge.models import Connection
 from bridge.vocabulary import (
     ANSWER_LIMIT_BYTES,
     BATCH_CONTENT_TYPE,
     BATCH_LIMIT_BYTES,
     EXCHANGE_PATH,
+    HEADER_EPOCH,
     ConnectionState,
 )
 from bridge.web import Blueprint, Problem, problem_response
@@ -108,7 +110,10 @@ def _receive(
     """The judgements, and whether a fault switch says that their answer gets lost."""
     if not events:
         return [], False
+    epoch = read_epoch(flask.request.headers.get(HEADER_EPOCH))
     with context.database.transaction() as session:
+        if epoch not in (None, connection.peer_epoch):
+            notice_epoch(session, connection.id, str(epoch), now=context.clock())
         judgements = receiving.receive_events(session, connection, events, now=context.clock(), fault=fault)
         lost = fault.mode == "lose_answer" and faults.use_fault(session, fault)
         failpoints.hit("consumer.in_tx")

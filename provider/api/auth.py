@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 
 import flask
 
+from bridge.identity import notice_epoch, read_epoch
 from bridge.outbox import wake
+from bridge.vocabulary import HEADER_EPOCH
 from provider.api.context import here
 from provider.domain.roles import Permission
 from provider.services.connections import Peer, authenticate_token, check_active
@@ -67,6 +69,10 @@ def _authenticate_peer() -> Peer:
     context, now = here(), here().clock()
     with context.database.reading() as session:
         peer = authenticate_token(session, _bearer_token(), now=now)
+    epoch = read_epoch(flask.request.headers.get(HEADER_EPOCH))
+    if epoch not in (None, peer.epoch):
+        with context.transaction() as session:
+            notice_epoch(session, peer.connection_id, str(epoch), now=now)
     if peer.is_held:
         # It has just spoken, so it is back: recovery must not wait for the next probe.
         with context.transaction() as session:

@@ -41,11 +41,15 @@ CONNECTION_MOVES = StateTable(
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """The consumer behind a bearer token. `is_held`: sending to it pauses, and this call should end that."""
+    """The consumer behind a bearer token.
+
+    `is_held`: sending to it pauses, and this call should end that. `epoch` is the last one it named.
+    """
 
     connection_id: str
     state: str
     is_held: bool
+    epoch: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +117,13 @@ def authenticate_token(session: Session, token: str, *, now: datetime) -> Peer:
     """The consumer that holds this token. Raises NotAuthenticated."""
     held = exists().where(Lease.connection_id == Connection.id, Lease.not_before > now)
     row = session.execute(
-        select(Connection.id, Connection.state, held.label("is_held"))
+        select(Connection.id, Connection.state, held.label("is_held"), Connection.peer_epoch)
         .join(AccessToken, AccessToken.connection_id == Connection.id)
         .where(AccessToken.token_hash == token_hash(token), AccessToken.expires_at > now)
     ).first()
     if row is None or row.state == ConnectionState.REVOKED:
         raise NotAuthenticated
-    return Peer(row.id, row.state, row.is_held)
+    return Peer(row.id, row.state, row.is_held, row.peer_epoch)
 
 
 def check_active(peer: Peer) -> None:

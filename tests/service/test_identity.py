@@ -11,10 +11,11 @@ from cryptography.fernet import Fernet
 
 from bridge.database import Database
 from bridge.errors import SecretUnreadable
-from bridge.identity import Identity, Keyring, ensure_instance
+from bridge.identity import Identity, Keyring, ensure_instance, notice_epoch
 from bridge.models import Connection
-from tests.toy import add_connection, toy_database
+from tests.toy import NOW, add_connection, toy_database
 
+EPOCHS = ("00000000-0000-4000-8000-00000000000a", "00000000-0000-4000-8000-00000000000b")
 SPAWN = multiprocessing.get_context("spawn")
 
 
@@ -47,6 +48,16 @@ def test_a_restored_database_gets_another_epoch(database: Database, tmp_path: Pa
     (tmp_path / "epoch").unlink()
     (tmp_path / "epoch").write_text("00000000-0000-4000-8000-00000000000e\n")
     assert start(database, tmp_path).epoch not in (original.epoch, "00000000-0000-4000-8000-00000000000e")
+
+
+def test_a_peer_with_another_epoch_is_noticed_once_and_people_are_told(database: Database) -> None:
+    with database.transaction() as session:
+        connection_id = add_connection(session, Keyring([Fernet.generate_key().decode()]))
+        assert not notice_epoch(session, connection_id, EPOCHS[0], now=NOW)
+        assert not notice_epoch(session, connection_id, EPOCHS[0], now=NOW)
+        assert notice_epoch(session, connection_id, EPOCHS[1], now=NOW)
+        assert not notice_epoch(session, connection_id, EPOCHS[1], now=NOW)
+        assert "restored or copied" in str(session.get_one(Connection, connection_id).state_reason)
 
 
 def load(directory: Path, found: "Queue[str]") -> None:
