@@ -26,7 +26,7 @@ from werkzeug.utils import cached_property
 from werkzeug.wsgi import LimitedStream
 
 from bridge.errors import RefusedDocument
-from bridge.schemas import ProblemSchema, strict_json
+from bridge.schemas import UNSAFE_TEXT, ProblemSchema, strict_json
 from bridge.vocabulary import PROBLEM_CONTENT_TYPE
 
 __all__ = [
@@ -272,6 +272,7 @@ def install(app: flask.Flask, *, service: str, error_table: ErrorTable) -> None:
     A page or a view that sets one of the security headers itself keeps what it set.
     """
     app.request_class = StrictRequest
+    app.url_map.merge_slashes = False  # the redirect from // to / would be an HTML page
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT_BYTES
     metrics = app.extensions["sxg-metrics"] = _Metrics(service)
 
@@ -279,6 +280,8 @@ def install(app: flask.Flask, *, service: str, error_table: ErrorTable) -> None:
         given = flask.request.headers.get("X-Request-Id", "")
         request_id.set(given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex)
         flask.g.started_s = time.perf_counter()
+        if UNSAFE_TEXT.search(flask.request.path):  # as text in a query, PostgreSQL would fail on it
+            flask.abort(404)
 
     def finish(response: flask.Response) -> flask.Response:
         response.headers["X-Request-Id"] = request_id.get()

@@ -1,14 +1,13 @@
 """Lists over HTTP: `?limit=` and an opaque `?cursor=`, answered with `{"items": [...], "next": cursor or null}`."""
 
 import base64
-import binascii
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields
 
-from bridge.schemas import BoundedInt, StrictSchema
+from bridge.schemas import BoundedInt, StrictSchema, strict_json
 from provider.services.pages import Page
 
 _CURSOR_LIMIT = 600
@@ -20,8 +19,8 @@ class Cursor(fields.String):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         text = super()._deserialize(value, attr, data, **kwargs)
         try:
-            key = json.loads(base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)) if text else None
-        except (ValueError, binascii.Error, RecursionError):
+            key = strict_json(base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)) if text else None
+        except ValueError:  # RefusedDocument is one
             key = ...
         if len(text) > _CURSOR_LIMIT or not (key is None or isinstance(key, list)):
             raise ValidationError("This is not a cursor that this list gave.")

@@ -3,7 +3,9 @@
 from typing import Any
 
 import flask
+from werkzeug.exceptions import RequestEntityTooLarge
 
+from bridge.schemas import UNSAFE_TEXT
 from provider.api.auth import public
 from provider.api.context import here
 from provider.services.connections import issue_token
@@ -27,6 +29,8 @@ class TokenRefused(Exception):
 def token() -> flask.typing.ResponseReturnValue:
     """A bearer token for the credentials that onboarding gave."""
     client_id, client_secret = _credentials()
+    if UNSAFE_TEXT.search(client_id):
+        raise CredentialsInvalid
     with here().transaction() as session:
         bearer, life_s = issue_token(session, client_id, client_secret, now=here().clock())
     return {"access_token": bearer, "token_type": "Bearer", "expires_in": life_s}, 200, _NO_STORE
@@ -35,6 +39,11 @@ def token() -> flask.typing.ResponseReturnValue:
 @blueprint.errorhandler(TokenRefused)
 def _refused(error: TokenRefused) -> flask.typing.ResponseReturnValue:
     return {"error": error.code, "error_description": str(error)}, 400, _NO_STORE
+
+
+@blueprint.errorhandler(RequestEntityTooLarge)
+def _too_large(_error: RequestEntityTooLarge) -> flask.typing.ResponseReturnValue:
+    return {"error": "invalid_request", "error_description": "the form is too large"}, 413, _NO_STORE
 
 
 @blueprint.errorhandler(CredentialsInvalid)

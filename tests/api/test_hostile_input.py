@@ -1,0 +1,716 @@
+"""Whatever is sent to any route of either app, by whoever may call it: refused as a problem, and nothing is written.
+
+The routes come from the apps themselves: one that is added without a row here fails the first test.
+"""
+
+import base64
+import json
+import re
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import timedelta
+from io import BytesIO, RawIOBase
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import flask
+import pytest
+from sqlalchemy import select, update
+from werkzeug.test import TestResponse
+
+from bridge.database import Database
+from bridge.models import Delivery
+from bridge.vocabulary import BATCH_CONTENT_TYPE, BATCH_LIMIT_BYTES, EventType
+from bridge.web import BODY_LIMIT_BYTES
+from consumer_sim import models as consumer_models
+from provider.models.access import AccessToken
+from provider.models.catalog import ProductOffering, Specification
+from provider.models.inventory import Product
+from provider.models.orders import CustomerOrder, OrderTask
+from provider.services.intake import submit_provider_task
+from provider.services.orders import approve_order, reject_order
+from provider.services.tokens import new_token, token_hash
+from tests.api.provider_client import context_of, make_app, user_headers
+from tests.consumer_factories import (
+    ANSWERS,
+    ASKED_BY,
+    Consumer,
+    comment_added,
+    connected_consumer,
+    event,
+    item_changed,
+    item_removed,
+    product_changed,
+    rows,
+    state_changed,
+)  # fmt: skip
+from tests.consumer_factories import API_TOKEN as CONSUMER_TOKEN
+from tests.consumer_factories import make_item as make_consumer_item
+from tests.factories import (
+    AGENT,
+    NOW,
+    import_small_catalog,
+    make_consumer,
+    make_registration,
+    make_request,
+    make_router_item,
+    small_catalog,
+)
+
+Document = dict[str, Any]
+Place = tuple[str | int, ...]
+
+OPEN = ("/health", "/ready", "/metrics", "/openapi.json")
+TOKEN, RECEIVER = "token.token", "receiver.receive_batch"
+"""These two take no JSON document of ours; they have tests of their own below."""
+
+
+@dataclass
+class World:
+    """An app with at least one record of every kind; `bodies` are what its write routes accept, by endpoint."""
+
+    app: flask.Flask
+    database: Database
+    people: dict[str, str]
+    peers: dict[str, str]
+    ids: dict[str, str]
+    bodies: dict[str, Document] = field(default_factory=dict)
+    own_ids: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def path(self, rule: Any, **changes: str) -> str:
+        values = self.ids | self.own_ids.get(rule.endpoint, {}) | changes
+        path = rule.rule
+        for name in rule.arguments:
+            value = values[name] if name in values else values[f"{rule.endpoint.split('.')[0]}.{name}"]
+            path = path.replace(f"<uuid:{name}>", value).replace(f"<{name}>", value)
+        return str(path)
+
+    def call(self, method: str, path: str, **options: Any) -> TestResponse:
+        known = self.peers if path.startswith("/exchange") else self.people
+        headers = known | {"Idempotency-Key": str(uuid4())} | options.pop("headers", {})
+        return self.app.test_client().open(path, method=method, headers=headers, **options)
+
+    def rules(self, *methods: str) -> list[tuple[str, Any]]:
+        """Method and rule of every route but the open ones."""
+        return [
+            (method, rule)
+            for rule in self.app.url_map.iter_rules()
+            for method in sorted((rule.methods or set()) & set(methods))
+            if rule.rule not in OPEN
+        ]
+
+    def documented(self, method: str, rule: Any) -> Document:
+        described = self.app.test_client().get("/openapi.json").get_json()["paths"]
+        path = rule.rule.replace("<uuid:", "{").replace("<", "{").replace(">", "}")
+        operation: Document = described.get(path, {}).get(method.lower(), {})
+        return operation
+
+
+def make_provider(url: str, directory: Path) -> World:
+    app = make_app(url, directory)
+    database = context_of(app).database
+    token = new_token("sxa_")
+    orders: list[tuple[str, str]] = []
+    with database.transaction() as session:
+        producer = import_small_catalog(session)
+        connection, other = make_consumer(session), make_consumer(session, "OTHER")
+        item = make_router_item(session, connection.id)
+        for number in range(1, 7):
+            request = make_request(item, number)
+            task = submit_provider_task(session, connection.id, request, now=NOW)
+            orders.append((request["id"], session.get_one(CustomerOrder, task.order_id).number))
+        approve_order(session, orders[0][1], actor=AGENT, now=NOW)
+        reject_order(session, orders[1][1], reason="No such street.", actor=AGENT, now=NOW)
+        expires_at = NOW + timedelta(days=1)
+        session.add(AccessToken(token_hash=token_hash(token), connection_id=connection.id, expires_at=expires_at))
+        registration_id, registration_token = make_registration(session)
+        parked = session.scalars(select(Delivery).where(Delivery.sequence == 1)).first()
+        assert parked is not None
+        session.execute(update(Delivery).where(Delivery.id == parked.id).values(state="parked"))
+        ids = {
+            "registration_id": registration_id,
+            "connection_id": connection.id,
+            "offering_id": session.scalars(select(ProductOffering.id)).first() or "",
+            "specification_id": session.scalars(select(Specification.id)).first() or "",
+            "identity": producer.identity,
+            "item_id": item.identity,
+            "task_id": orders[0][0],
+            "product_id": session.scalars(select(Product.id)).first() or "",
+            "orders.number": orders[0][1],
+            "order_tasks.number": session.scalars(select(OrderTask.number)).first() or "",
+            "delivery_id": parked.id,
+        }
+    correction = make_request(item, revision=2)
+    for name in ("id", "number", "catalog_item_id"):
+        del correction[name]
+    introduced = {
+        "token": registration_token, "instance_id": str(uuid4()), "name": "Beta IT",
+        "callback_url": "http://127.0.0.1:9/events", "number_prefix": "BETA", "version": "1.0",
+    }  # fmt: skip
+    comment = {"id": str(uuid4()), "text": "Hi", "author": {"name": "Ada"}, "created_at": "2026-11-21T09:00:00.000Z"}
+    catalog = small_catalog(lifecycleStatus="In design")
+    catalog["productSpecification"][0]["version"] = "2.0"
+    del catalog["productOffering"]
+    bodies: dict[str, Document] = {
+        "exchange.complete": introduced,
+        "exchange.report_activation": {"state": "active", "revision": 1},
+        "exchange_tasks.submit": make_request(item, 20),
+        "exchange_tasks.add_comment": comment,
+        "exchange_tasks.resubmit": correction,
+        "exchange_tasks.cancel": {"reason": "No longer needed"},
+        "registrations.create": {"company": "Beta", "contact_name": "Bob", "contact_email": "bob@beta.example"},
+        "catalog.import_document": catalog,
+        "producers.publish": {"criteria": {"connection_ids": [connection.id]}},
+        "orders.reject": {"reason": "No such street."},
+        "orders.comment": {"text": "Which gate?"},
+        "orders.note": {"text": "Ask the depot."},
+        "order_tasks.move": {"to": "in_progress", "reason": "Now."},
+        "orders.move": {"to": "on_hold", "reason": "Waits."},
+        "orders.cancel": {"reason": "Asked by phone."},
+        "deliveries.skip": {"reason": "Agreed by phone."},
+        "connections.pause": {"reason": "Maintenance"},
+        "connections.revoke": {"reason": "Over"},
+    }
+    own_ids = {
+        "exchange_tasks.resubmit": {"task_id": orders[1][0]},
+        "exchange_tasks.cancel": {"task_id": orders[2][0]},
+        "orders.reject": {"number": orders[3][1]},
+        "orders.cancel": {"number": orders[4][1]},
+        "connections.pause": {"connection_id": other.id},
+        "connections.revoke": {"connection_id": other.id},
+    }
+    people = user_headers(app, "admin")
+    return World(app, database, people, {"Authorization": f"Bearer {token}"}, ids, bodies, own_ids)
+
+
+def make_consumer_world(one: Consumer) -> World:
+    client = one.client
+    with one.context.database.transaction() as session:
+        item = make_consumer_item(session, one.connection_id)
+    asked = {"catalog_item_id": item.id, "requested_by": ASKED_BY, **ANSWERS}
+    first, refused = (client.post("/api/v1/requests", json=asked).get_json()["id"] for _ in range(2))
+    one.verdicts([product_changed(product_id := str(uuid4()), 1), state_changed(first, 1)])
+    with one.context.database.transaction() as session:
+        Task = consumer_models.ProviderTask
+        session.execute(update(Task).where(Task.id == refused).values(submission="refused"))
+    full = {
+        "location": {"name": "Berlin office", "city": "Berlin"},
+        "contacts": [{"name": "Ada", "email": None}],
+        "requested_on": "2026-12-01",
+        "note": "Soon",
+    }
+    bodies = {
+        "requests.submit": asked | full,
+        "requests.add_comment": {"text": "Hi", "author_name": "Ada"},
+        "requests.cancel": {"reason": "No longer needed"},
+        "requests.correct": {**ANSWERS, **full},
+        "connections.change_settings": {"auto_activate": True},
+        "connections.connect": {"provider_url": "http://127.0.0.1:1", "token": "sxr_x", "number_prefix": "ACME"},
+        "faults.set_fault": {
+            "mode": "reject", "times": 1, "seconds": 1.5, "status": 500, "type": "x", "stream": "product/x",
+        },
+    }  # fmt: skip
+    own_ids = {"requests.correct": {"task_id": refused}}
+    ids = {
+        "item_id": item.id,
+        "task_id": first,
+        "product_id": product_id,
+        "link_id": one.callback_id,
+        "callback_id": one.callback_id,
+    }
+    people = {"Authorization": f"Bearer {CONSUMER_TOKEN}"}
+    return World(one.app, one.context.database, people, {}, ids, bodies, own_ids)
+
+
+def make_worlds(directory: Path, url: Callable[[str], str]) -> Iterator[dict[str, World]]:
+    provider = make_provider(url("provider"), directory)
+    (directory / "consumer").mkdir()
+    with connected_consumer(url("consumer"), directory / "consumer") as one:
+        yield {"provider": provider, "consumer": make_consumer_world(one)}
+    provider.database.close()
+
+
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, World]]:
+    """For calls that change nothing; those that do take `fresh`."""
+    directory = tmp_path_factory.mktemp("hostile")
+    yield from make_worlds(directory, lambda name: f"sqlite:///{directory / name}.db")
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[dict[str, World]]:
+    yield from make_worlds(tmp_path, lambda name: f"sqlite:///{tmp_path / name}.db")
+
+
+@pytest.fixture(params=["provider", "consumer"])
+def side(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def untouched(worlds: dict[str, World], side: str) -> Iterator[Callable[[], bool]]:
+    """Whether nothing at all was committed since the last time it was asked."""
+    with_path = sqlite3.connect(str(worlds[side].database.url.database))
+
+    def version() -> int:
+        number: int = with_path.execute("PRAGMA data_version").fetchone()[0]
+        return number
+
+    seen = version()
+
+    def check() -> bool:
+        nonlocal seen
+        before, seen = seen, version()
+        return before == seen
+
+    yield check
+    with_path.close()
+
+
+def check_refused(answer: TestResponse, statuses: tuple[int, ...], about: object) -> None:
+    assert answer.status_code in statuses, (about, answer.status_code, answer.text[:400])
+    check_form(answer, about)
+
+
+def check_form(answer: TestResponse, about: object) -> None:
+    """Never a fault of ours, never a page; a refusal is a problem with a code."""
+    assert answer.status_code < 500, (about, answer.text[:400])
+    assert answer.mimetype != "text/html", about
+    assert answer.headers["X-Content-Type-Options"] == "nosniff", about
+    if answer.status_code >= 300:
+        assert answer.content_type == "application/problem+json", about
+        document = answer.get_json()
+        assert document["status"] == answer.status_code, about
+        assert document["code"] and document["title"], about
+
+
+# --- the documents, spoilt
+
+
+def places(value: Any, at: Place = ()) -> Iterator[tuple[Place, Any]]:
+    """Every value below the document, with where it stands."""
+    if at:
+        yield at, value
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, inner in members:
+        yield from places(inner, (*at, step))
+
+
+def spoilt(document: Document, at: Place, text: str) -> bytes:
+    """The document as JSON, with this text in place of the value at `at`."""
+    changed = deepcopy(document)
+    inner: Any = changed
+    for step in at[:-1]:
+        inner = inner[step]
+    inner[at[-1]] = "\ue000"
+    return json.dumps(changed).replace('"\\ue000"', text).encode()
+
+
+ANYWHERE = {
+    "NUL": '"a\\u0000b"',
+    "lone surrogate": '"\\ud800"',
+    "NaN": "NaN",
+    "-Infinity": "-Infinity",
+    "1e999": "1e999",
+    "4000 digits": "9" * 4000,
+    "5000 digits": "9" * 5000,
+    "33 levels": "[" * 33 + "]" * 33,
+    "a name twice": '{"a": 1, "a": 1}',
+}
+FOR_INTEGERS = ("true", "1.0", "1e0", "-1", "9223372036854775807", "[1]")
+FOR_MOMENTS = ("9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "2026-02-30T00:00:00Z", "2026-11-21T09:00:00")
+
+
+def value_rows(document: Document) -> Iterator[tuple[str, bytes]]:
+    for at, value in places(document):
+        if not isinstance(value, dict | list):
+            for text in (*ANYWHERE.values(), *for_values_like(value)):
+                yield f"{text[:30]} at {at}", spoilt(document, at, text)
+    yield "unknown field", json.dumps({**document, "is_admin": True}).encode()
+    for name in {"author", "criteria", "location", "requested_by"} & document.keys():
+        yield f"unknown field in {name}", json.dumps({**document, name: {**document[name], "x": 1}}).encode()
+
+
+def for_values_like(value: Any) -> Iterable[str]:
+    if type(value) is int:
+        return FOR_INTEGERS
+    is_moment = isinstance(value, str) and "T" in value and value.endswith("Z")
+    return [json.dumps(text) for text in FOR_MOMENTS] if is_moment else ()
+
+
+def body_rows(document: Document) -> Iterator[tuple[str, bytes, str | None]]:
+    """What is wrong with the whole of a body, the body, and its content type."""
+    text = json.dumps(document)
+    good, kind = text.encode(), "application/json"
+    yield "200 kB of brackets", b"[" * 200_000, kind
+    yield "200 kB of braces", b'{"a":' * 40_000, kind
+    yield "the same name twice", text.replace("{", '{"reason": 1, "reason": 1, ', 1).encode(), kind
+    yield "NUL in a name", text.replace("{", '{"a\\u0000": 1, ', 1).encode(), kind
+    for encoding in ("utf-16", "utf-16-le", "utf-32", "utf-8-sig"):
+        yield encoding, text.encode(encoding), kind
+    yield "bad UTF-8", text.replace("{", '{"\xff": 1, ', 1).encode("latin-1"), kind
+    yield "surrogate in UTF-8", good.replace(b"{", b'{"\xed\xa0\x80": 1, ', 1), kind
+    yield "cut", good[:-1], kind
+    yield "empty", b"", kind
+    yield "blank", b" \n", kind
+    yield "two documents", good + good, kind
+    for wrong in (b"null", b"true", b"0", b'"x"', b"[]", b"[" + good + b"]"):
+        yield f"{wrong[:8]!r}", wrong, kind
+    for charset in ("utf-7", "utf-16", "latin-1", "no-such-charset"):
+        yield charset, good, f"application/json; charset={charset}"
+    for other in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "nonsense", ""):
+        yield f"as {other!r}", good, other
+    yield "nothing at all", b"", None
+    yield "oversize", b" " * BODY_LIMIT_BYTES + good, kind
+
+
+class Endless(RawIOBase):
+    """A chunked body that never ends; `given` is how much of it was read."""
+
+    given = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self.given += len(buffer)
+        buffer[:] = b" " * len(buffer)
+        return len(buffer)
+
+
+def raw_stream(stream: Any, **environ: Any) -> Document:
+    return {"content_type": "application/json", "environ_overrides": {"wsgi.input": stream, **environ}}
+
+
+def chunked(stream: Any) -> Document:
+    return raw_stream(stream, HTTP_TRANSFER_ENCODING="chunked", **{"wsgi.input_terminated": True})
+
+
+REFUSALS = (400, 413, 415, 422)
+
+
+def test_every_write_route_has_a_body_here_that_it_accepts(fresh: dict[str, World], side: str) -> None:
+    world = fresh[side]
+    rules = {rule.endpoint: (method, rule) for method, rule in world.rules("POST", "PUT", "PATCH", "DELETE")}
+    with_body = {end for end, (method, rule) in rules.items() if "requestBody" in world.documented(method, rule)}
+    assert with_body - {TOKEN, RECEIVER} == set(world.bodies)
+    for endpoint, body in world.bodies.items():
+        method, rule = rules[endpoint]
+        answer = world.call(method, world.path(rule), json=body)
+        assert answer.status_code in (200, 201), (endpoint, answer.text)
+
+
+def test_a_spoilt_body_is_refused_and_nothing_is_written(
+    worlds: dict[str, World], side: str, untouched: Callable[[], bool]
+) -> None:
+    world = worlds[side]
+    for method, rule in world.rules("POST", "PUT", "PATCH", "DELETE"):
+        if rule.endpoint not in world.bodies:
+            continue
+        body, path = world.bodies[rule.endpoint], world.path(rule)
+        for name, data, kind in body_rows(body):
+            answer = world.call(method, path, data=data, content_type=kind)
+            check_refused(answer, REFUSALS, (rule.endpoint, name))
+            assert untouched(), (rule.endpoint, name)
+        for stream in (BytesIO(b" " * BODY_LIMIT_BYTES + json.dumps(body).encode()), endless := Endless()):
+            check_refused(world.call(method, path, **chunked(stream)), (413,), (rule.endpoint, "chunked"))
+            assert untouched(), (rule.endpoint, "chunked")
+        assert endless.given < 2 * BODY_LIMIT_BYTES
+        short = raw_stream(BytesIO(b"{"), CONTENT_LENGTH="99")
+        check_refused(world.call(method, path, **short), (400,), (rule.endpoint, "shorter than it says"))
+        assert untouched(), rule.endpoint
+
+
+def test_a_spoilt_value_is_refused_and_nothing_is_written(
+    worlds: dict[str, World], side: str, untouched: Callable[[], bool]
+) -> None:
+    world = worlds[side]
+    for method, rule in world.rules("POST", "PUT", "PATCH", "DELETE"):
+        for name, data in value_rows(world.bodies.get(rule.endpoint, {})) if rule.endpoint in world.bodies else ():
+            answer = world.call(method, world.path(rule), data=data, content_type="application/json")
+            check_refused(answer, REFUSALS, (rule.endpoint, name))
+            assert untouched(), (rule.endpoint, name)
+
+
+ANY_VALUE = ("null", "true", "1.5", "-1", "9223372036854775807", '""', json.dumps("x" * 30_000), '"\\u202e"', "[]",
+             "{}", "[null]", '{"": {"": []}}', '"9999-12-31"')  # fmt: skip
+
+
+def test_any_value_at_any_place_is_taken_or_refused_but_never_a_fault(fresh: dict[str, World], side: str) -> None:
+    world = fresh[side]
+    for method, rule in world.rules("POST", "PUT", "PATCH", "DELETE"):
+        body = world.bodies.get(rule.endpoint, {})
+        if rule.endpoint == "connections.connect":  # would call whom it is told to
+            body = {}
+        for at, _ in places(body):
+            for text in ANY_VALUE:
+                data = spoilt(body, at, text)
+                answer = world.call(method, world.path(rule), data=data, content_type="application/json")
+                check_form(answer, (rule.endpoint, at, text[:20]))
+
+
+# --- paths and queries
+
+
+@pytest.fixture
+def on_both(database_url: str, side: str, tmp_path: Path) -> Iterator[World]:
+    """One app on either database: what a text column takes differs."""
+    if side == "provider":
+        world = make_provider(database_url, tmp_path)
+        yield world
+        world.database.close()
+    else:
+        with connected_consumer(database_url, tmp_path) as one:
+            yield make_consumer_world(one)
+
+
+NO_IDS = (
+    "x", "0", "-1", "%00", "a%00b", "%1B", "..", "../..", "%2e%2e%2f", "..%2f..%2f", "%2F", "//", "%ED%A0%80", "%FF",
+    "%E2%80%AE", "%F0%9F%98%80", "%0d%0aX-Evil:%201", "%25", "'%20or%201=1--", "%3Cscript%3E", "{}", "null", "*", "%5C",
+    "a" * 255, "a" * 5000, "%C3%A9" * 300, "00000000-0000-0000-0000-000000000000",
+    "4a1c0d9e-2a6f-4f0e-8c7d-1d2c3b4a5f6",
+)  # fmt: skip
+
+
+def test_an_id_that_is_none_is_not_found(on_both: World) -> None:
+    for method, rule in on_both.rules("GET", "POST", "PUT", "PATCH", "DELETE"):
+        if rule.endpoint == RECEIVER:
+            continue
+        body = on_both.bodies.get(rule.endpoint)
+        query = {"kind": "product"} if rule.rule.endswith("/records") else None
+        for argument in rule.arguments:
+            for text in NO_IDS:
+                path = on_both.path(rule, **{argument: text})
+                answer = on_both.call(method, path, json=body, query_string=query)
+                check_refused(answer, (404,), (rule.endpoint, text[:20]))
+
+
+def test_a_path_is_never_answered_with_a_redirect(worlds: dict[str, World], side: str) -> None:
+    world = worlds[side]
+    for method, rule in world.rules("GET", "POST", "PUT"):
+        for path in (f"{world.path(rule)}/", world.path(rule).replace("/v1/", "/v1//"), f"/%2e{world.path(rule)}"):
+            check_refused(world.call(method, path), (404,), path)
+
+
+def test_another_method_is_a_problem(worlds: dict[str, World], side: str) -> None:
+    world = worlds[side]
+    for _, rule in world.rules("GET", "POST", "PUT"):
+        for method in ("TRACE", "PROPFIND", "PATCH", "DELETE", "GET\u00e9"):
+            check_refused(world.call(method, world.path(rule)), (405,), (rule.endpoint, method))
+
+
+def cursor(value: Any) -> str:
+    raw = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return base64.urlsafe_b64encode(raw).decode()
+
+
+BAD_LIMITS = ("0", "-1", "201", "1e9", "1000000000", "abc", "1.5", "", " 1", "+1", "\u0661", "9" * 5000, "\x00", "true")
+BAD_CURSORS = (
+    "garbage", "====", "\x00", "\u00e9", "W10", cursor(b"\xff"), cursor(b"[" * 300), cursor(b"9" * 400),
+    cursor(b"[NaN]"), cursor(b"[1e999]"), cursor(1), cursor({}), cursor("x"), cursor([]), cursor([None]),
+    cursor([{}]), cursor([[]]),
+    cursor(["\ud800"]), cursor(["a\x00"]), cursor(["\x00", "\x00"]), cursor([2**70]), cursor([True, True]),
+    cursor([2**70, "x"]), cursor(["4a1c0d9e-2a6f-4f0e-8c7d-1d2c3b4a5f60", 2**70]), cursor(["a", 1, "b"]),
+    cursor([2**70, "4a1c0d9e-2a6f-4f0e-8c7d-1d2c3b4a5f60"]), cursor(["\ud800", "\ud800"]), "x" * 5000,
+    cursor(["' or 1=1--", "' or 1=1--", "' or 1=1--"]),
+)  # fmt: skip
+
+
+def lists(world: World) -> Iterator[tuple[str, Document, list[str]]]:
+    """Every list: its path, the query that it needs, and the names of its other parameters."""
+    for method, rule in world.rules("GET"):
+        names = [one["name"] for one in world.documented(method, rule).get("parameters", ()) if one["in"] == "query"]
+        if "limit" in names:
+            yield world.path(rule), {"kind": "product"} if "kind" in names else {}, names
+
+
+def test_a_limit_that_is_none_is_refused(worlds: dict[str, World], side: str) -> None:
+    found = list(lists(worlds[side]))
+    assert len(found) == {"provider": 14, "consumer": 4}[side]
+    for path, needed, _ in found:
+        for text in BAD_LIMITS:
+            answer = worlds[side].call("GET", path, query_string={**needed, "limit": text})
+            check_refused(answer, (422,), (path, text[:20]))
+            assert answer.get_json()["errors"][0] | {"message": ""} == {
+                "pointer": "/limit", "code": "invalid", "in": "query", "message": "",
+            }  # fmt: skip
+
+
+def test_a_cursor_that_no_list_gave_is_refused(on_both: World) -> None:
+    for path, needed, _ in lists(on_both):
+        for text in BAD_CURSORS:
+            answer = on_both.call("GET", path, query_string={**needed, "cursor": text})
+            check_form(answer, (path, text[:60]))
+            assert answer.status_code == 422 or not needed or on_both.peers == {}, (path, text[:60])
+
+
+@pytest.mark.xfail(reason="read_page converts a moment of a forged cursor to UTC and fails", strict=True)
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_forged_cursor_with_a_moment_far_away_is_refused(worlds: dict[str, World], text: str) -> None:
+    for path, needed, _ in lists(worlds["provider"]):
+        query = {**needed, "cursor": cursor([text, str(UUID(int=7))])}
+        check_form(worlds["provider"].call("GET", path, query_string=query), path)
+
+
+@pytest.mark.xfail(reason="read_page passes on an integer that a column of 32 bit cannot be compared with", strict=True)
+def test_a_forged_cursor_with_a_number_beyond_its_column_is_refused(postgres_url: str, tmp_path: Path) -> None:
+    world = make_provider(postgres_url, tmp_path)
+    query = {"cursor": cursor([str(UUID(int=7)), 2**40])}
+    try:
+        check_form(world.call("GET", "/api/v1/remote-record-producers", query_string=query), query)
+    finally:
+        world.database.close()
+
+
+def test_any_text_in_a_query_is_taken_or_refused_but_never_a_fault(on_both: World) -> None:
+    for path, needed, names in lists(on_both):
+        for name in {*names, "unknown"}:
+            for text in ("", "\x00", "x" * 5000, "%", "' or 1=1--", "\u202e", "%ED%A0%80", "[]"):
+                check_form(on_both.call("GET", path, query_string={**needed, name: text}), (path, name, text[:20]))
+            answer = on_both.call("GET", f"{path}?{name}=%ED%A0%80&{name}=%FF&{name}[]=1&%00=1&=")
+            check_form(answer, (path, name))
+
+
+BAD_CREDENTIALS = (
+    "", "\x00", "\u00e9", "x" * 9000, "Bearer", "Bearer ", "Bearer \u00e9", "Bearer \x00", "Basic %%%", "Digest x",
+    "Bearer " + "x" * 9000,
+)  # fmt: skip
+
+
+def test_hostile_headers_are_taken_or_refused_but_never_a_fault(worlds: dict[str, World], side: str) -> None:
+    world = worlds[side]
+    path = world.path(next(rule for _, rule in world.rules("GET") if not rule.arguments))
+    for value in BAD_CREDENTIALS:
+        answer = world.app.test_client().get(path, headers={"Authorization": value})
+        check_refused(answer, (401, 403), value[:20])
+        for name in ("X-Request-Id", "Idempotency-Key", "Accept", "Content-Type", "Host", "X-Forwarded-For"):
+            answer = world.call("GET", path, headers={name: value})
+            check_form(answer, (name, value[:20]))
+            assert re.fullmatch("[A-Za-z0-9._-]{1,64}", answer.headers["X-Request-Id"])
+
+
+# --- the two routes that take no JSON document of ours
+
+
+def basic(text: bytes) -> dict[str, str]:
+    return {"Authorization": f"Basic {base64.b64encode(text).decode()}"}
+
+
+FORM = "application/x-www-form-urlencoded"
+GRANT = b"grant_type=client_credentials"
+TOKEN_ROWS: tuple[tuple[bytes, str | None, dict[str, str], int], ...] = (
+    (b"", None, {}, 400),
+    (b"", FORM, {}, 400),
+    (b"{}", "application/json", {}, 400),
+    (b'{"grant_type": "client_credentials"}', "application/json", {}, 400),
+    (b"\xff\xfe", FORM, {}, 400),
+    (b"grant_type=password&username=a&password=b", FORM, {}, 400),
+    (b"grant_type=", FORM, {}, 400),
+    (b"grant_type=%00", FORM, {}, 400),
+    (GRANT + b"&" + GRANT, FORM, {}, 400),
+    (GRANT + b"&client_secret=a&client_secret=b", FORM, {}, 400),
+    (GRANT + b"&client_secret=a", FORM, basic(b"a:b"), 400),
+    (GRANT, FORM, {}, 401),
+    (GRANT + b"&client_id=%00&client_secret=%00", FORM, {}, 401),
+    (GRANT + b"&client_id=%ED%A0%80&client_secret=%ED%A0%80", FORM, {}, 401),
+    (GRANT + b"&client_id=%FF&client_secret=%FF", FORM, {}, 401),
+    (GRANT + b"&client_id=\xff", FORM, {}, 400),
+    (GRANT + b"&client_id=" + b"a" * 100_000 + b"&client_secret=x", FORM, {}, 401),
+    (GRANT + b"&client_id='+or+1=1--&client_secret=x", FORM, {}, 401),
+    (GRANT, FORM, basic(b"\x00:\x00"), 401),
+    (GRANT, FORM, basic(b"\xff:\xff"), 401),
+    (GRANT, FORM, basic(b"no colon"), 401),
+    (GRANT, FORM, basic("\ud800:x".encode("utf-8", "surrogatepass")), 401),
+    (GRANT, FORM, {"Authorization": "Basic %%%"}, 401),
+    (GRANT, FORM, {"Authorization": "Bearer x"}, 401),
+    (GRANT, FORM + "; charset=utf-7", {}, 401),
+    (b"--x\r\n" * 1000, "multipart/form-data; boundary=x", {}, 400),
+    (b"--x\r\n" * 10, "multipart/form-data", {}, 400),
+    (b"a=1&" * 60_000, FORM, {}, 400),
+    (b"a=" + b"x" * BODY_LIMIT_BYTES, FORM, {}, 413),
+)
+
+
+def test_the_token_endpoint_refuses_in_the_words_of_oauth(database_url: str, tmp_path: Path) -> None:
+    world = make_provider(database_url, tmp_path)
+    codes = {400: {"invalid_request", "unsupported_grant_type"}, 401: {"invalid_client"}, 413: {"invalid_request"}}
+    for data, kind, headers, status in TOKEN_ROWS:
+        client = world.app.test_client()
+        answer = client.post("/exchange/v1/token", data=data, content_type=kind, headers=headers)
+        about = (data[:60], kind, headers, answer.text[:300])
+        assert (answer.status_code, answer.mimetype) == (status, "application/json"), about
+        document = answer.get_json()
+        assert document.keys() == {"error", "error_description"}, about
+        assert document["error"] in codes[status], about
+        assert answer.headers["Cache-Control"] == "no-store", about
+    stream = chunked(Endless()) | {"content_type": FORM}
+    answer = world.app.test_client().post("/exchange/v1/token", **stream)
+    assert (answer.status_code, answer.get_json()["error"]) == (413, "invalid_request")
+    world.database.close()
+
+
+@pytest.fixture
+def acme(database_url: str, tmp_path: Path) -> Iterator[Consumer]:
+    with connected_consumer(database_url, tmp_path) as one:
+        yield one
+
+
+def signed_rows() -> Iterator[tuple[str, bytes]]:
+    document = json.loads(product_changed(str(uuid4()), 1))
+    good = json.dumps(document).encode()
+    for name, data, _ in body_rows(document):
+        if data.strip() and data != good and name not in ("NUL in a name", "oversize"):
+            yield name, data if name == "two documents" else b"[" + data + b"]"
+    for text in ("NaN", "-Infinity", "9" * 5000, "[" * 100_000, '{"a": 1, "a": 1}'):
+        yield text[:10], b"[" + spoilt(document, ("data", "name"), text) + b"]"
+
+
+def test_a_signed_body_that_is_no_batch_is_a_problem(acme: Consumer) -> None:
+    for name, data in signed_rows():
+        check_refused(acme.post_bytes(data), (400,), name)
+    check_refused(acme.post_bytes(b" " * BATCH_LIMIT_BYTES + b"[]"), (413,), "oversize")
+    assert rows(acme, consumer_models.Product) == []
+
+
+EVENTS: dict[str, Callable[[], str]] = {
+    "product.changed": lambda: product_changed(str(uuid4()), 1),
+    "catalog_item.changed": lambda: item_changed(str(uuid4()), 1),
+    "catalog_item.removed": lambda: item_removed(str(uuid4()), 1),
+    "state_changed": lambda: state_changed(str(uuid4()), 1),
+    "comment_added": lambda: comment_added(str(uuid4()), 1),
+    "tombstone": lambda: event(EventType.TOMBSTONE, f"product/{uuid4()}", 1, {"skipped_type": "x", "reason": "y"}),
+    "unknown type": lambda: event("exchange.unheard.of", f"x/{uuid4()}", 1, {"a": "b"}),  # type: ignore[arg-type]
+}
+UNREADABLE = ("NaN", "-Infinity", "5000 digits", "a name twice")
+STORABLE = (*(text for name, text in ANYWHERE.items() if name not in UNREADABLE), *ANY_VALUE)
+
+
+@pytest.mark.parametrize("kind", EVENTS)
+def test_a_hostile_value_in_the_data_of_an_event_costs_no_other_event_its_effect(acme: Consumer, kind: str) -> None:
+    for at, _ in places(json.loads(EVENTS[kind]())):
+        if at[0] != "data" or len(at) == 1:
+            continue
+        batch = [spoilt(json.loads(EVENTS[kind]()), at, text).decode() for text in STORABLE]
+        answer = acme.post([*batch, product_changed(product_id := str(uuid4()), 1)])
+        assert answer.status_code == 200, (at, answer.text[:300])
+        assert answer.get_json()["verdicts"][-1]["verdict"] == "applied", at
+        assert acme.client.get(f"/api/v1/products/{product_id}").status_code == 200, at
+
+
+def test_a_hostile_attribute_of_an_event_is_judged_or_refused_but_never_a_fault(acme: Consumer) -> None:
+    for at in [(name,) for name in json.loads(EVENTS["state_changed"]())]:
+        for text in STORABLE:
+            answer = acme.post([spoilt(json.loads(EVENTS["state_changed"]()), at, text).decode()])
+            check_form(answer, (at, text[:20]))
+
+
+def test_a_chunked_batch_without_end_is_cut(acme: Consumer) -> None:
+    endless = Endless()
+    options = chunked(endless) | {"content_type": BATCH_CONTENT_TYPE}
+    answer = acme.app.test_client().post(f"/exchange/v1/connections/{acme.callback_id}/events", **options)
+    check_refused(answer, (413,), "endless")
+    assert endless.given < 2 * BATCH_LIMIT_BYTES
