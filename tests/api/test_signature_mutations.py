@@ -1,4 +1,4 @@
-"""A captured batch, changed anywhere or sent again: what was not signed is not taken, what was taken has no second effect.
+"""A captured batch, changed anywhere or sent again: what was not signed is not taken, what was taken is taken once.
 
 The captured POST is the attacker's best case: a true signature, fresh, for this very callback.
 """
@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from bridge import envelope, signing
-from bridge.models import InboxMessage
+from bridge.models import Connection, InboxMessage
 from bridge.vocabulary import BATCH_CONTENT_TYPE, HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, TIMESTAMP_TOLERANCE_S
 from consumer_sim.models import Comment, Product, TaskState
 from tests.consumer_factories import (
@@ -112,22 +112,20 @@ def damage(chance: random.Random, data: bytes) -> bytes:
     changed = bytearray(data)
     at = chance.randrange(len(changed))
     end = chance.randrange(at, len(changed)) + 1
-    match chance.randrange(8):
+    match chance.randrange(7):
         case 0:
             changed[at] ^= 1 << chance.randrange(8)
         case 1:
-            changed[at] = chance.randrange(256)
-        case 2:
             del changed[at]
-        case 3:
+        case 2:
             del changed[at:]
-        case 4:
+        case 3:
             changed.insert(at, chance.randrange(256))
-        case 5:
+        case 4:
             changed[at:at] = changed[at:end]
-        case 6:
+        case 5:
             changed[at:end] = bytes(changed[at:end]).swapcase()
-        case 7:
+        case 6:
             changed[at:end] = reversed(changed[at:end])
     return bytes(changed)
 
@@ -153,16 +151,14 @@ def crafted(captured: Captured) -> Iterator[tuple[str, Captured]]:
     for text in ("", bare, f"v2,{bare}", f"v1a,{bare}", f"V1,{bare}", f" v1, {bare}", f"v1={bare}", f"v1,,{bare}",
                  f"v1,{bare.rstrip('=')}", f"v1,{bare}=", f"v1,{bare.swapcase()}", "v1,", "v1", "none", "v1,None",
                  f"v1,{bare[:20]} v1,{bare[20:]}", f"v1;{bare}", f'"{signature}"', "v1," + "A" * 43 + "=",
-                 " ".join(["v1," + "A" * 43 + "="] * 2000), f"{signature},{signature}", f"v1,{bare}\u00e9"):  # fmt: skip
+                 " ".join(["v1," + "A" * 43 + "="] * 2000), f"{signature},{signature}",
+                 f"v1,{bare}\u00e9"):  # fmt: skip
         yield f"signature {text[:40]!r}", captured.change(HEADER_SIGNATURE, text)
-    for text in ("", "0", f"+{now}", f"-{now}", f"0{now}", f"{now}.0", f"{now}0", f" {now[:-1]}", "9" * 5000, "nan", "1e9",
-                 "\u0661", "\u00b2", f"{int(now) + 1}"):  # fmt: skip
+    for text in ("", "0", f"+{now}", f"-{now}", f"0{now}", f"{now}.0", f"{now}0", f" {now[:-1]}", "9" * 5000, "nan",
+                 "1e9", "\u0661", "\u00b2", f"{int(now) + 1}"):  # fmt: skip
         yield f"timestamp {text[:20]!r}", captured.change(HEADER_TIMESTAMP, text)
     for text in ("", "msg_captured.", "MSG_CAPTURED", "msg_captured\u00e9", f"msg_captured.{now}"):
         yield f"id {text!r}", captured.change(HEADER_ID, text)
-    # The parts are joined with points: moving one from the id to the timestamp must not give the same text.
-    moved = captured.change(HEADER_ID, f"msg_captured.{now}").change(HEADER_TIMESTAMP, now)
-    yield "a point moved", replace(moved, body=captured.body)
     for name in (HEADER_ID, HEADER_TIMESTAMP, HEADER_SIGNATURE):
         yield f"without {name}", replace(captured, headers={k: v for k, v in captured.headers.items() if k != name})
     yield "other white space", replace(captured, body=captured.body.replace(b",", b", ", 1))
@@ -211,7 +207,6 @@ def test_a_captured_post_is_refused_once_its_time_is_over(
 
 
 def test_a_post_captured_on_one_connection_opens_no_other(acme: Consumer, captured: Captured) -> None:
-    """Nor does it where both happen to share the secret's owner: the source is of the connection that verified."""
     with acme.context.database.transaction() as session:
         _, other = make_connection(session, acme.context, prefix="BETA", secrets=[NEW_SECRET])
     check_refused(send(acme, captured, other), "another connection")
@@ -220,8 +215,6 @@ def test_a_post_captured_on_one_connection_opens_no_other(acme: Consumer, captur
 
 
 def test_a_retired_secret_proves_nothing_any_more(acme: Consumer, captured: Captured) -> None:
-    from bridge.models import Connection
-
     with acme.context.database.transaction() as session:
         connection = session.get_one(Connection, acme.connection_id)
         connection.secrets = acme.context.keyring.seal({"webhook": [NEW_SECRET], "client_secret": "s3cret"})
