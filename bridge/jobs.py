@@ -8,23 +8,26 @@ drains on the slow lane, several at once.
 import logging
 import threading
 import time
+from collections import Counter as Counts
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from prometheus_client import Counter
 from redis import Redis, RedisError
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
-from rq import Queue, SimpleWorker
+from rq import Queue, SimpleWorker, Worker
 from rq.serializers import JSONSerializer
 
 from bridge import draining, failpoints, leases, settling
+from bridge.backoff import Outcome
 from bridge.carriers import Carrier
 from bridge.database import Database
-from bridge.draining import Batch, Fault, Limits, Result
-from bridge.errors import DatabaseBusy, LeaseLost
+from bridge.draining import Batch, Limits, Result
+from bridge.errors import BridgeError, DatabaseBusy, LeaseLost
 from bridge.vocabulary import FAST_DEADLINE_S, SLOW_DEADLINE_S
 
 log = logging.getLogger(__name__)
@@ -36,6 +39,13 @@ _JOB_TIMEOUT_S = 120
 _RUN_S = 1.0
 _SLOW_AT_ONCE = 8
 _QUEUE_LIMIT = 500
+_BEAT_KEPT_S = 7 * 24 * 3600
+_IDS_LOGGED = 20
+
+
+class RedisUnreachable(BridgeError):
+    """Redis does not answer, or refuses us."""
+
 
 RINGS_LOST = Counter("sxg_rings_lost", "Wake-ups that Redis did not take; the sweeper makes up for them")
 
@@ -79,6 +89,13 @@ class Bell:
         """Whoever holds the lease hears for itself: what is recorded from now on must ring again."""
         try:
             self._redis.delete(self._wake_key(connection_id))
+        except RedisError:
+            RINGS_LOST.inc()
+
+    def beat(self) -> None:
+        """The sweeper lives; `look_at_redis` tells when it last said so."""
+        try:
+            self._redis.set(f"{self._prefix}:swept", "1", ex=_BEAT_KEPT_S)
         except RedisError:
             RINGS_LOST.inc()
 
@@ -159,12 +176,7 @@ class Station:
                 return held.is_slow
             result = self.carrier.send(batch, deadline_s=deadline_s)
             failpoints.hit("drain.after_answer")
-            if result.fault:
-                self._tell(connection_id, batch, result.fault)
-
-    def _tell(self, connection_id: str, batch: Batch, fault: Fault) -> None:
-        facts = {"connection_id": connection_id, "outcome": str(fault.outcome), "events": len(batch.items)}
-        log.warning("nothing concluded: %s", fault.detail, extra=facts)
+            _tell(batch, result)
 
     def _release(self, connection_id: str, token: str) -> None:
         """Also after a failure, for the next drain should not have to wait until the lease runs out."""
@@ -179,8 +191,7 @@ class Station:
             self.bell.silence(connection_id)
 
     def sweep(self) -> int:
-        """Ring for everything due that nobody drains; drain it here if there is no bell that rings. The number found.
-        """
+        """Ring for everything due that nobody drains; drain it here if no bell rings. The number found."""
         with self.database.reading() as session:
             due = leases.due_connections(session, now=self.clock())
         for connection_id in due:
@@ -199,6 +210,24 @@ class Station:
         with self.database.reading() as session:
             slow = leases.is_slow(session, connection_id)
         self.drain(connection_id, SLOW if slow else MAIN)
+
+
+def _tell(batch: Batch, result: Result) -> None:
+    """One line of log a batch: to whom, what came of it, and which deliveries, if they are few."""
+    fault = result.fault
+    facts: dict[str, Any] = {
+        "connection_id": batch.connection.id,
+        "outcome": str(fault.outcome if fault else Outcome.JUDGED),
+        "events": len(batch.items),
+        "duration_s": round(result.duration_s, 4),
+        "verdicts": Counts(str(judgement.verdict) for judgement in result.judgements.values()),
+        "delivery_ids": [item.id for item in batch.items[:_IDS_LOGGED]],
+        "streams": sorted({item.stream for item in batch.items[:_IDS_LOGGED]}),
+    }
+    if fault:
+        log.warning("nothing concluded: %s", fault.detail, extra=facts)
+    else:
+        log.info("batch judged", extra=facts)
 
 
 _station: Station | None = None
@@ -249,6 +278,8 @@ def run_sweeper(station: Station, every_s: float, stop: threading.Event) -> None
     while not stop.wait(every_s):
         try:
             station.sweep()
+            if station.bell:
+                station.bell.beat()
         except DatabaseBusy as busy:
             log.warning("the database is busy: %s", busy)
         except Exception:
@@ -257,3 +288,36 @@ def run_sweeper(station: Station, every_s: float, stop: threading.Event) -> None
 
 def _queue(prefix: str, lane: str, redis: Redis) -> Queue:
     return Queue(f"{prefix}:{lane}", connection=redis, serializer=JSONSerializer)
+
+
+@dataclass(frozen=True, slots=True)
+class RedisState:
+    """What the doctor asks Redis. `swept_s`: seconds since the sweeper's last round, None when it never told."""
+
+    version: str
+    eviction: str
+    append_only: bool
+    waiting: dict[str, int]
+    workers: dict[str, int]
+    swept_s: float | None
+
+
+def look_at_redis(redis_url: str, instance_id: str) -> RedisState:
+    """How Redis is set up, and who of this instance is there. Raises RedisUnreachable."""
+    prefix = f"sxg:{instance_id}"
+    redis = Redis.from_url(redis_url, socket_timeout=2, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0))
+    try:
+        with redis:
+            info: Any = redis.info()
+            queues = {lane: _queue(prefix, lane, redis) for lane in (MAIN, SLOW)}
+            left_s = float(redis.pttl(f"{prefix}:swept")) / 1000
+            return RedisState(
+                version=str(info.get("valkey_version") or info["redis_version"]),
+                eviction=str(info["maxmemory_policy"]),
+                append_only=bool(info["aof_enabled"]),
+                waiting={lane: queue.count for lane, queue in queues.items()},
+                workers={lane: len(Worker.all(queue=queue)) for lane, queue in queues.items()},
+                swept_s=max(0.0, _BEAT_KEPT_S - left_s) if left_s >= 0 else None,
+            )
+    except (RedisError, ValueError) as error:  # ValueError: the address is none
+        raise RedisUnreachable(" ".join(str(error).split())) from None

@@ -19,6 +19,7 @@ _COMMANDS = {
     "registration": ("sxg.commands.exchange", "Register a consumer."),
     "deliveries": ("sxg.commands.exchange", "Look at events on their way; replay or skip parked ones."),
     "compare": ("sxg.commands.compare", "Compare both instances record by record."),
+    "doctor": ("sxg.commands.doctor", "Say what is healthy on an instance, and what to do about what is not."),
     "bench": ("sxg.bench", "Measure."),
 }
 _OPTIONAL = {"bench"}
