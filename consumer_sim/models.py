@@ -88,7 +88,7 @@ class CatalogItem(Base):
     __tablename__ = "catalog_items"
     __table_args__ = (
         _one_of("state", ITEM_STATES),
-        _one_of("kind", ("product", "service")),
+        _one_of("kind", ("product", "service", "inventory")),
         _one_of("activation", SENT_STATES),
         CheckConstraint("state <> 'active' or active_revision is not null", name="active_revision"),
         Index("ix_catalog_items_id", "id"),
@@ -111,6 +111,27 @@ class CatalogItem(Base):
     activation: Mapped[str | None] = mapped_column(String(10))
     """What the provider made of our last word on the state."""
     activation_problem: Mapped[str | None] = mapped_column(Text)
+    updated_at: Mapped[datetime]
+    prices: Mapped[list[Any] | None] = mapped_column(JsonOrNull)
+    """What it costs, where the provider tells that; usually it does not."""
+
+
+class Draft(Base):
+    """A request that is still being written: nothing of it is checked or sent. It keeps its id when it is submitted."""
+
+    __tablename__ = "drafts"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["connection_id", "catalog_item_id"], [CatalogItem.connection_id, CatalogItem.id], name="fk_drafts_item"
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    connection_id: Mapped[str] = mapped_column(Id)
+    catalog_item_id: Mapped[str] = mapped_column(Id)
+    answers: Mapped[dict[str, Any]]
+    requested_by: Mapped[dict[str, Any] | None] = mapped_column(JsonOrNull)
+    created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
 

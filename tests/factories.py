@@ -148,7 +148,7 @@ def demo_catalog() -> dict[str, Any]:
 def import_small_catalog(session: Session) -> RemoteRecordProducer:
     """The draft producer of the one offering."""
     import_catalog(session, small_catalog(), NOW)
-    return session.execute(select(RemoteRecordProducer)).scalar_one()
+    return session.execute(select(RemoteRecordProducer).where(RemoteRecordProducer.kind == "product")).scalar_one()
 
 
 def publish_to_all(session: Session, offering: str = "po-line") -> RemoteRecordProducer:

@@ -25,9 +25,10 @@ _RULES: Mapping[str, fields.Rules] = {
         "name": fields.text(255),
         "short_description": fields.text(10_000, least=0),
         "category": fields.text(255, least=0),
-        "kind": fields.choice("product", "service"),
+        "kind": fields.choice("product", "service", "inventory"),
         "form": forms.well_formed,
         "orderable": fields.or_null(fields.boolean),
+        "prices": fields.or_null(fields.documents),
     },
     EventType.CATALOG_ITEM_REMOVED: {"item_id": fields.uuid, "reason": fields.text(40)},
 }
@@ -140,7 +141,7 @@ def _report(session: Session, connection_id: str, item_id: str, state: str, revi
 
 def _changed(row: dict[str, Any] | None, data: Mapping[str, Any], auto: bool) -> dict[str, Any]:
     told = {name: data[name] for name in ("revision", "name", "short_description", "category", "kind", "form")}
-    told |= {"orderable": data.get("orderable") is not False, "removed_reason": None}
+    told |= {"orderable": data.get("orderable") is not False, "prices": data.get("prices"), "removed_reason": None}
     if row is None or row["state"] in ("removed", "pending_activation"):
         row = _blank(row) | {"state": "pending_activation", "active_revision": None, "active_form": None}
     activate = auto and row["state"] != "inactive"

@@ -20,6 +20,7 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 _LARGEST = 2**31 - 1
 _YEARS = range(2000, 2101)
 _DEPTH_LIMIT = 30
+_LIST_LIMIT = 1000
 
 
 def uuid(value: Any) -> str | None:
@@ -70,6 +71,12 @@ def document(value: Any) -> str | None:
     if not isinstance(value, dict):
         return "is not an object"
     return None if _all_storable(value, _DEPTH_LIMIT) else "holds what cannot be stored, or is nested too deeply"
+
+
+def documents(value: Any) -> str | None:
+    if not isinstance(value, list) or len(value) > _LIST_LIMIT:
+        return f"is not a list of at most {_LIST_LIMIT}"
+    return next((wrong for wrong in map(document, value) if wrong), None)
 
 
 def or_null(check: Check) -> Check:

@@ -80,7 +80,12 @@ def _products(session: Session, connection_id: str, products: Sequence[Product])
 
 
 def _items(session: Session, connection_id: str, items: Sequence[CatalogItem]) -> list[Row]:
-    return [{"item_id": item.id, **_members(item, _ITEM)} for item in items]
+    return [{"item_id": item.id, **_members(item, _ITEM), **_prices(item)} for item in items]
+
+
+def _prices(item: CatalogItem) -> Row:
+    """The provider tells them to few."""
+    return {} if item.prices is None else {"prices": item.prices}
 
 
 def _members(row: Any, names: Sequence[str]) -> Row:

@@ -54,6 +54,7 @@ def item_document(item: CatalogItem) -> Document:
         "id": item.id,
         **{name: getattr(item, name) for name in told},
         "form": item.form,
+        "prices": item.prices,
         "removed_reason": item.removed_reason,
         "activation": {"sent": item.activation, "problem": item.activation_problem},
         "updated_at": requests.moment(item.updated_at),

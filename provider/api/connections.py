@@ -9,7 +9,13 @@ from bridge.web import Blueprint
 from provider.api.auth import requires
 from provider.api.context import here
 from provider.api.paging import PageSchema, page_document, page_schema
-from provider.api.schemas import ConnectionDetailSchema, ConnectionSchema, ReasonSchema, TestEventSchema
+from provider.api.schemas import (
+    ConnectionDetailSchema,
+    ConnectionSchema,
+    ConnectionSettingsSchema,
+    ReasonSchema,
+    TestEventSchema,
+)
 from provider.services import connections, registrations
 
 blueprint = Blueprint(
@@ -72,6 +78,17 @@ def revoke(body: dict[str, Any], connection_id: str) -> Connection:
         return connections.revoke_connection(
             session, connection_id, reason=body["reason"], actor=flask.g.actor, now=context.clock()
         )
+
+
+@blueprint.route("/<connection_id>/settings", methods=["POST"])
+@requires("connection.write")
+@blueprint.arguments(ConnectionSettingsSchema)
+@blueprint.response(200, ConnectionSchema)
+def change_settings(body: dict[str, Any], connection_id: str) -> Connection:
+    """Decide whether this consumer is told what items cost."""
+    context = here()
+    with context.transaction() as session:
+        return connections.change_settings(session, connection_id, body, actor=flask.g.actor, now=context.clock())
 
 
 @blueprint.route("/<connection_id>/test-event", methods=["POST"])

@@ -69,7 +69,7 @@ def list_items(page: dict[str, Any]) -> dict[str, Any]:
     """The items you are entitled to."""
     with here().database.reading() as session:
         found = entitlements.list_catalog_items(session, flask.g.connection, limit=page["limit"], after=page["cursor"])
-        return page_document(found, entitlements.item_data)
+        return page_document(found)
 
 
 @blueprint.route("/catalog-items/<item_id>", methods=["GET"])
@@ -79,7 +79,7 @@ def get_item(item_id: str) -> dict[str, Any]:
     """One item with its form."""
     with here().database.reading() as session:
         identity = connections.as_id("catalog item", item_id)
-        return entitlements.item_data(entitlements.get_catalog_item(session, flask.g.connection, identity))
+        return entitlements.show_catalog_item(session, flask.g.connection, identity)
 
 
 @blueprint.route("/catalog-items/<item_id>/activation", methods=["POST"])

@@ -54,7 +54,16 @@ class ConnectionSchema(Schema):
     peer_url = fields.String(required=True, allow_none=True, metadata=about("The callback.", "https://acme.example/e"))
     peer_instance_id = fields.String(required=True, allow_none=True, metadata=about("The consumer's instance.", _ID))
     number_prefix = fields.String(required=True, allow_none=True, metadata=about("Begins its numbers.", "ACME"))
+    settings = fields.Nested(
+        "ConnectionSettingsSchema", required=True, metadata=about("What is decided for this consumer alone.")
+    )
     created_at = UtcDateTime(required=True, metadata=about("When it was made.", _AT))
+
+
+class ConnectionSettingsSchema(StrictSchema):
+    show_prices = fields.Boolean(
+        required=True, dump_default=False, metadata=about("Whether it is told what items cost.", False)
+    )
 
 
 class HealthSchema(Schema):
@@ -124,7 +133,7 @@ class ProducerSchema(Schema):
     identity = fields.String(required=True, metadata=about("The catalog item's id on the wire.", _ID))
     revision = fields.Integer(required=True, metadata=about("Counts from 1.", 1))
     state = fields.String(required=True, metadata=about("draft, published, inactive, retired, archived.", "draft"))
-    kind = fields.String(required=True, metadata=about("product or service.", "product"))
+    kind = fields.String(required=True, metadata=about("product, service or inventory.", "product"))
     name = fields.String(required=True, metadata=about("For people.", "SD-WAN Package"))
     short_description = fields.String(required=True, metadata=about("In a sentence.", "Managed SD-WAN"))
     category = fields.String(required=True, metadata=about("Where it is shown.", "Networking"))
@@ -191,9 +200,10 @@ class CatalogItemSchema(Schema):
     name = fields.String(required=True, metadata=about("For people.", "SD-WAN Package"))
     short_description = fields.String(required=True, metadata=about("In a sentence.", "Managed SD-WAN"))
     category = fields.String(required=True, metadata=about("Where it is shown.", "Networking"))
-    kind = fields.String(required=True, metadata=about("product or service.", "product"))
+    kind = fields.String(required=True, metadata=about("product, service or inventory.", "product"))
     form = fields.Raw(required=True, metadata=about("What to fill in.", {"variables": [], "parts": []}))
     orderable = fields.Boolean(required=True, metadata=about("Whether it can be ordered.", True))
+    prices = fields.Raw(metadata=about("What it costs, if the provider tells you.", []))
 
 
 class ActivationSchema(StrictSchema):

@@ -259,6 +259,7 @@ class OrderLineSchema(Schema):
     location = fields.Raw(required=True, allow_none=True, metadata=about("Where.", {"name": "Berlin office"}))
     contacts = fields.Raw(required=True, metadata=about("Whom to speak to.", []))
     requested_on = fields.String(required=True, allow_none=True, metadata=about("The day it is wanted.", "2026-12-01"))
+    prices = fields.Raw(required=True, metadata=about("What it costs; no consumer is told.", []))
     lines = fields.List(fields.Nested("OrderLineSchema"), required=True, metadata=about("Its parts."))
 
 
@@ -307,6 +308,7 @@ class TaskDeliverySchema(Schema):
 class OrderDetailSchema(OrderSchema):
     provider_task = fields.Nested(ProviderTaskSchema, required=True, metadata=about("The request."))
     lines = fields.List(fields.Nested(OrderLineSchema), required=True, metadata=about("What is ordered, as a tree."))
+    totals = fields.Raw(required=True, metadata=about("What it costs, by type, period and currency.", []))
     order_tasks = fields.List(fields.Nested(OrderTaskSchema), required=True, metadata=about("The work."))
     timeline = fields.List(fields.Nested(OrderStateChangeSchema), required=True, metadata=about("Every move."))
     comments = fields.List(fields.Nested(CommentSchema), required=True, metadata=about("What both sides read."))

@@ -10,6 +10,7 @@ from bridge.models import Connection, Id
 from provider.models.base import Base, JsonOrNull
 
 KINDS = "kind in ('product', 'service')"
+ITEM_KINDS = "kind in ('product', 'service', 'inventory')"
 LIFECYCLE_STATES = "lifecycle_state in ('in_draft', 'published', 'retired', 'archived')"
 
 
@@ -69,14 +70,18 @@ class ProductOffering(Base):
 
 
 class RemoteRecordProducer(Base):
-    """One revision of the remote catalog item of an offering or specification; `identity` is its id on the wire."""
+    """One revision of the remote catalog item of an offering or specification; `identity` is its id on the wire.
+
+    One item is of kind `inventory`: the list of what a consumer has, of which nothing can be ordered.
+    """
 
     __tablename__ = "remote_record_producers"
     __table_args__ = (
-        CheckConstraint(KINDS, name="kind"),
+        CheckConstraint(ITEM_KINDS, name="kind"),
         CheckConstraint("state in ('draft', 'published', 'inactive', 'retired', 'archived')", name="state"),
         CheckConstraint("revision >= 1", name="revision"),
-        CheckConstraint("(product_offering_id is null) = (kind = 'service')", name="origin"),
+        CheckConstraint("(product_offering_id is not null) = (kind = 'product')", name="origin"),
+        CheckConstraint("(specification_id is null) = (kind = 'inventory')", name="specification"),
         CheckConstraint(
             "state <> 'published' or (criteria is not null and published_at is not null)", name="published"
         ),
@@ -87,6 +92,13 @@ class RemoteRecordProducer(Base):
             unique=True,
             postgresql_where=text("state = 'published'"),
             sqlite_where=text("state = 'published'"),
+        ),
+        Index(
+            "uq_remote_record_producers_inventory",
+            "revision",
+            unique=True,
+            postgresql_where=text("kind = 'inventory'"),
+            sqlite_where=text("kind = 'inventory'"),
         ),
     )
 
@@ -99,7 +111,7 @@ class RemoteRecordProducer(Base):
     short_description: Mapped[str] = mapped_column(String(500), default="")
     category: Mapped[str] = mapped_column(String(120), default="")
     product_offering_id: Mapped[str | None] = mapped_column(ForeignKey(ProductOffering.id), index=True)
-    specification_id: Mapped[str] = mapped_column(ForeignKey(Specification.id), index=True)
+    specification_id: Mapped[str | None] = mapped_column(ForeignKey(Specification.id), index=True)
     form: Mapped[dict[str, Any]]
     criteria: Mapped[dict[str, Any] | None] = mapped_column(JsonOrNull)
     """`{"all_consumers": true}` or `{"connection_ids": [...]}`; never implicit."""

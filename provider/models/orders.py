@@ -134,6 +134,8 @@ class OrderLine(Base):
     contacts: Mapped[list[Any]] = mapped_column(default=list)
     requested_on: Mapped[str | None] = mapped_column(String(10))
     """`YYYY-MM-DD`: a day of the consumer's calendar, not a moment."""
+    prices: Mapped[list[Any] | None] = mapped_column(JsonOrNull)
+    """What the offering cost when it was ordered, for this quantity (`provider/domain/pricing.py`); never told."""
 
 
 class OrderTask(Base):

@@ -1,7 +1,7 @@
 """The links to consumers: who holds a token, and whether the link is open."""
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +17,7 @@ from provider.domain.states import StateTable
 from provider.models.access import AccessToken, Credential, Registration
 from provider.models.catalog import Entitlement
 from provider.services.audit import record_audit
-from provider.services.entitlements import lock_guard, refresh_entitlements
+from provider.services.entitlements import lock_guard, refresh_entitlements, tell_items
 from provider.services.errors import ConnectionNotActive, CredentialsInvalid, NotAuthenticated
 from provider.services.pages import Page, read_page
 from provider.services.tokens import ACCESS, new_token, token_hash
@@ -148,6 +148,22 @@ def resume_connection(session: Session, connection_id: str, *, actor: str, now: 
     session.flush()
     refresh_entitlements(session, now, connection_id=connection.id)
     session.info.setdefault("due", set()).add(connection.id)
+    return connection
+
+
+def change_settings(
+    session: Session, connection_id: str, settings: Mapping[str, Any], *, actor: str, now: datetime
+) -> Connection:
+    """What is decided for this consumer alone. Its items are told again when it may see more of them, or less."""
+    lock_guard(session)
+    connection = get_connection(session, connection_id, lock=True)
+    if connection.settings == (changed := {**connection.settings, **settings}):
+        return connection
+    detail = {"from": connection.settings, "to": changed}
+    connection.settings = changed
+    record_audit(session, actor, "connection.settings", f"connection/{connection.id}", now, detail)
+    session.flush()
+    tell_items(session, connection.id, now=now)
     return connection
 
 

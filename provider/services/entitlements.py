@@ -9,12 +9,13 @@ from sqlalchemy import Select, insert, select, update
 from sqlalchemy.orm import Session
 
 from bridge.models import Connection
-from bridge.outbox import record_event
+from bridge.outbox import NewEvent, record_event, record_events
 from bridge.vocabulary import ConnectionState, EventType
 from provider.domain.catalog import RemoteRecordProducerState
 from provider.domain.errors import FieldError, InvalidFields, NotFound
 from provider.models.catalog import Entitlement, EntitlementGuard, RemoteRecordProducer
 from provider.services.pages import Page, read_page
+from provider.services.pricing import find_told_prices, told_prices
 
 _LIVE = (ConnectionState.ACTIVE, ConnectionState.PAUSED, ConnectionState.DIVERGED)
 _ORDERABLE = (RemoteRecordProducerState.PUBLISHED, RemoteRecordProducerState.INACTIVE)
@@ -76,6 +77,7 @@ def get_orderable_item(session: Session, connection_id: str, identity: str, revi
             RemoteRecordProducer.identity == identity,
             RemoteRecordProducer.revision == revision,
             RemoteRecordProducer.state.in_(_ORDERABLE),
+            RemoteRecordProducer.kind != "inventory",
         )
     ).scalar_one_or_none()
     if producer is None:
@@ -83,20 +85,21 @@ def get_orderable_item(session: Session, connection_id: str, identity: str, revi
     return producer
 
 
-def get_catalog_item(session: Session, connection_id: str, identity: str) -> RemoteRecordProducer:
-    """The published revision of an item. Raises NotFound when the connection is not entitled to it."""
+def show_catalog_item(session: Session, connection_id: str, identity: str) -> dict[str, Any]:
+    """The published revision of an item, as this connection sees it. Raises NotFound when it is not entitled to it."""
     found = entitled_items(connection_id).where(RemoteRecordProducer.identity == identity)
     producer = session.execute(found).scalar_one_or_none()
     if producer is None:
         raise NotFound("catalog item", identity)
-    return producer
+    return _items_data(session, connection_id, [producer])[0]
 
 
 def list_catalog_items(
     session: Session, connection_id: str, *, limit: int, after: Sequence[Any] | None
-) -> Page[RemoteRecordProducer]:
-    """The published items that a connection is entitled to."""
-    return read_page(session, entitled_items(connection_id), [RemoteRecordProducer.identity], limit=limit, after=after)
+) -> Page[dict[str, Any]]:
+    """The published items that a connection is entitled to, as it sees them."""
+    page = read_page(session, entitled_items(connection_id), [RemoteRecordProducer.identity], limit=limit, after=after)
+    return Page(_items_data(session, connection_id, page.items), page.next_key)
 
 
 def entitled_items(connection_id: str) -> Select[RemoteRecordProducer]:
@@ -104,8 +107,23 @@ def entitled_items(connection_id: str) -> Select[RemoteRecordProducer]:
     return _entitled(connection_id).where(RemoteRecordProducer.state == RemoteRecordProducerState.PUBLISHED)
 
 
+def tell_items(session: Session, connection_id: str, *, now: datetime) -> None:
+    """Tell a connection all its items again, after what it may see of them has changed."""
+    producers = session.execute(entitled_items(connection_id)).scalars().all()
+    data = _items_data(session, connection_id, producers)
+    events = [NewEvent(f"catalog_item/{row['item_id']}", EventType.CATALOG_ITEM_CHANGED, row) for row in data]
+    record_events(session, events, to=[connection_id], now=now)
+
+
+def _items_data(
+    session: Session, connection_id: str, producers: Sequence[RemoteRecordProducer]
+) -> list[dict[str, Any]]:
+    told = find_told_prices(session, connection_id, producers)
+    return [item_data(producer) | told.get(producer.identity, {}) for producer in producers]
+
+
 def item_data(producer: RemoteRecordProducer) -> dict[str, Any]:
-    """A catalog item in the words of the wire."""
+    """A catalog item in the words of the wire, without prices."""
     return {
         "item_id": producer.identity,
         "revision": producer.revision,
@@ -114,7 +132,7 @@ def item_data(producer: RemoteRecordProducer) -> dict[str, Any]:
         "category": producer.category,
         "kind": producer.kind,
         "form": producer.form,
-        "orderable": True,
+        "orderable": producer.kind != "inventory",
     }
 
 
@@ -164,14 +182,9 @@ def _grant(session: Session, producer: RemoteRecordProducer | None, change: _Cha
     _update(session, producer.identity, change.renewed, row)
     # What was active before the right was lost says nothing now: the consumer removed it.
     _update(session, producer.identity, change.regained, row | {"active_revision": None})
-    record_event(
-        session,
-        f"catalog_item/{producer.identity}",
-        EventType.CATALOG_ITEM_CHANGED,
-        item_data(producer),
-        to=change.granted,
-        now=now,
-    )
+    stream, data = f"catalog_item/{producer.identity}", item_data(producer)
+    for connection_ids, prices in told_prices(session, producer, change.granted):
+        record_event(session, stream, EventType.CATALOG_ITEM_CHANGED, data | prices, to=connection_ids, now=now)
 
 
 def _withdraw(session: Session, identity: str, connection_ids: list[str], reason: str, now: datetime) -> None:

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from provider.domain.errors import FieldError, InvalidFields
 from provider.domain.orders import LineAction
-from provider.models.catalog import RemoteRecordProducer, Specification
+from provider.domain.pricing import price_line
+from provider.models.catalog import ProductOffering, RemoteRecordProducer, Specification
 from provider.models.orders import OrderLine
 from provider.services.inventory import count_pieces
 from provider.services.numbers import next_numbers
@@ -40,13 +41,15 @@ def write_lines(
 
     Raises InvalidFields when the quantities make more than PRODUCT_LIMIT products.
     """
-    catalog = _read_catalog(session, producer.specification_id)
-    root = catalog.specifications[producer.specification_id]
+    root_id = str(producer.specification_id)  # whatever can be ordered has one
+    catalog = _read_catalog(session, root_id)
+    root = catalog.specifications[root_id]
     common = {name: answers.get(name) for name in ("location", "requested_on")}
     common["contacts"] = answers.get("contacts") or []
     lines = list(_lines(locked, catalog, root, answers, None, common))
     lines[0].product_offering_id = producer.product_offering_id
     lines[0].name = producer.name
+    lines[0].prices = _prices(session, producer, lines[0].quantity)
     if (pieces := sum(count_pieces(lines).values())) > PRODUCT_LIMIT:
         message = f"this would make {pieces} products; one order makes at most {PRODUCT_LIMIT}"
         raise InvalidFields([FieldError("/quantity", "range", message)])
@@ -82,6 +85,13 @@ def _lines(
     for key, part in answers["parts"].items():
         if part["selected"]:
             yield from _lines(locked, catalog, catalog.child(specification, key), part, line, common)
+
+
+def _prices(session: Session, producer: RemoteRecordProducer, quantity: int) -> list[dict[str, Any]]:
+    """What is ordered costs what its offering costs now; its parts have no prices of their own."""
+    if producer.product_offering_id is None:
+        return []
+    return price_line(session.get_one(ProductOffering, producer.product_offering_id).prices, quantity)
 
 
 def _read_catalog(session: Session, specification_id: str) -> _Catalog:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from bridge.models import Delivery, Stream
 from provider.domain.errors import NotFound
 from provider.domain.orders import OrderState
+from provider.domain.pricing import sum_charges
 from provider.models.orders import (
     CustomerOrder,
     OrderLine,
@@ -39,7 +40,7 @@ def show_order(session: Session, number: str) -> Document:
     return {
         **order_data(order),
         "provider_task": task_data(session, task, order),
-        "lines": _lines(session, order),
+        **_lines(session, order),
         "order_tasks": order_tasks_data(session, list(session.execute(work).scalars())),
         "timeline": _timeline(session, order),
         "comments": [comment_data(comment, task.external_id) for comment in comments_of(session, [task.id])],
@@ -66,12 +67,15 @@ def order_data(order: CustomerOrder) -> Document:
     }
 
 
-def _lines(session: Session, order: CustomerOrder) -> list[Document]:
+def _lines(session: Session, order: CustomerOrder) -> Document:
+    """The lines as a tree, and what they cost together."""
     below: dict[str | None, list[Document]] = defaultdict(list)
-    lines = select(OrderLine).where(OrderLine.order_id == order.id).order_by(OrderLine.position)
-    for line in session.execute(lines).scalars():
+    query = select(OrderLine).where(OrderLine.order_id == order.id).order_by(OrderLine.position)
+    lines = session.execute(query).scalars().all()
+    for line in lines:
         below[line.parent_line_id].append(_line(line) | {"lines": below[line.id]})
-    return below[None]
+    charges = [charge for line in lines for charge in line.prices or []]
+    return {"lines": below[None], "totals": sum_charges(charges)}
 
 
 def _line(line: OrderLine) -> Document:
@@ -87,6 +91,7 @@ def _line(line: OrderLine) -> Document:
         "location": line.location,
         "contacts": line.contacts,
         "requested_on": line.requested_on,
+        "prices": line.prices or [],
     }
 
 

@@ -67,8 +67,30 @@ def draft_producer(
         form=form,
     )
     session.add(producer)
+    _draft_inventory_item(session)
     session.flush()
     return producer
+
+
+def _draft_inventory_item(session: Session) -> None:
+    """The one item that lists what a consumer has: drafted with the first other item, and anew once it is retired."""
+    query = select(RemoteRecordProducer).where(RemoteRecordProducer.kind == "inventory")
+    former = session.execute(query.order_by(RemoteRecordProducer.revision)).scalars().all()
+    if former and former[-1].state not in (_S.ARCHIVED, _S.RETIRED):
+        return
+    session.add(
+        RemoteRecordProducer(
+            id=str(uuid4()),
+            identity=former[-1].identity if former else str(uuid4()),
+            revision=len(former) + 1,
+            state=_S.DRAFT,
+            kind="inventory",
+            name="Manage Inventory",
+            short_description="What you have, by location",
+            category="Inventory",
+            form={"variables": [], "parts": []},
+        )
+    )
 
 
 def publish_producer(

@@ -11,7 +11,7 @@ from provider.models.inventory import Product
 from provider.models.orders import ProviderTask
 from provider.services.comments import comment_data, comments_of
 from provider.services.connections import get_connection
-from provider.services.entitlements import item_data, list_catalog_items
+from provider.services.entitlements import list_catalog_items
 from provider.services.inventory import products_data
 from provider.services.pages import Page, read_page
 from provider.services.provider_tasks import tasks_data, with_orders
@@ -59,8 +59,7 @@ def _products(session: Session, connection_id: str, limit: int, after: Sequence[
 
 
 def _items(session: Session, connection_id: str, limit: int, after: Sequence[Any] | None) -> Page[Row]:
-    page = list_catalog_items(session, connection_id, limit=limit, after=after)
-    return Page([item_data(producer) for producer in page.items], page.next_key)
+    return list_catalog_items(session, connection_id, limit=limit, after=after)
 
 
 _READ: Mapping[str, Callable[[Session, str, int, Sequence[Any] | None], Page[Row]]] = {

@@ -58,4 +58,8 @@ def _is_own(difference: Any) -> bool:
 
 def test_the_revisions_are_part_of_the_package() -> None:
     versions = Path(migrations.__file__ or "").parent / "versions"
-    assert sorted(path.name for path in versions.glob("0*.py")) == ["0001_bridge.py", "0002_consumer.py"]
+    assert sorted(path.name for path in versions.glob("0*.py")) == [
+        "0001_bridge.py",
+        "0002_consumer.py",
+        "0003_drafts_and_prices.py",
+    ]

@@ -81,12 +81,21 @@ def _schema(engine: sa.Engine) -> dict[str, object]:
 
 
 def _sqlite_schema(connection: sa.Connection) -> dict[str, object]:
+    """Without quotes, line breaks and the order of columns: a table that was changed is written otherwise."""
     rows = connection.execute(sa.text("select name, sql from sqlite_master where sql is not null"))
-    return {
-        name: sorted(line.strip().rstrip(",") for line in sql.splitlines())
-        for name, sql in rows
-        if name != "alembic_version"
-    }
+    return {name: _parts(" ".join(sql.replace('"', "").split())) for name, sql in rows if name != "alembic_version"}
+
+
+def _parts(sql: str) -> list[str]:
+    """What stands between the outermost parentheses and commas, sorted, and what stands around it."""
+    parts, depth = [""], 0
+    for character in sql:
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if (character, depth) in ((",", 1), ("(", 1), (")", 0)):
+            parts.append("")
+        else:
+            parts[-1] += character
+    return sorted(part.strip() for part in parts)
 
 
 def _postgresql_schema(connection: sa.Connection) -> dict[str, object]:

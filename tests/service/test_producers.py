@@ -78,7 +78,8 @@ def test_a_new_revision_supersedes_and_the_old_one_can_still_be_ordered(database
         with pytest.raises(NotFound):
             get_orderable_item(session, connection.id, identity, 2)  # still a draft
         publish_producer(session, identity, {"all_consumers": True}, "user/ann", NOW)
-        rows = session.execute(select(RemoteRecordProducer.revision, RemoteRecordProducer.state))
+        columns = select(RemoteRecordProducer.revision, RemoteRecordProducer.state)
+        rows = session.execute(columns.where(RemoteRecordProducer.identity == identity))
         states = {row.revision: row.state for row in rows}
         assert states == {1: "inactive", 2: "published"}
         assert [event[2]["revision"] for event in events_of(session, connection.id)] == [1, 2]
