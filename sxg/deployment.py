@@ -31,10 +31,14 @@ class Instance:
     redis_url: str
     port: int = field(default_factory=free_port)
     settings: dict[str, str] = field(default_factory=dict)
+    address: str = ""
+    """Where the world finds it, if that is a load balancer in front of several web processes."""
+    web_ports: dict[str, int] = field(default_factory=dict)
+    """Of every web process, by the name of its program."""
 
     @property
     def url(self) -> str:
-        return f"http://{_HOST}:{self.port}"
+        return self.address or f"http://{_HOST}:{self.port}"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -57,6 +61,9 @@ class Deployment:
     connections) and `{side}-sweeper`. Databases are SQLite files below `directory` unless `database_urls` names
     others by side. `settings` are added to the environment of both sides' processes. A directory used before keeps its
     ports, for each side knows the other by its address.
+
+    `copies` says how many processes a program has, as `{"provider-web": 2}`; the second one is `provider-web-2`, with
+    a port of its own. `addresses` are those of load balancers, by side.
     """
 
     def __init__(
@@ -65,6 +72,8 @@ class Deployment:
         *,
         database_urls: Mapping[str, str] | None = None,
         settings: Mapping[str, str] | None = None,
+        copies: Mapping[str, int] | None = None,
+        addresses: Mapping[str, str] | None = None,
         workers: int = 1,
         threads: int = 8,
     ) -> None:
@@ -73,7 +82,10 @@ class Deployment:
         self._kept = _keep(self.directory / "deployment.json")
         self.api_token: str = self._kept["api_token"]
         self._web = ["--workers", str(workers), "--threads", str(threads)]
+        self._copies = dict(copies or {})
         self.instances = {side: self._instance(side, database_urls or {}, settings or {}) for side in SIDES}
+        for side, address in (addresses or {}).items():
+            self.instances[side].address = address
         self.instances[CONSUMER].settings["SXG_API_TOKEN"] = self.api_token
         self.environments: dict[str, dict[str, str]] = {}
         """The environment of each program; a change counts from the program's next start."""
@@ -130,7 +142,7 @@ class Deployment:
         for instance in self.instances.values():
             programs += self._programs_of(instance)
         # What nobody waits for comes first, so that it loads while the next one does.
-        return sorted(programs, key=lambda program: (program.name != "redis", program.name.endswith("-web")))
+        return sorted(programs, key=lambda program: (program.name != "redis", program.ready is not None))
 
     def _programs_of(self, instance: Instance) -> list[Program]:
         side = instance.side
@@ -138,17 +150,29 @@ class Deployment:
             "worker": ["worker", side],
             "slow": ["worker", side, "--lane", "slow"],
             "sweeper": ["sweep", side],
-            "web": [side, "--bind", f"{_HOST}:{instance.port}", *self._web],
         }
-        ready = {"web": http_ready(instance.port, "/ready")}
-        return [
-            Program(name, [sys.executable, "-m", "sxg", *command], self._environment(name, instance), ready.get(role))
+        programs = [
+            Program(name, _sxg(*command), self._environment(name, instance))
             for role, command in commands.items()
-            for name in [f"{side}-{role}"]
+            for name in self._names(f"{side}-{role}")
         ]
+        return programs + [self._web_program(name, instance) for name in self._names(f"{side}-web")]
+
+    def _web_program(self, name: str, instance: Instance) -> Program:
+        port = instance.web_ports[name] = free_port() if instance.web_ports else instance.port
+        command = _sxg(instance.side, "--bind", f"{_HOST}:{port}", *self._web)
+        return Program(name, command, self._environment(name, instance), http_ready(port, "/ready"))
+
+    def _names(self, program: str) -> list[str]:
+        """Of all copies of the program; the first has the plain name."""
+        return [program, *(f"{program}-{number}" for number in range(2, self._copies.get(program, 1) + 1))]
 
     def _environment(self, name: str, instance: Instance) -> dict[str, str]:
         return self.environments.setdefault(name, instance.environment)
+
+
+def _sxg(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "sxg", *arguments]
 
 
 def _keep(file: Path) -> dict[str, Any]:
