@@ -9,17 +9,18 @@ from sqlalchemy import text
 from bridge import failpoints
 from bridge.database import Database
 from bridge.egress import AddressGuard
+from bridge.flow_metrics import install_flow_metrics
 from bridge.identity import Keyring, ensure_instance
 from bridge.jobs import Bell
 from bridge.outbox import Rendering
 from bridge.web import Api, health, install, openapi_config
-from consumer_sim.api import catalog, connections, faults, products, receiver, records, requests
+from consumer_sim.api import catalog, connections, drafts, faults, products, receiver, records, requests
 from consumer_sim.api.context import Context
 from consumer_sim.api.problems import ERROR_TABLE
 from consumer_sim.config import ConsumerConfig
 from consumer_sim.services.tokens import ClientCredentials
 
-_ROUTES = (receiver, connections, catalog, requests, products, records, faults)
+_ROUTES = (receiver, connections, catalog, requests, drafts, products, records, faults)
 
 
 def utc_now() -> datetime:
@@ -34,6 +35,7 @@ def create_app(config: ConsumerConfig, *, clock: Callable[[], datetime] = utc_no
     install(app, service="consumer", error_table=ERROR_TABLE)
     context = make_context(config, clock)
     context.install(app)
+    install_flow_metrics(app, context.database, clock)
     api = Api(app)
     for module in _ROUTES:
         api.register_blueprint(module.blueprint)

@@ -6,8 +6,8 @@ from uuid import UUID
 from bridge.web import Blueprint
 from consumer_sim.api.auth import protect
 from consumer_sim.api.context import here
-from consumer_sim.api.schemas import PageSchema
-from consumer_sim.services import catalog, views
+from consumer_sim.api.schemas import PageSchema, ProductsPageSchema
+from consumer_sim.services import catalog, products, views
 
 blueprint = protect(Blueprint("catalog", __name__, url_prefix="/api/v1", description="Remote catalog items."))
 
@@ -50,6 +50,20 @@ def deactivate(item_id: UUID) -> dict[str, Any]:
         item = catalog.get_item(session, str(item_id), lock=True)
         catalog.deactivate_item(session, item, now=context.clock())
         return views.item_document(item)
+
+
+@blueprint.route("/catalog-items/<uuid:item_id>/products", methods=["GET"])
+@blueprint.arguments(ProductsPageSchema, location="query")
+@blueprint.response(200)
+def list_products(page: dict[str, Any], item_id: UUID) -> dict[str, Any]:
+    """What we have of an item, or of the whole provider if the item is Manage Inventory; perhaps at one location."""
+    after, location = _text(page["cursor"]), page.get("location")
+    with here().database.reading() as session:
+        item = catalog.get_item(session, str(item_id))
+        found, following = products.list_products(
+            session, item=item, location=location, after=after, limit=page["limit"]
+        )
+        return {"items": [views.product_document(product) for product in found], "next": following}
 
 
 def _text(cursor: UUID | None) -> str | None:

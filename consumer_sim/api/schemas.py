@@ -63,6 +63,17 @@ class RequestSchema(AnswersSchema):
     requested_by = fields.Nested(RequesterSchema, required=True, metadata=_about("Who asks."))
 
 
+class DraftAnswersSchema(AnswersSchema):
+    """Nothing must be there yet."""
+
+    requested_by = fields.Nested(RequesterSchema, allow_none=True, metadata=_about("Who asks."))
+
+
+class DraftSchema(DraftAnswersSchema):
+    catalog_item_id = Uuid(required=True, metadata=_about("What is to be ordered."))
+    connection_id = Uuid(metadata=_about("Of which provider; needed only where two use the same item id."))
+
+
 class ConnectingSchema(StrictSchema):
     provider_url = SafeStr(max_length=2000, min_length=1, required=True, metadata=_about("The provider's base URL."))
     token = SafeStr(max_length=255, min_length=1, required=True, metadata=_about("The registration token.", "sxr_…"))

@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from bridge.envelope import Event
 from bridge.inbox import Rejection
 from bridge.vocabulary import EventType
-from consumer_sim.models import Product
+from consumer_sim.models import CatalogItem, Product
 from consumer_sim.services import fields, pages, writing
-from consumer_sim.services.errors import NotFound
+from consumer_sim.services.errors import ItemNotOrderable, NotFound
 
 _RULES: Mapping[str, fields.Rules] = {
     EventType.PRODUCT_CHANGED: {
@@ -54,13 +54,24 @@ def get_product(session: Session, product_id: str) -> Product:
 
 
 def list_products(
-    session: Session, *, location: str | None, after: str | None, limit: int
+    session: Session, *, location: str | None, after: str | None, limit: int, item: CatalogItem | None = None
 ) -> tuple[list[Product], str | None]:
-    """The products we have, or those at one location."""
+    """The products we have, or those at one location. An item lists those that came of it, Manage Inventory all those
+    of its provider. Raises ItemNotOrderable for an item that is not active here.
+    """
     query = select(Product)
+    if item is not None:
+        query = query.where(*_listed_by(item))
     if location is not None:
         query = query.where(Product.location_name == location)
     return pages.read_page(session, query, Product.id, after=after, limit=limit)
+
+
+def _listed_by(item: CatalogItem) -> list[ColumnElement[bool]]:
+    if item.state != "active":
+        raise ItemNotOrderable(item.id, "is not active here")
+    own = [Product.connection_id == item.connection_id]
+    return own if item.kind == "inventory" else [*own, Product.catalog_item_id == item.id]
 
 
 def _row(connection_id: str, data: Mapping[str, Any], now: datetime) -> dict[str, Any]:

@@ -25,8 +25,9 @@ _ASKED = ("quantity", "characteristics", "parts", "location", "contacts", "reque
 
 
 def submit_request(
-    session: Session, item: CatalogItem, answers: Mapping[str, Any], requested_by: Mapping[str, Any], *, now: datetime
-) -> ProviderTask:
+    session: Session, item: CatalogItem, answers: Mapping[str, Any], requested_by: Mapping[str, Any], *, now: datetime,
+    request_id: str | None = None,
+) -> ProviderTask:  # fmt: skip
     """Ask for the item. Raises FormErrors, ItemNotOrderable, ConnectionNotUsable."""
     _must_be_usable(session, item.connection_id)
     revision, form = catalog.get_orderable_form(item)
@@ -38,7 +39,7 @@ def submit_request(
     }
     task = ProviderTask(
         connection_id=item.connection_id,
-        id=str(uuid4()),
+        id=request_id or str(uuid4()),
         number=numbers.next_task_number(session, item.connection_id),
         revision=1,
         placeholder=False,
