@@ -15,8 +15,7 @@ T = TypeVar("T")
 
 @dataclass
 class Story:
-    """One request for `quantity` of an item, from the click to the inventory; `interrupt` is called around every act.
-    """
+    """One request for `quantity` of an item, from the click to the inventory; `interrupt` is called after every act."""
 
     stage: Stage
     item_id: str
@@ -120,8 +119,9 @@ class Story:
                 time.sleep(0.05)
 
     def _ensure(self, done: Callable[[], bool], act: Callable[[], Any], timeout_s: float = 40.0) -> None:
-        """Act, with an interruption before and after, and again until it is done: a lost answer is no answer."""
-        self.interrupt()
+        """Act, be interrupted, and act again until it is done: a lost answer is no answer. What was interrupted is
+        still coming back when the next step begins.
+        """
         acted = False
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:

@@ -56,16 +56,16 @@ def required_answers(form: dict[str, Any]) -> dict[str, Any]:
     "victim",
     ["provider-web", "provider-worker", "provider-sweeper", "consumer-web", "consumer-worker", "consumer-sweeper"],
 )
-def test_a_process_killed_around_every_step_loses_nothing(stage: Stage, item: dict[str, Any], victim: str) -> None:
+def test_a_process_killed_at_every_step_loses_nothing(stage: Stage, item: dict[str, Any], victim: str) -> None:
     before = stage.starts(victim)
     story = make_story(stage, item, killer(stage, victim))
     story.tell()
     story.check()
     assert stage.differences() == []
-    assert stage.starts(victim) > before + 3
+    assert stage.starts(victim) >= before + 4
 
 
-def test_everything_killed_at_once_around_every_step_loses_nothing(stage: Stage, item: dict[str, Any]) -> None:
+def test_everything_killed_at_once_at_every_step_loses_nothing(stage: Stage, item: dict[str, Any]) -> None:
     programs = [f"{side}-{part}" for side in ("provider", "consumer") for part in ("web", "worker", "slow", "sweeper")]
     story = make_story(stage, item, killer(stage, *programs))
     story.tell()
@@ -114,7 +114,7 @@ def test_answers_lost_after_the_consumer_applied_them_have_no_second_effect(stag
     assert stage.consumer.get("/faults")["mode"] == "ok"
 
 
-def test_a_redis_flushed_around_every_step_loses_nothing(stage: Stage, item: dict[str, Any]) -> None:
+def test_a_redis_flushed_at_every_step_loses_nothing(stage: Stage, item: dict[str, Any]) -> None:
     story = make_story(stage, item, stage.redis.flush)
     story.tell()
     story.check()
