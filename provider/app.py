@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from bridge import failpoints
 from bridge.database import Database
+from bridge.flow_metrics import install_flow_metrics
 from bridge.web import Api, Blueprint, health, install, openapi_config
 from provider.api import BLUEPRINTS
 from provider.api.context import make_context
@@ -27,6 +28,7 @@ def create_app(config: ProviderConfig, *, clock: Callable[[], datetime] = utc_no
     install(app, service="provider", error_table=ERROR_TABLE)
     context = make_context(config, clock)
     context.install(app)
+    install_flow_metrics(app, context.database, clock)
     api = Api(app)
     for blueprint in BLUEPRINTS:
         register = api.register_blueprint if isinstance(blueprint, Blueprint) else app.register_blueprint
