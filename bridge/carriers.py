@@ -34,6 +34,7 @@ from bridge.vocabulary import (
 Clock = Callable[[], datetime]
 _CALLS_LIMIT_S = 1.0
 _SENDERS_LIMIT = 64
+_REFUSALS = frozenset({400, 404, 405, 409, 413, 415, 422})
 
 
 class Carrier(Protocol):
@@ -214,10 +215,14 @@ class RestCarrier:
         code = document.get("code") if isinstance(document, dict) and _is_problem(reply) else None
         if isinstance(code, str) and reply.status < 500 and self.is_final(item.operation, code):
             return self._settle(connection, item, reply, document, accepted=False)
-        if isinstance(code, str) and reply.status == 404:
-            return Judgement(
-                item.id, Verdict.REJECTED, reason=f"the provider does not know {item.stream}, though it accepted it"
+        if isinstance(code, str) and reply.status in _REFUSALS:
+            # The provider understood and refused, though not as it should: it will not change its mind by itself.
+            said = (
+                "denies a record it accepted"
+                if reply.status == 404
+                else "refuses this call for a reason we do not know"
             )
+            return Judgement(item.id, Verdict.REJECTED, reason=f"the provider {said}: {document.get('detail') or code}")
         return _fault_of_status(reply, self.clock())
 
     def _settle(self, connection: Connection, item: Item, reply: Reply, document: Any, *, accepted: bool) -> Judgement:

@@ -16,7 +16,7 @@ _FINAL = {
     "submit": {"number_taken", "already_accepted", "revision_superseded", "not_found"},
     "resubmit": {"revision_superseded", "illegal_move"},
     "cancel": {"past_point_of_no_return", "illegal_move"},
-    "comment": {"already_accepted"},
+    "comment": {"already_accepted", "comment_exists"},
     "activation": {"not_found"},
 }
 

@@ -31,6 +31,8 @@ class ToyFactory:
         self.calls: list[tuple[str, str, str, dict[str, Any]]] = []
         self.script: list[tuple[int, str, dict[str, str]]] = []
         """Answers to come; then it is 201 for ever."""
+        self.refused: dict[str, tuple[int, str, dict[str, str]]] = {}
+        """The answer to every call about a toy."""
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._make_handler())
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
@@ -50,7 +52,8 @@ class ToyFactory:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 key, bearer = self.headers["Idempotency-Key"], self.headers["Authorization"]
                 factory.calls.append((self.path, key, bearer, body))
-                status, text, headers = factory.script.pop(0) if factory.script else (201, '{"made": true}', {})
+                told = factory.script.pop(0) if factory.script else (201, '{"made": true}', {})
+                status, text, headers = factory.refused.get(body["toy"], told)
                 answer(self, status, text.encode(), **headers)
 
             def log_message(self, *_: Any) -> None:
@@ -206,6 +209,19 @@ def test_a_record_the_provider_denies_after_accepting_it_is_parked_not_answered(
         shop.drain()
     assert shop.states() == ["parked", "pending"]
     assert shop.answers == []
+
+
+@pytest.mark.parametrize("status", [400, 405, 409, 413, 415, 422])
+def test_a_refusal_nobody_expected_is_parked_and_other_records_go_on(
+    shop: Shop, factory: ToyFactory, status: int
+) -> None:
+    factory.refused["bear"] = problem("surprise", status)
+    for toy in ("bear", "robot", "car"):
+        shop.call(toy)
+    for _ in range(6):
+        shop.drain()
+    assert shop.states() == ["parked", "delivered", "delivered"]
+    assert [body["toy"] for *_, body in factory.calls].count("bear") == 3
 
 
 def test_a_call_that_says_nothing_stops_the_series_and_keeps_what_was_answered(shop: Shop, factory: ToyFactory) -> None:
