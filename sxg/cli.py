@@ -15,7 +15,7 @@ _COMMANDS = {
     "sweep": ("sxg.commands.instances", "Find what is due and was not woken up; deliver without Redis."),
     "migrate": ("sxg.commands.instances", "Bring an instance's database to the newest schema."),
     "user": ("sxg.commands.users", "Add, list and disable the provider's users."),
-    "catalog": ("sxg.commands.exchange", "Import a catalog."),
+    "catalog": ("sxg.commands.exchange", "Import or export a catalog."),
     "registration": ("sxg.commands.exchange", "Register a consumer."),
     "deliveries": ("sxg.commands.exchange", "Look at events on their way; replay or skip parked ones."),
     "compare": ("sxg.commands.compare", "Compare both instances record by record."),

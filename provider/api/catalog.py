@@ -11,6 +11,7 @@ from provider.api.paging import PageSchema, page_document, page_schema
 from provider.api.schemas import CatalogDocumentSchema, ImportResultSchema, OfferingSchema, SpecificationSchema
 from provider.models.catalog import ProductOffering, Specification
 from provider.services import catalog
+from provider.services.catalog_export import export_catalog
 from provider.services.catalog_import import ImportResult, import_catalog
 
 blueprint = Blueprint("catalog", __name__, url_prefix="/api/v1", description="Offerings and specifications.")
@@ -24,6 +25,15 @@ def import_document(document: dict[str, Any]) -> ImportResult:
     """Take in a catalog document, as a whole or not at all; repeating it changes nothing."""
     with here().transaction() as session:
         return import_catalog(session, document, here().clock(), flask.g.actor)
+
+
+@blueprint.route("/catalog/export", methods=["GET"])
+@requires("catalog.read")
+@blueprint.response(200, CatalogDocumentSchema)
+def export_document() -> dict[str, Any]:
+    """The whole catalog, as the document that an import takes."""
+    with here().database.reading() as session:
+        return export_catalog(session)
 
 
 @blueprint.route("/product-offerings", methods=["GET"])

@@ -20,11 +20,12 @@ The address and the token may stand in the environment:
 
 @click.group(no_args_is_help=True)
 def catalog() -> None:
-    """Import a catalog into the provider.
+    """Import a catalog into the provider, or export the provider's.
 
     \b
-    Example:
+    Examples:
       sxg catalog import products.json
+      sxg catalog export --output products.json
     """
 
 
@@ -53,6 +54,27 @@ def import_catalog(file: Path, url: str, token: str, allow: str, as_json: bool) 
             raise InvalidFile(file, problem.errors) from None
     told = ", ".join(f"{count} {what}" for what, count in counts.items())
     click.echo(json.dumps(counts) if as_json else f"{file}: {told}")
+
+
+@catalog.command("export", epilog=_ENVIRONMENT)
+@click.option("--output", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write to this file.")
+@api_options
+def export_catalog(output: Path | None, url: str, token: str, allow: str) -> None:
+    """Print the provider's catalog as the TMF620-shaped document that `sxg catalog import` takes.
+
+    All versions are in it, but for archived ones. The user needs a role that sees the catalog, such as viewer.
+
+    \b
+    Examples:
+      sxg catalog export --output products.json
+      sxg catalog export | python -m json.tool
+    """
+    with open_client(url, token, allow) as client:
+        text = json.dumps(client.get("/catalog/export"), indent=1, ensure_ascii=False)
+    if output is None:
+        click.echo(text)
+    else:
+        output.write_text(text + "\n", encoding="utf-8")
 
 
 class InvalidFile(CommandFailed):

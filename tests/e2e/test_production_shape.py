@@ -248,6 +248,19 @@ def counted(stage: ProductionStage, side: str, query: str) -> int:
         engine.dispose()
 
 
+def test_an_exported_catalog_comes_back_unchanged(stage: ProductionStage, tmp_path: Path) -> None:
+    file, address = (
+        tmp_path / "catalog.json",
+        {"SXG_URL": stage.balancer.url, "SXG_TOKEN": stage.token("catalog_manager")},
+    )
+    exported = stage.sxg("catalog", "export", "--output", str(file), **address)
+    assert exported.returncode == 0, exported.stderr
+    assert stage.sxg("catalog", "export", **address).stdout == file.read_text()
+    imported = stage.sxg("catalog", "import", str(file), "--json", **address)
+    counts = json.loads(imported.stdout)
+    assert (counts["created"], counts["updated"], counts["unchanged"] > 12) == (0, 0, True)
+
+
 @pytest.mark.parametrize("side", ["provider", "consumer"])
 def test_the_doctor_finds_both_sides_healthy(stage: ProductionStage, side: str) -> None:
     found = stage.sxg("doctor", side, "--json", side=side)
