@@ -8,6 +8,7 @@ from provider.api import (
     deliveries,
     exchange,
     exchange_tasks,
+    mappings,
     order_tasks,
     orders,
     producers,
@@ -20,6 +21,7 @@ from provider.api import (
 BLUEPRINTS: tuple[flask.Blueprint, ...] = (
     registrations.blueprint,
     connections.blueprint,
+    mappings.blueprint,
     catalog.blueprint,
     producers.blueprint,
     token.blueprint,

@@ -20,6 +20,7 @@ from provider.api.schemas_orders import (
 )
 from provider.domain.orders import OrderState
 from provider.services import comments, orders
+from provider.services.order_deliveries import replay_order_deliveries
 from provider.services.order_view import order_data, show_order, work_note_data
 
 blueprint = Blueprint("orders", __name__, url_prefix="/api/v1/orders", description="Orders of all consumers.")
@@ -100,6 +101,16 @@ def comment(body: Document, number: str) -> Document:
     author = flask.g.actor.removeprefix("user/")
     with here().transaction() as session:
         return comments.add_reply(session, number, text=body["text"], author_name=author, now=here().clock())
+
+
+@blueprint.route("/<number>/deliveries/replay", methods=["POST"])
+@requires("delivery.write")
+@blueprint.response(200, OrderDetailSchema)
+def replay(number: str) -> Document:
+    """Send everything again that is parked of this order."""
+    with here().transaction() as session:
+        replay_order_deliveries(session, number, actor=flask.g.actor, now=here().clock())
+        return show_order(session, number)
 
 
 @blueprint.route("/<number>/work-notes", methods=["POST"])

@@ -296,13 +296,29 @@ class WorkNoteSchema(Schema):
     created_at = UtcDateTime(required=True, metadata=about("When.", _AT))
 
 
-class TaskDeliverySchema(Schema):
-    recorded = fields.Integer(required=True, metadata=about("Events about the request so far.", 5))
+class OrderEventSchema(Schema):
+    id = fields.String(required=True, metadata=about("Identifies the delivery, and the event on the wire.", _ID))
+    type = fields.String(required=True, metadata=about("What is told.", "exchange.product.changed"))
+    stream = fields.String(required=True, metadata=about("Of which record.", f"product/{_ID}"))
+    sequence = fields.Integer(required=True, metadata=about("Its place in the stream.", 1))
+    state = fields.String(required=True, metadata=about("sent, waiting, failing, parked or skipped.", "sent"))
+    reason = fields.String(required=True, allow_none=True, metadata=about("Why it is not sent.", "timeout"))
+    next_try_at = UtcDateTime(required=True, allow_none=True, metadata=about("When it is tried next.", _AT))
+    occurred_at = UtcDateTime(required=True, metadata=about("When the change was made.", _AT))
+    settled_at = UtcDateTime(required=True, allow_none=True, metadata=about("When it was answered.", _AT))
+
+
+class OrderDeliverySchema(Schema):
+    state = fields.String(required=True, metadata=about("That of the worst event.", "sent"))
+    recorded = fields.Integer(required=True, metadata=about("Events about the order so far.", 5))
     waiting = fields.Integer(required=True, metadata=about("Those the consumer does not have yet.", 0))
     parked = fields.String(
         required=True, allow_none=True, metadata=about("The delivery that the others wait for.", _ID)
     )
     error = fields.String(required=True, allow_none=True, metadata=about("Why it is parked.", "rejected"))
+    events = fields.List(
+        fields.Nested(OrderEventSchema), required=True, metadata=about("The newest 200, oldest of them first.")
+    )
 
 
 class OrderDetailSchema(OrderSchema):
@@ -313,7 +329,7 @@ class OrderDetailSchema(OrderSchema):
     timeline = fields.List(fields.Nested(OrderStateChangeSchema), required=True, metadata=about("Every move."))
     comments = fields.List(fields.Nested(CommentSchema), required=True, metadata=about("What both sides read."))
     work_notes = fields.List(fields.Nested(WorkNoteSchema), required=True, metadata=about("What only we read."))
-    delivery = fields.Nested(TaskDeliverySchema, required=True, metadata=about("How far the consumer is."))
+    delivery = fields.Nested(OrderDeliverySchema, required=True, metadata=about("How far the consumer is."))
     legal_moves = fields.List(fields.String(), required=True, metadata=about("Where it may go.", ["acknowledged"]))
 
 

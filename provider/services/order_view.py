@@ -6,7 +6,6 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bridge.models import Delivery, Stream
 from provider.domain.errors import NotFound
 from provider.domain.orders import OrderState
 from provider.domain.pricing import sum_charges
@@ -19,9 +18,10 @@ from provider.models.orders import (
     WorkNote,
 )
 from provider.services.comments import comment_data, comments_of
+from provider.services.order_deliveries import show_delivery
 from provider.services.order_moves import legal_moves
 from provider.services.order_tasks import order_tasks_data
-from provider.services.provider_tasks import task_data, task_stream
+from provider.services.provider_tasks import task_data
 
 Document = dict[str, Any]
 
@@ -45,7 +45,7 @@ def show_order(session: Session, number: str) -> Document:
         "timeline": _timeline(session, order),
         "comments": [comment_data(comment, task.external_id) for comment in comments_of(session, [task.id])],
         "work_notes": _work_notes(session, order),
-        "delivery": _delivery(session, task),
+        "delivery": show_delivery(session, task),
         "legal_moves": [str(state) for state in legal_moves(order)],
     }
 
@@ -117,23 +117,3 @@ def _work_notes(session: Session, order: CustomerOrder) -> list[Document]:
 
 def work_note_data(note: WorkNote) -> Document:
     return {"id": note.id, "author": note.author, "text": note.text, "created_at": note.created_at}
-
-
-def _delivery(session: Session, task: ProviderTask) -> Document:
-    """How far the consumer is with what it was told of its request. `parked`: the event that all others wait behind."""
-    stream = session.execute(
-        select(Stream).where(Stream.connection_id == task.connection_id, Stream.stream == task_stream(task))
-    ).scalar_one_or_none()
-    if stream is None:
-        return {"recorded": 0, "waiting": 0, "parked": None, "error": None}
-    parked = session.execute(
-        select(Delivery.id, Delivery.error).where(
-            Delivery.stream_id == stream.id, Delivery.sequence == stream.head, Delivery.state == "parked"
-        )
-    ).first()
-    return {
-        "recorded": stream.next_sequence - 1,
-        "waiting": stream.next_sequence - stream.head,
-        "parked": parked.id if parked else None,
-        "error": parked.error if parked else None,
-    }

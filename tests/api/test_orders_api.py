@@ -87,7 +87,9 @@ def test_an_order_is_shown_with_everything_around_it(client: FlaskClient, databa
     assert [move["to_state"] for move in order["timeline"]] == ["draft", "submitted", "new"]
     assert [comment["text"] for comment in order["comments"]] == ["Gate 2."]
     assert [note["text"] for note in order["work_notes"]] == ["Ask the depot."]
-    assert order["delivery"] == {"recorded": 3, "waiting": 3, "parked": None, "error": None}
+    delivery = order["delivery"]
+    assert [event["state"] for event in delivery.pop("events")] == ["waiting"] * 3
+    assert delivery == {"state": "waiting", "recorded": 3, "waiting": 3, "parked": None, "error": None}
     assert order["legal_moves"] == ["acknowledged", "rejected", "cancelled"]
 
 
@@ -143,6 +145,21 @@ def test_a_comment_carries_its_writer(client: FlaskClient, app: flask.Flask, dat
     author = answer.get_json()["author"]
     assert author["company"] == "northwind"
     assert author["name"].startswith("user-")
+
+
+def test_what_is_parked_of_an_order_is_replayed_from_it(
+    client: FlaskClient, app: flask.Flask, database: Database
+) -> None:
+    made = make_order(database)
+    parked = park_head(database, made)
+    path = f"/orders/{made.order_number}"
+    assert get(client, path)["delivery"]["events"][0]["state"] == "parked"
+    for role, status in (("order_manager", 403), ("exchange_admin", 200)):
+        answer = app.test_client().post(f"/api/v1{path}/deliveries/replay", headers=user_headers(app, role), json={})
+        assert answer.status_code == status
+    assert (answer.get_json()["delivery"]["state"], answer.get_json()["delivery"]["parked"]) == ("waiting", None)
+    assert get(client, f"/deliveries?connection={made.connection_id}")["items"][0]["id"] == parked
+    assert problem(post(client, "/orders/ORD9999999/deliveries/replay"))[0] == 404
 
 
 def test_a_parked_event_is_seen_replayed_and_skipped(client: FlaskClient, database: Database) -> None:
