@@ -20,6 +20,7 @@ _COMMANDS = {
     "deliveries": ("sxg.commands.exchange", "Look at events on their way; replay or skip parked ones."),
     "compare": ("sxg.commands.compare", "Compare both instances record by record."),
     "doctor": ("sxg.commands.doctor", "Say what is healthy on an instance, and what to do about what is not."),
+    "backup": ("sxg.commands.backup", "Save an instance while it runs, and check what was saved."),
     "bench": ("sxg.bench", "Measure."),
 }
 _OPTIONAL = {"bench"}
