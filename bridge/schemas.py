@@ -266,6 +266,9 @@ class ProblemFieldSchema(Schema):
     message = fields.String(
         required=True, metadata={"description": "A sentence for people.", "example": "Missing data for required field."}
     )
+    location = fields.String(
+        data_key="in", metadata={"description": "Where it is, if not in the body.", "example": "query"}
+    )
 
 
 class ProblemSchema(Schema):

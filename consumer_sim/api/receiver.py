@@ -34,7 +34,14 @@ blueprint = Blueprint(
 
 
 @blueprint.route("/connections/<uuid:callback_id>/events", methods=["POST"])
-@blueprint.doc(summary="Take a signed batch of events", description="See docs/wire.md, 2 and 3.")
+@blueprint.doc(
+    summary="Take a signed batch of events",
+    description="See docs/wire.md, 2 and 3.",
+    requestBody={"required": True, "content": {BATCH_CONTENT_TYPE: {"schema": {"type": "array"}}}},
+    responses={
+        "200": {"description": "A verdict each", "content": {"application/json": {"schema": {"type": "object"}}}}
+    },
+)
 def receive_batch(callback_id: UUID) -> flask.Response:
     context = here()
     fault, connection = _look_up(context, str(callback_id))

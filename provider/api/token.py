@@ -6,14 +6,33 @@ import flask
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from bridge.schemas import UNSAFE_TEXT
+from bridge.web import Blueprint
 from provider.api.auth import public
 from provider.api.context import here
 from provider.services.connections import issue_token
 from provider.services.errors import CredentialsInvalid
 
-blueprint = flask.Blueprint("token", __name__, url_prefix="/exchange/v1")
+blueprint = Blueprint("token", __name__, url_prefix="/exchange/v1", description="For consumers: sign in.")
 
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+
+
+def _texts(*names: str) -> dict[str, Any]:
+    return {"type": "object", "properties": {name: {"type": "string"} for name in names}, "required": [names[0]]}
+
+
+def _json(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+_REFUSED = _json("An error of RFC 6749, 5.2.", _texts("error", "error_description"))
+_FORM = {"application/x-www-form-urlencoded": {"schema": _texts("grant_type", "client_id", "client_secret")}}
+_TOKEN = _texts("access_token", "token_type")
+_TOKEN["properties"]["expires_in"] = {"type": "integer", "description": "In seconds."}
+_DOC = {
+    "requestBody": {"required": True, "content": _FORM},
+    "responses": {"200": _json("A bearer token.", _TOKEN), "400": _REFUSED, "401": _REFUSED, "413": _REFUSED},
+}
 
 
 class TokenRefused(Exception):
@@ -24,8 +43,9 @@ class TokenRefused(Exception):
         self.code = code
 
 
-@blueprint.post("/token")
+@blueprint.route("/token", methods=["POST"])
 @public
+@blueprint.doc(**_DOC)
 def token() -> flask.typing.ResponseReturnValue:
     """A bearer token for the credentials that onboarding gave."""
     client_id, client_secret = _credentials()
