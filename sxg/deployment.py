@@ -1,4 +1,4 @@
-"""What belongs to a provider and a consumer side by side? Every process, its settings, its port, and its turn to start.
+"""What belongs to a provider and its consumers side by side? Each process, its settings, its port, its turn to start.
 
 The demo, the benchmarks and the end-to-end tests all stand on this one.
 """
@@ -6,7 +6,7 @@ The demo, the benchmarks and the end-to-end tests all stand on this one.
 import json
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ _HOST = "127.0.0.1"
 
 @dataclass
 class Instance:
-    """One side: where it answers, and the settings that all of its processes share."""
+    """A provider or a consumer: where it answers, and the settings that all of its processes share."""
 
     side: str
     directory: Path
@@ -35,6 +35,11 @@ class Instance:
     """Where the world finds it, if that is a load balancer in front of several web processes."""
     web_ports: dict[str, int] = field(default_factory=dict)
     """Of every web process, by the name of its program."""
+    name: str = ""
+    """What its programs and its directory are called; the side, if there is only one of it."""
+
+    def __post_init__(self) -> None:
+        self.name = self.name or self.side
 
     @property
     def url(self) -> str:
@@ -48,22 +53,22 @@ class Instance:
             "SXG_REDIS_URL": self.redis_url,
             "SXG_DATA_DIR": str(self.directory),
             "SXG_PUBLIC_URL": self.url,
-            "SXG_INSTANCE_NAME": f"demo-{self.side}",
+            "SXG_INSTANCE_NAME": f"demo-{self.name}",
             "SXG_EGRESS_ALLOW": "127.0.0.0/8",
             **self.settings,
         }
 
 
 class Deployment:
-    """Both instances and their Redis as supervised processes on free ports; `start` migrates the databases first.
+    """The instances and their Redis as supervised processes on free ports; `start` migrates the databases first.
 
-    The programs are `redis` and, for each side, `{side}-web`, `{side}-worker`, `{side}-slow` (the lane of slow
-    connections) and `{side}-sweeper`. Databases are SQLite files below `directory` unless `database_urls` names
-    others by side. `settings` are added to the environment of both sides' processes. A directory used before keeps its
-    ports, for each side knows the other by its address.
+    The instances are `provider` and one for each name in `consumers`. The programs are `redis` and, for each instance,
+    `{name}-web`, `{name}-worker`, `{name}-slow` (the lane of slow connections) and `{name}-sweeper`. Databases are
+    SQLite files below `directory` unless `database_urls` names others by instance. `settings` are added to the
+    environment of all processes. A directory used before keeps its ports, for each side knows the other by its address.
 
     `copies` says how many processes a program has, as `{"provider-web": 2}`; the second one is `provider-web-2`, with
-    a port of its own. `addresses` are those of load balancers, by side.
+    a port of its own. `addresses` are those of load balancers, by instance.
     """
 
     def __init__(
@@ -74,28 +79,33 @@ class Deployment:
         settings: Mapping[str, str] | None = None,
         copies: Mapping[str, int] | None = None,
         addresses: Mapping[str, str] | None = None,
+        consumers: Sequence[str] = (CONSUMER,),
         workers: int = 1,
         threads: int = 8,
     ) -> None:
         self.directory = directory.absolute()
         self.redis = EmbeddedRedis(self.directory / "redis")
-        self._kept = _keep(self.directory / "deployment.json")
-        self.api_token: str = self._kept["api_token"]
+        names = (PROVIDER, *consumers)
+        self._kept = _keep(self.directory / "deployment.json", names)
+        self.api_tokens: dict[str, str] = {name: self._kept["api_tokens"][name] for name in consumers}
         self._web = ["--workers", str(workers), "--threads", str(threads)]
         self._copies = dict(copies or {})
-        self.instances = {side: self._instance(side, database_urls or {}, settings or {}) for side in SIDES}
-        for side, address in (addresses or {}).items():
-            self.instances[side].address = address
-        self.instances[CONSUMER].settings["SXG_API_TOKEN"] = self.api_token
+        self.instances = {name: self._instance(name, database_urls or {}, settings or {}) for name in names}
+        for name, address in (addresses or {}).items():
+            self.instances[name].address = address
+        for name, token in self.api_tokens.items():
+            self.instances[name].settings["SXG_API_TOKEN"] = token
         self.environments: dict[str, dict[str, str]] = {}
         """The environment of each program; a change counts from the program's next start."""
         self.supervisor = Supervisor(self._programs(), self.directory / "log")
 
-    def _instance(self, side: str, database_urls: Mapping[str, str], settings: Mapping[str, str]) -> Instance:
-        directory = self.directory / side
+    def _instance(self, name: str, database_urls: Mapping[str, str], settings: Mapping[str, str]) -> Instance:
+        directory = self.directory / name
         directory.mkdir(parents=True, exist_ok=True)
-        database_url = database_urls.get(side) or f"sqlite:///{directory / 'data.db'}"
-        return Instance(side, directory, database_url, self.redis.url, self._kept["ports"][side], dict(settings))
+        side = PROVIDER if name == PROVIDER else CONSUMER
+        database_url = database_urls.get(name) or f"sqlite:///{directory / 'data.db'}"
+        port = self._kept["ports"][name]
+        return Instance(side, directory, database_url, self.redis.url, port, dict(settings), name=name)
 
     @property
     def provider(self) -> Instance:
@@ -103,7 +113,13 @@ class Deployment:
 
     @property
     def consumer(self) -> Instance:
-        return self.instances[CONSUMER]
+        """The first one."""
+        return self.instances[next(iter(self.api_tokens))]
+
+    @property
+    def api_token(self) -> str:
+        """The first consumer's."""
+        return self.api_tokens[self.consumer.name]
 
     def __enter__(self) -> Self:
         self.start()
@@ -113,26 +129,28 @@ class Deployment:
         self.stop()
 
     def migrate(self) -> None:
-        """Bring both databases to the newest schema, in this process."""
+        """Bring all databases to the newest schema, in this process."""
         from sxg.databases import migrate  # noqa: PLC0415 - loads SQLAlchemy and Alembic
 
-        for side, instance in self.instances.items():
-            migrate(side, instance.database_url)
+        for instance in self.instances.values():
+            migrate(instance.side, instance.database_url)
 
     def start(self) -> None:
-        """Return when both instances answer. Raises SupervisorError when one does not; nothing is left running then."""
+        """Return when all instances answer. Raises SupervisorError when one does not; nothing is left running then."""
         self.migrate()
         self.supervisor.start()
 
     def stop(self) -> None:
-        """Stop everything; the processes of both instances at once, and Redis after them."""
+        """Stop everything; the processes of all instances at once, and Redis after them."""
         names = [name for name in self.environments if self.supervisor.pid(name) is not None]
         with ThreadPoolExecutor(max(1, len(names))) as pool:
             list(pool.map(self.supervisor.pause, names))
         self.supervisor.stop()
 
-    def consumer_client(self) -> Client:
-        return Client(self.consumer.url, self.api_token)
+    def consumer_client(self, name: str = "") -> Client:
+        """For the first consumer, unless one is named."""
+        name = name or self.consumer.name
+        return Client(self.instances[name].url, self.api_tokens[name])
 
     def provider_client(self, token: str) -> Client:
         return Client(self.provider.url, token)
@@ -154,9 +172,9 @@ class Deployment:
         programs = [
             Program(name, _sxg(*command), self._environment(name, instance))
             for role, command in commands.items()
-            for name in self._names(f"{side}-{role}")
+            for name in self._names(f"{instance.name}-{role}")
         ]
-        return programs + [self._web_program(name, instance) for name in self._names(f"{side}-web")]
+        return programs + [self._web_program(name, instance) for name in self._names(f"{instance.name}-web")]
 
     def _web_program(self, name: str, instance: Instance) -> Program:
         port = instance.web_ports[name] = free_port() if instance.web_ports else instance.port
@@ -175,11 +193,13 @@ def _sxg(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "sxg", *arguments]
 
 
-def _keep(file: Path) -> dict[str, Any]:
-    """What must stay the same from one start in a directory to the next: ports, and the consumer's token."""
-    if not file.exists():
-        chosen = {"ports": {side: free_port() for side in SIDES}, "api_token": secrets.token_urlsafe(24)}
-        file.touch(mode=0o600)
-        file.write_text(json.dumps(chosen))
-    kept: dict[str, Any] = json.loads(file.read_text())
+def _keep(file: Path, names: Sequence[str]) -> dict[str, Any]:
+    """What must stay the same from one start in a directory to the next: ports, and the consumers' tokens."""
+    kept: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    ports, tokens = kept.setdefault("ports", {}), kept.setdefault("api_tokens", {})
+    for name in names:
+        ports.setdefault(name, free_port())
+        tokens.setdefault(name, secrets.token_urlsafe(24))
+    file.touch(mode=0o600)
+    file.write_text(json.dumps(kept))
     return kept
