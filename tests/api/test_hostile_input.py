@@ -184,6 +184,8 @@ def make_provider(url: str, directory: Path) -> World:
         "connections.revoke": {"connection_id": other.id},
     }
     people = user_headers(app, "admin")
+    shown = app.test_client().get(f"/api/v1/connections/{connection.id}/mapping", headers=people).get_json()
+    bodies = {name: {"tables": shown["tables"]} for name in ("mappings.dry_run", "mappings.change")} | bodies
     return World(app, database, people, {"Authorization": f"Bearer {token}"}, ids, bodies, own_ids)
 
 
