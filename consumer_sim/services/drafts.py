@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from bridge.forms import FormError, FormErrors
 from consumer_sim.models import CatalogItem, Draft, ProviderTask
-from consumer_sim.services import catalog, fields, pages, requests
+from consumer_sim.services import catalog, pages, requests
 from consumer_sim.services.errors import NotFound
 
 Document = dict[str, Any]
@@ -19,10 +19,7 @@ Document = dict[str, Any]
 def save_draft(
     session: Session, item: CatalogItem, answers: Mapping[str, Any], requested_by: Document | None, *, now: datetime
 ) -> Draft:
-    """Keep answers as they are, however incomplete; the item need not be active yet. Raises FormErrors for what no
-    database can hold.
-    """
-    _must_be_storable(answers)
+    """Keep answers as they are, however incomplete; the item need not be active yet."""
     draft = Draft(
         id=str(uuid4()),
         connection_id=item.connection_id,
@@ -38,8 +35,7 @@ def save_draft(
 
 
 def change_draft(draft: Draft, answers: Mapping[str, Any], requested_by: Document | None, *, now: datetime) -> None:
-    """Put these answers in place of the former ones. Raises FormErrors for what no database can hold."""
-    _must_be_storable(answers)
+    """Put these answers in place of the former ones."""
     draft.answers, draft.requested_by, draft.updated_at = dict(answers), requested_by, now
 
 
@@ -86,11 +82,6 @@ def draft_document(draft: Draft) -> Document:
         "created_at": requests.moment(draft.created_at),
         "updated_at": requests.moment(draft.updated_at),
     }
-
-
-def _must_be_storable(answers: Mapping[str, Any]) -> None:
-    if wrong := fields.document(dict(answers)):
-        raise FormErrors([FormError("", "text", f"the draft {wrong}")])
 
 
 def _find(session: Session, draft_id: str, *, lock: bool) -> Draft | None:

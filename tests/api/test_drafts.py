@@ -82,11 +82,6 @@ def test_a_draft_is_deleted_for_good(acme: Consumer, item_id: str) -> None:
     assert acme.client.post(f"{path}/submit", json={}).status_code == 404
 
 
-def test_what_no_database_holds_is_refused(acme: Consumer, item_id: str) -> None:
-    body = {"catalog_item_id": item_id, "characteristics": {"key": "\x00"}}
-    assert acme.client.post("/api/v1/drafts", json=body).status_code == 422
-
-
 def test_manage_inventory_lists_the_products_of_its_provider_by_location_once_active(
     acme: Consumer, item_id: str
 ) -> None:
