@@ -1,1 +1,1 @@
-"""One order's way, from the catalog to the consumer's inventory, told while it happens."""
+"""A day between a provider and two companies that buy from it, told while it happens."""

@@ -1,4 +1,4 @@
-"""Who takes part: a client for each role of the provider, the consumer, and patience."""
+"""Who takes part: a client for each role of the provider, the two companies that buy, and patience."""
 
 import json
 import time
@@ -13,8 +13,24 @@ from sxg.deployment import Deployment
 from sxg.failures import CommandFailed
 
 ROLES = ("exchange_admin", "catalog_manager", "order_manager", "fulfilment_agent")
+ACME, GLOBEX = "acme", "globex"
+CONSUMERS = (ACME, GLOBEX)
+"""The names of their instances in the deployment."""
 _POLL_S = 0.02
 _T = TypeVar("_T")
+
+
+@dataclass
+class Consumer:
+    """A company that buys: somebody who speaks for it, and a client of its own instance."""
+
+    company: str
+    person: str
+    email: str
+    prefix: str
+    client: Client
+    connection_id: str = ""
+    """As on the wire; known once it is connected."""
 
 
 @dataclass(frozen=True)
@@ -25,14 +41,19 @@ class Cast:
     catalog_manager: Client
     order_manager: Client
     fulfilment_agent: Client
-    consumer: Client
+    acme: Consumer
+    globex: Consumer
+
+    @property
+    def consumers(self) -> tuple[Consumer, Consumer]:
+        return self.acme, self.globex
 
     @property
     def tokens(self) -> dict[str, str]:
         return {role: getattr(self, role).token for role in ROLES}
 
     def close(self) -> None:
-        for client in vars(self).values():
+        for client in [*(getattr(self, role) for role in ROLES), *(consumer.client for consumer in self.consumers)]:
             client.close()
 
 
@@ -43,8 +64,11 @@ def gather(deployment: Deployment) -> Cast:
     if not tokens:
         tokens = {role: databases.add_user(deployment.provider.database_url, role, [role]) for role in ROLES}
         _keep(file, tokens)
-    clients = {role: deployment.provider_client(tokens[role]) for role in ROLES}
-    return Cast(**clients, consumer=deployment.consumer_client())
+    return Cast(
+        **{role: deployment.provider_client(tokens[role]) for role in ROLES},
+        acme=Consumer("ACME IT", "Ada Lovelace", "ada@acme.example", "ACME", deployment.consumer_client(ACME)),
+        globex=Consumer("Globex", "Hank Scorpio", "hank@globex.example", "GLOBEX", deployment.consumer_client(GLOBEX)),
+    )
 
 
 def until(condition: Callable[[], _T | None], what: str, timeout_s: float = 30.0) -> _T:

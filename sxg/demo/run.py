@@ -5,21 +5,21 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from sxg.compare import compare, report_lines
-from sxg.demo.cast import Cast, gather
+from sxg.demo.cast import CONSUMERS, Cast, gather
 from sxg.demo.show import Show
 from sxg.demo.story import Story
+from sxg.demo.tables import show_inventory, show_states
 from sxg.deployment import Deployment
 from sxg.failures import REFUSED
 
-STATES = "Every state of the order, as the consumer was told"
+_SETTINGS = {"SXG_SWEEP_S": "1"}
+"""What was put off is tried again soon after its time has come, so that nobody waits for the sweeper."""
 
 
 class Stopped(BaseException):
@@ -27,7 +27,7 @@ class Stopped(BaseException):
 
 
 def run(*, once: bool, data_dir: Path | None) -> int:
-    """The exit code: 0 when both sides were equal at the end of the story."""
+    """The exit code: 0 when the provider and both consumers were equal at the end of the story."""
     show = Show()
     with _ended_by_signals(), _directory(data_dir, show) as directory:
         try:
@@ -39,13 +39,14 @@ def run(*, once: bool, data_dir: Path | None) -> int:
 
 def _perform(show: Show, directory: Path, once: bool) -> int:
     started = time.monotonic()
-    deployment = Deployment(directory)
+    deployment = Deployment(directory, consumers=CONSUMERS, settings=_SETTINGS)
     try:
-        with show.step("supervisor", "starts Redis, two web servers, four workers and two sweepers") as step:
+        with show.step("supervisor", "starts a provider and two consumers") as step:
             deployment.start()
-            step.says(f"provider {deployment.provider.url}, consumer {deployment.consumer.url}")
+            step.says(f"{len(deployment.environments)} processes and Redis, a database for each of the three")
         cast = gather(deployment)
-        equal = _tell(show, cast)
+        equal = _tell(show, deployment, cast)
+        _show_addresses(show, deployment, cast)
         show.line(f"done in {time.monotonic() - started:.1f} s", "dim")
         if not once:
             _stay(show, deployment, cast)
@@ -55,41 +56,48 @@ def _perform(show: Show, directory: Path, once: bool) -> int:
     return 0 if equal else REFUSED
 
 
-def _tell(show: Show, cast: Cast) -> bool:
-    story = Story(cast, show)
+def _tell(show: Show, deployment: Deployment, cast: Cast) -> bool:
+    story = Story(deployment, cast, show)
     story.tell()
-    show.table(STATES, ("#", "order state", "the consumer shows", "ms to arrive"), list(map(_row, story.timeline())), 3)
-    report = compare(cast.exchange_admin, cast.consumer, timeout_s=30)
+    show.heading("18:00  The day is over")
+    for consumer in cast.consumers:
+        show_inventory(show, consumer)
+    for consumer in cast.consumers:
+        show_states(show, consumer, story.orders_of(consumer), story.outage)
+    return _compare(show, cast)
+
+
+def _compare(show: Show, cast: Cast) -> bool:
+    """Whether each consumer and the provider hold the same."""
     show.heading("sxg compare")
-    for line in report_lines(report):
-        show.line(line, "red" if report.differences else "green")
-    return not report.differences
+    reports = [compare(cast.exchange_admin, consumer.client, timeout_s=30) for consumer in cast.consumers]
+    for consumer, report in zip(cast.consumers, reports, strict=True):
+        for line in report_lines(report):
+            show.line(f"{consumer.company}: {line}", "red" if report.differences else "green")
+    return not any(report.differences for report in reports)
+
+
+def _show_addresses(show: Show, deployment: Deployment, cast: Cast) -> None:
+    show.heading("Addresses (each with /openapi.json, /metrics and /health)")
+    named = {"provider": deployment.provider.url} | {one.company: one.client.url for one in cast.consumers}
+    for name, url in named.items():
+        show.line(f"  {name:<17} {url}")
 
 
 def _stay(show: Show, deployment: Deployment, cast: Cast) -> None:
     """Tell how to go on by hand, and wait."""
-    show.heading("Both instances stay up until Ctrl-C. In another terminal:")
-    for line in (
-        f"export SXG_PROVIDER_URL={deployment.provider.url} SXG_PROVIDER_TOKEN={cast.exchange_admin.token}",
-        f"export SXG_CONSUMER_URL={deployment.consumer.url} SXG_CONSUMER_TOKEN={cast.consumer.token}",
-        "sxg compare",
-        f"export SXG_URL={deployment.provider.url} SXG_TOKEN={cast.exchange_admin.token}",
-        "sxg deliveries list",
-    ):
-        show.line(f"  {line}")
+    show.heading("Everything stays up until Ctrl-C. In another terminal:")
+    url, token = deployment.provider.url, cast.exchange_admin.token
+    show.line(f"  export SXG_PROVIDER_URL={url} SXG_PROVIDER_TOKEN={token}")
+    for consumer in cast.consumers:
+        ours = consumer.client
+        show.line(f"  SXG_CONSUMER_URL={ours.url} SXG_CONSUMER_TOKEN={ours.token} sxg compare  # {consumer.company}")
+    show.line(f"  SXG_URL={url} SXG_TOKEN={token} sxg deliveries list")
     show.heading("Tokens of the provider's users (Authorization: Bearer ...):")
     for role, token in cast.tokens.items():
         show.line(f"  {role:<17} {token}")
-    show.line(
-        f"  documents of the APIs: {deployment.provider.url}/openapi.json, {deployment.consumer.url}/openapi.json"
-    )
     show.line(f"  data and logs: {deployment.directory}")
     threading.Event().wait()
-
-
-def _row(step: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    passed = datetime.fromisoformat(step["received_at"]) - datetime.fromisoformat(step["at"])
-    return str(step["sequence"]), step["order_state_label"], step["state_label"], f"{passed.total_seconds() * 1000:.0f}"
 
 
 @contextmanager

@@ -9,8 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 _WHO_WIDTH = 17
-_LEAST_WIDTH = 110
+_PIPE_WIDTH = 120
+_TIME_WIDTH = 10
 _REFRESH_S = 0.25
+
+Rows = Sequence[Sequence[str]]
 
 
 class Step:
@@ -34,7 +37,7 @@ class Show:
     def __init__(self, console: Console | None = None) -> None:
         console = console or Console(highlight=False)
         # A pipe has no width of its own: wide enough for the tables, so that no line is broken.
-        self.console = console if console.is_terminal else Console(highlight=False, width=_LEAST_WIDTH)
+        self.console = console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH)
 
     @contextmanager
     def step(self, who: str, what: str) -> Iterator[Step]:
@@ -53,16 +56,22 @@ class Show:
     def line(self, text: str = "", style: str = "") -> None:
         self.console.print(Text(text, style), soft_wrap=True)
 
+    def detail(self, text: str) -> None:
+        """More about the step above."""
+        self.console.print(Text(f"{'':{_WHO_WIDTH + _TIME_WIDTH + 1}}{text}", "dim"), soft_wrap=True)
+
     def heading(self, text: str) -> None:
         self.console.print()
-        self.console.print(Text(text, "bold"))
+        self.console.print(Text(text, "bold"), soft_wrap=True)
 
-    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], right: int = -1) -> None:
-        """`right` is the column whose numbers are aligned at their end."""
+    def table(self, title: str, columns: Sequence[str], groups: Sequence[Rows], right: int = -1) -> None:
+        """A rule between two groups of rows; `right` is the column whose numbers are aligned at their end."""
         table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
         for place, column in enumerate(columns):
             table.add_column(column, justify="right" if place == right else "left")
-        for row in rows:
-            table.add_row(*row)
+        for rows in groups:
+            for row in rows:
+                table.add_row(*row)
+            table.add_section()
         self.console.print()
         self.console.print(table)

@@ -1,0 +1,49 @@
+"""What the two companies ask for, by the name of the item."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Answers = Mapping[str, Any]
+
+SD_WAN = "SD-WAN Package"
+INTERNET = "Dedicated Internet Access"
+MOBILE = "4G/5G Backup"
+SWITCH = "Managed LAN Switch"
+WIFI = "Managed Wi-Fi"
+INVENTORY = "Manage Inventory"
+
+_BERLIN = {
+    "name": "Berlin office", "street": "Torstr. 1", "city": "Berlin", "postal_code": "10119", "country": "DE",
+}  # fmt: skip
+_HAMBURG = {
+    "name": "Hamburg office", "street": "Am Sandtorkai 2", "city": "Hamburg", "postal_code": "20457", "country": "DE",
+}  # fmt: skip
+_PLANT = {"name": "Springfield plant", "street": "100 Industrial Way", "city": "Springfield", "country": "US"}
+_WAREHOUSE = {"name": "Shelbyville warehouse", "street": "7 Dock Road", "city": "Shelbyville", "country": "US"}
+
+# Two packages, each with two edge devices and the security functions.
+PACKAGES: Answers = {
+    "quantity": 2,
+    "characteristics": {"bandwidth": "250", "service_level": "premium"},
+    "parts": {
+        "controller": {"characteristics": {"admin_email": "ada@acme.example"}},
+        "edge": {"quantity": 2, "characteristics": {"model": "M", "high_availability": True}},
+        "security": {"selected": True, "characteristics": {"functions": ["firewall", "web_filter"]}},
+    },
+    "location": _BERLIN,
+    "contacts": [{"name": "Ada Lovelace", "email": "ada@acme.example", "phone": None}],
+    "requested_on": "2026-12-01",
+    "note": "Please deliver before noon",
+}
+
+# The second is the first one corrected.
+TOO_FAST: Answers = {"characteristics": {"bandwidth": "10000", "ipv4_block": "/28"}, "location": _PLANT}
+FAST: Answers = {"characteristics": {"bandwidth": "1000", "ipv4_block": "/28"}, "location": _PLANT}
+
+BACKUP: Answers = {"characteristics": {"data_volume": "200"}, "location": _HAMBURG}
+SWITCHES: Answers = {"quantity": 3, "characteristics": {"ports": "48"}, "location": _WAREHOUSE}
+WIRELESS: Answers = {
+    "characteristics": {"ssid": "acme-hamburg", "floor_area": 900},
+    "parts": {"access_point": {"quantity": 4, "characteristics": {"mounting": "wall"}}},
+    "location": _HAMBURG,
+}
