@@ -72,13 +72,13 @@ class Opening:
                 self.cast.exchange_admin.post(path, {"criteria": criteria})
             step.says(f"and {len(drafts) - 1} other items to all consumers")
 
-    def receive(self, consumer: Consumer) -> None:
+    def receive(self, consumer: Consumer, how: str) -> None:
         """Return when the consumer has every item that it is entitled to."""
-        with self.show.step(consumer.company, "receives its remote catalog items") as step:
+        with self.show.step(consumer.company, f"receives its remote catalog items, {how}") as step:
             wanted = len(list(self.cast.exchange_admin.pages(_records(consumer), kind="catalog_item")))
             items = until(lambda: _at_least(wanted, _items(consumer)), f"{wanted} catalog items at {consumer.company}")
             active = sum(item["state"] == "active" for item in items)
-            step.says(f"{len(items)}, {active} of them active" + (" as they came" if active else ""))
+            step.says(f"{len(items)}, {active} of them active")
 
     def activate(self, consumer: Consumer) -> None:
         """By hand."""

@@ -18,17 +18,17 @@ class Story:
     def __init__(self, deployment: Deployment, cast: Cast, show: Show) -> None:
         self.cast = cast
         self.show = show
-        self.began_at = datetime.now(UTC)
         self.orders: list[Order] = []
         self.outage = Outage(cast, show, deployment.supervisor, cast.globex, f"{GLOBEX}-web")
 
     def tell(self) -> None:
         """From the catalog to the inventory. Raises ClientError or CommandFailed where it gets stuck."""
         self.open()
+        opened_at = datetime.now(UTC)
         self.sell_packages()
         self.reject_and_correct()
         self.cancel()
-        self.go_on_without_globex()
+        self.go_on_without_globex(opened_at)
 
     def orders_of(self, consumer: Consumer) -> Sequence[Order]:
         return [order for order in self.orders if order.consumer is consumer]
@@ -41,8 +41,8 @@ class Story:
             opening.connect(consumer)
         opening.activate_as_they_come(self.cast.globex)
         opening.publish()
-        for consumer in self.cast.consumers:
-            opening.receive(consumer)
+        opening.receive(self.cast.acme, "to be activated by hand")
+        opening.receive(self.cast.globex, "activated as they come")
         opening.activate(self.cast.acme)
 
     def sell_packages(self) -> None:
@@ -66,7 +66,7 @@ class Story:
         self.show.heading("13:00  ACME changes its mind")
         self._order(self.cast.acme, answers.MOBILE, answers.BACKUP).cancel("Ordered twice")
 
-    def go_on_without_globex(self) -> None:
+    def go_on_without_globex(self, opened_at: datetime) -> None:
         self.show.heading("14:00  Globex goes offline, and the provider goes on for both")
         switches = self._order(self.cast.globex, answers.SWITCH, answers.SWITCHES)
         self.outage.begin()
@@ -74,7 +74,7 @@ class Story:
         wireless = self._order(self.cast.acme, answers.WIFI, answers.WIRELESS)
         wireless.approve()
         wireless.fulfil()
-        self.outage.show_others(self.cast.acme, since=self.began_at)
+        self.outage.show_others(self.cast.acme, since=opened_at)
         self.outage.waits()
         self.show.heading("16:00  Globex is back")
         self.outage.end(switches, "We had no power all afternoon. Is there any news?")
