@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import DateTime, Dialect, Engine, Float, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -73,6 +74,13 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def insert_into(session: Session, target: Any) -> postgresql.Insert | sqlite.Insert:
+    """An insert that knows `on_conflict`, which the two databases spell alike and SQLAlchemy builds apart."""
+    if session.get_bind().dialect.name == "postgresql":
+        return postgresql.insert(target)
+    return sqlite.insert(target)
 
 
 class WriteGate:

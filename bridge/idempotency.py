@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from bridge.database import insert_into
 from bridge.errors import IdempotencyKeyReused
 from bridge.models import IdempotencyRecord
 
@@ -55,8 +55,9 @@ def answer_once(
 
 def _reserve(session: Session, connection_id: str, key: str, request_fingerprint: str, now: datetime) -> bool:
     row = {"connection_id": connection_id, "key": key, "fingerprint": request_fingerprint, "created_at": now}
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(IdempotencyRecord).values(row).on_conflict_do_nothing().returning(IdempotencyRecord.key)
+    statement = (
+        insert_into(session, IdempotencyRecord).values(row).on_conflict_do_nothing().returning(IdempotencyRecord.key)
+    )
     return session.execute(statement).first() is not None
 
 

@@ -17,9 +17,9 @@ from uuid import UUID, uuid4
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from bridge.database import insert_into
 from bridge.errors import SecretUnreadable
 from bridge.models import Connection, Instance
 
@@ -41,9 +41,10 @@ class Identity:
 
 def ensure_instance(session: Session, name: str, data_dir: Path) -> Identity:
     """This instance's identity, made at the first start, in a transaction; processes that start together agree."""
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     new = {"singleton": 1, "id": str(uuid4()), "name": name, "epoch": str(uuid4())}
-    made = session.execute(dialect.insert(Instance).values(new).on_conflict_do_nothing().returning(Instance.id)).first()
+    made = session.execute(
+        insert_into(session, Instance).values(new).on_conflict_do_nothing().returning(Instance.id)
+    ).first()
     instance = session.execute(select(Instance).with_for_update()).scalar_one()
     file = data_dir / "epoch"
     outside = file.read_text().strip() if file.exists() else None

@@ -21,6 +21,7 @@ from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 from rq import Queue, SimpleWorker, Worker
 from rq.serializers import JSONSerializer
+from sqlalchemy.orm import Session
 
 from bridge import draining, failpoints, leases, settling
 from bridge.backoff import Outcome
@@ -145,7 +146,7 @@ class Station:
         # more.
         self._silence(connection_id)
         with self.database.reading() as session:
-            more = leases.due_connections(session, now=self.clock(), only=connection_id)
+            more = self._due(session, connection_id)
         if more and self.bell:
             self.bell.ring(connection_id, SLOW if slow else MAIN)
 
@@ -186,6 +187,9 @@ class Station:
         except DatabaseBusy as busy:
             log.warning("the lease is left to run out: %s", busy, extra={"connection_id": connection_id})
 
+    def _due(self, session: Session, only: str | None = None) -> list[str]:
+        return leases.due_connections(session, now=self.clock(), lease_s=self.limits.lease_s, only=only)
+
     def _silence(self, connection_id: str) -> None:
         if self.bell:
             self.bell.silence(connection_id)
@@ -193,7 +197,7 @@ class Station:
     def sweep(self) -> int:
         """Ring for everything due that nobody drains; drain it here if no bell rings. The number found."""
         with self.database.reading() as session:
-            due = leases.due_connections(session, now=self.clock())
+            due = self._due(session)
         for connection_id in due:
             failpoints.hit("sweep.before_ring")
             if self.bell is None or not self._ring_again(self.bell, connection_id):
@@ -250,9 +254,7 @@ def drain(connection_id: str, lane: str = MAIN) -> None:
 
 
 def _drain_quietly(station: Station, connection_id: str, lane: str) -> None:
-    """A drain that fails leaves its lease to expire, and the sweeper rings again: nothing is gained by a failed job in
-    Redis.
-    """
+    """A drain that fails has given its lease back, and the sweeper rings again: a failed job in Redis gains nothing."""
     try:
         station.drain(connection_id, lane)
     except DatabaseBusy as busy:

@@ -9,15 +9,15 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import bindparam, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from bridge.database import database_now_s
+from bridge.database import database_now_s, insert_into
 from bridge.errors import LeaseLost
 from bridge.models import Connection, Lease, Stream, table_of
-from bridge.vocabulary import FAST_DEADLINE_S, ConnectionState
+from bridge.vocabulary import BATCH_LIMIT_EVENTS, FAST_DEADLINE_S, ConnectionState
 
 _LEASES = table_of(Lease)
+_SWEEP_LIMIT = 1000
 
 
 @dataclass(slots=True)
@@ -71,13 +71,12 @@ def acquire(session: Session, connection_id: str, *, lease_s: float) -> str | No
     wanted = {"b_connection_id": connection_id, "b_token": token, "b_lease_s": lease_s}
     if connection.execute(_TAKE, wanted).first():
         return token
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    first = dialect.insert(_LEASES).values(
+    first = insert_into(session, _LEASES).values(
         connection_id=connection_id,
         token=token,
         deadline_s=_NOW_S + lease_s,
         failures=0,
-        batch_limit=200,
+        batch_limit=BATCH_LIMIT_EVENTS,
         last_duration_s=0.0,
     )
     return token if connection.execute(first.on_conflict_do_nothing().returning(_LEASES.c.token)).first() else None
@@ -102,18 +101,18 @@ def release(session: Session, connection_id: str, token: str) -> None:
     session.connection().execute(_RELEASE, {"b_connection_id": connection_id, "b_token": token})
 
 
-def due_connections(session: Session, *, now: datetime, limit: int = 1000, only: str | None = None) -> list[str]:
+def due_connections(session: Session, *, now: datetime, lease_s: float, only: str | None = None) -> list[str]:
     """Connections with something to send that nobody drains and no pause holds back."""
     pending = select(Stream.id).where(Stream.connection_id == Connection.id, Stream.due_at <= now).exists()
-    free = or_(Lease.token.is_(None), Lease.deadline_s < _NOW_S)
+    free = or_(Lease.connection_id.is_(None), _FREE)
     may = or_(Lease.not_before.is_(None), Lease.not_before <= now)
     query = (
         select(Connection.id)
         .outerjoin(Lease, Lease.connection_id == Connection.id)
         .where(Connection.state == ConnectionState.ACTIVE, free, may, pending)
-        .limit(limit)
+        .limit(_SWEEP_LIMIT)
     )
-    return list(session.scalars(query.where(Connection.id == only) if only else query))
+    return list(session.scalars(query.where(Connection.id == only) if only else query, {"b_lease_s": lease_s}))
 
 
 def is_slow(session: Session, connection_id: str) -> bool:

@@ -140,7 +140,6 @@ def create_bridge_tables() -> None:
         sa.Column("due_at", TIME, nullable=True),
         sa.Column("blocked_by", sa.BigInteger(), nullable=True),
         sa.Column("failures", sa.Integer(), nullable=False),
-        sa.Column("failed_at", TIME, nullable=True),
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_streams"),
         sa.UniqueConstraint("connection_id", "stream", name="uq_streams_connection_id_stream"),

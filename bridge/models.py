@@ -126,7 +126,6 @@ class Stream(Base):
     blocked_by: Mapped[int | None] = mapped_column(BigInteger)
     failures: Mapped[int] = mapped_column(default=0)
     """How often the head failed since the stream last advanced, or was sent alone behind a failed batch."""
-    failed_at: Mapped[datetime | None]
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), default=bytes(32))
 
 

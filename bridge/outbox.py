@@ -1,7 +1,7 @@
 """What is to be sent: recorded in the transaction of the change, numbered without gaps per stream, final as text.
 
 A *stream* is (connection, record). `record_event` addresses webhooks, `record_call` the REST calls of a consumer;
-claiming and settling, which belong to the drain, are in `bridge.draining`.
+claiming and settling, which belong to the drain, are in `bridge.draining` and `bridge.settling`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -313,6 +313,6 @@ def _unblock(session: Session, delivery: Delivery, now: datetime) -> None:
     session.execute(
         update(Stream)
         .where(Stream.id == delivery.stream_id, Stream.head == delivery.sequence)
-        .values(due_at=now, blocked_by=None, failures=0, failed_at=None)
+        .values(due_at=now, blocked_by=None, failures=0)
     )
     session.info.setdefault("due", set()).add(delivery.connection_id)

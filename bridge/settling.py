@@ -26,7 +26,6 @@ _ADVANCE = (
         head=bindparam("b_head"),
         digest=bindparam("b_digest"),
         failures=0,
-        failed_at=None,
         due_at=case(
             (_STREAMS.c.next_sequence > bindparam("b_head"), bindparam("b_now", type_=_STREAMS.c.due_at.type)),
             else_=None,
@@ -180,13 +179,7 @@ def _park(session: Session, item: Item, error: str) -> None:
 def _pause(session: Session, item: Item, failures: int, base_s: float, error: str, now: datetime) -> None:
     until = now + timedelta(seconds=backoff.stream_pause_s(base_s, failures, random.random()))  # noqa: S311 - jitter
     session.connection().execute(update(_DELIVERIES).where(_is(item)).values(error=error[:2000]))
-    first = case(
-        (_STREAMS.c.failed_at.is_(None), bindparam("b_now", now, type_=_STREAMS.c.due_at.type)),
-        else_=_STREAMS.c.failed_at,
-    )
-    wait = (
-        update(_STREAMS).where(_STREAMS.c.id == item.stream_id).values(due_at=until, failures=failures, failed_at=first)
-    )
+    wait = update(_STREAMS).where(_STREAMS.c.id == item.stream_id).values(due_at=until, failures=failures)
     session.connection().execute(wait)
 
 

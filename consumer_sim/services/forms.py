@@ -3,22 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+from bridge.answers import CHECKS
 from consumer_sim.services import fields
 
-_TYPES = (
-    "text",
-    "multiline_text",
-    "integer",
-    "decimal",
-    "boolean",
-    "choice",
-    "multiple_choice",
-    "date",
-    "datetime",
-    "email",
-    "url",
-    "ip_address",
-)
+_TYPES = tuple(CHECKS)
 _NODES_LIMIT = 2000
 _count = fields.or_null(fields.number_from(0))
 

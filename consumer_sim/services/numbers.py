@@ -5,8 +5,8 @@ import re
 from sqlalchemy import case, select
 from sqlalchemy.orm import Session
 
+from bridge.database import insert_into
 from consumer_sim.models import Counter, ProviderConnection, ProviderTask
-from consumer_sim.services import writing
 
 
 def next_task_number(session: Session, connection_id: str, *, free_from: str | None = None) -> str:
@@ -29,7 +29,7 @@ def next_task_number(session: Session, connection_id: str, *, free_from: str | N
 
 
 def _take(session: Session, series: str, least: int) -> int:
-    statement = writing.insert_into(session, Counter).values(name=series, value=least)
+    statement = insert_into(session, Counter).values(name=series, value=least)
     following = Counter.value + 1
     value = case((following < least, least), else_=following)
     upsert = statement.on_conflict_do_update(index_elements=["name"], set_={"value": value}).returning(Counter.value)

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import and_, case, insert, or_, select
 from sqlalchemy.orm import Session
 
+from bridge.database import insert_into
 from bridge.envelope import Event
 from bridge.inbox import Rejection
 from bridge.models import Delivery, Stream
@@ -131,7 +132,7 @@ def _timeline_row(connection_id: str, event: Event, now: datetime) -> dict[str, 
 
 def _set_states(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     """The number is ours, except for a task that we only know from the provider."""
-    statement = writing.insert_into(session, ProviderTask)
+    statement = insert_into(session, ProviderTask)
     values: dict[str, Any] = {name: statement.excluded[name] for name in (*_SHOWN, "updated_at")}
     values["number"] = case((ProviderTask.placeholder, statement.excluded["number"]), else_=ProviderTask.number)
     upsert = statement.on_conflict_do_update(index_elements=["connection_id", "id"], set_=values)

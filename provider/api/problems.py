@@ -17,6 +17,7 @@ from bridge.errors import (
 )
 from bridge.failpoints import FailpointReached
 from bridge.forms import FormErrors
+from bridge.jobs import RedisUnreachable
 from bridge.mapping import MappingError, MappingErrors, MappingHole
 from bridge.web import ErrorTable, Problem
 from provider.domain.errors import Conflict, IllegalMove, InvalidFields, NotEntitled, NotFound
@@ -105,6 +106,7 @@ ERROR_TABLE: ErrorTable = {
         503, "busy", "Busy", "The database is busy; nothing was changed.", headers={"Retry-After": "1"}
     ),
     LeaseLost: _broken,
+    RedisUnreachable: _broken,
     SecretUnreadable: _broken,
     ConfigurationInvalid: _broken,
     FailpointReached: _broken,

@@ -184,13 +184,15 @@ class OrderStateChange(Base):
 
 
 class Comment(Base):
-    """What both sides read. The id is the one on the wire, whoever wrote it."""
+    """What both sides read. The id is the one on the wire, whoever wrote it; it counts within its task, so that one
+    consumer cannot take, or learn of, an id of another.
+    """
 
     __tablename__ = "comments"
     __table_args__ = (Index("ix_comments_provider_task_id", "provider_task_id", "created_at", "id"),)
 
+    provider_task_id: Mapped[str] = mapped_column(ForeignKey(ProviderTask.id), primary_key=True)
     id: Mapped[str] = mapped_column(Id, primary_key=True)
-    provider_task_id: Mapped[str] = mapped_column(ForeignKey(ProviderTask.id))
     author_name: Mapped[str] = mapped_column(String(120))
     author_company: Mapped[str] = mapped_column(String(120))
     text: Mapped[str] = mapped_column(Text)

@@ -6,9 +6,9 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from bridge.database import insert_into
 from bridge.models import Instance
 from bridge.outbox import record_event
 from bridge.vocabulary import EventType
@@ -93,9 +93,8 @@ def comment_data(comment: Comment, external_id: str) -> Document:
 
 
 def _write(session: Session, task: ProviderTask, comment: Comment, *, origin: str | None, now: datetime) -> Document:
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     values = {column.key: getattr(comment, column.key) for column in Comment.__table__.columns}
-    statement = dialect.insert(Comment).values(values).on_conflict_do_nothing().returning(Comment.id)
+    statement = insert_into(session, Comment).values(values).on_conflict_do_nothing().returning(Comment.id)
     if session.execute(statement).first() is None:
         return comment_data(_same(session, comment), task.external_id)
     data = comment_data(comment, task.external_id)
@@ -105,8 +104,8 @@ def _write(session: Session, task: ProviderTask, comment: Comment, *, origin: st
 
 
 def _same(session: Session, comment: Comment) -> Comment:
-    before = session.get_one(Comment, comment.id)
-    if (before.provider_task_id, before.text) != (comment.provider_task_id, comment.text):
+    before = session.get_one(Comment, (comment.provider_task_id, comment.id))
+    if before.text != comment.text:
         raise Conflict("comment_exists", "this id was accepted with another comment")
     return before
 

@@ -12,9 +12,9 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import func, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from bridge.database import insert_into
 from bridge.forms import FormErrors, check_answers
 from bridge.models import Connection
 from provider.domain.errors import Conflict, DomainError, FieldError, InvalidFields, NotFound
@@ -109,9 +109,8 @@ def remember_refusal(session: Session, connection_id: str, external_id: str, rev
     about_content = isinstance(error, InvalidFields) or (isinstance(error, NotFound) and error.noun == "catalog item")
     if not about_content:
         return
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     row = {"connection_id": connection_id, "external_id": external_id, "revision": revision}
-    statement = dialect.insert(RefusedSubmission).values(row)
+    statement = insert_into(session, RefusedSubmission).values(row)
     statement = statement.on_conflict_do_update(
         index_elements=[RefusedSubmission.connection_id, RefusedSubmission.external_id],
         set_={"revision": statement.excluded.revision},
@@ -176,7 +175,6 @@ def _reserve(session: Session, connection_id: str, request: Document, now: datet
 
     Of several calls at once one inserts, the others wait here until it has committed.
     """
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     row = {
         "id": str(uuid4()),
         "connection_id": connection_id,
@@ -191,7 +189,7 @@ def _reserve(session: Session, connection_id: str, request: Document, now: datet
         "opened_at": datetime.fromisoformat(request["opened_at"]),
         "received_at": now,
     }
-    statement = dialect.insert(ProviderTask).values(row).on_conflict_do_nothing().returning(ProviderTask.id)
+    statement = insert_into(session, ProviderTask).values(row).on_conflict_do_nothing().returning(ProviderTask.id)
     if session.execute(statement).first() is None:
         return None
     return session.get_one(ProviderTask, row["id"])

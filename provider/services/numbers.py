@@ -1,8 +1,8 @@
 """Numbers for people: a prefix that tells the kind, and at least seven digits."""
 
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from bridge.database import insert_into
 from provider.models.orders import Counter
 
 PREFIXES = {
@@ -24,8 +24,7 @@ def next_numbers(session: Session, kind: str, count: int) -> list[str]:
 
     The row stays locked until the transaction ends: whoever takes several kinds takes them in the order of PREFIXES.
     """
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(Counter).values(name=kind, value=count)
+    statement = insert_into(session, Counter).values(name=kind, value=count)
     statement = statement.on_conflict_do_update(index_elements=[Counter.name], set_={"value": Counter.value + count})
     last = session.execute(statement.returning(Counter.value)).scalar_one()
     return [f"{PREFIXES[kind]}{value:07d}" for value in range(last - count + 1, last + 1)]

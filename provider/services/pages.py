@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Uuid, literal, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Integer, Select, Uuid, literal, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from bridge.database import UtcDateTime
@@ -40,7 +40,7 @@ def read_page(
 def _beyond(keys: Sequence[Key], after: Sequence[Any]) -> ColumnElement[bool]:
     try:
         values = [literal(_read(key, value), key.type) for key, value in zip(keys, after, strict=True)]
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, OverflowError):
         raise InvalidFields([FieldError("/cursor", "invalid", "the cursor is not one that this list gave")]) from None
     return tuple_(*keys) > tuple_(*values)
 
@@ -57,4 +57,6 @@ def _read(key: Key, value: Any) -> Any:
         return datetime.fromisoformat(value).astimezone(UTC)
     if type(value) is not key.type.python_type:
         raise TypeError
+    if isinstance(key.type, Integer) and not isinstance(key.type, BigInteger) and abs(value) >= 2**31:
+        raise OverflowError
     return value

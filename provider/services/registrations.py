@@ -115,9 +115,9 @@ def complete_registration(
 
     Raises RegistrationTokenInvalid, InvalidFields (/callback_url), or Conflict if the instance is connected already.
     """
-    _check_callback(guard, introduction.callback_url)
     lock_guard(session)
     registration = _registration_of(session, token, now)
+    _check_callback(guard, introduction.callback_url)  # whoever has no token learns nothing of what we may reach
     connection = _connection_of(session, registration, introduction, now)
     _check_unique(session, connection, introduction)
     admission = _issue_credentials(session, keyring, connection)

@@ -248,9 +248,6 @@ def test_an_id_that_another_consumer_uses_is_free_for_a_request(
         assert session.execute(select(func.count()).select_from(CustomerOrder)).scalar_one() == 4
 
 
-@pytest.mark.xfail(
-    reason="a comment's id is unique over all consumers: 409 comment_exists tells that it is used", strict=True
-)
 def test_an_id_that_another_consumer_uses_is_free_for_a_comment(acme: Peer, beta: Peer, theirs: dict[str, str]) -> None:
     path = f"{TASKS}/{beta.order()['task_id']}/comments"
     assert beta.call("POST", path, beta.comment()).status_code == 201

@@ -104,12 +104,13 @@ def test_the_same_comment_again_is_taken_once(database: Database) -> None:
     assert refused.value.code == "comment_exists"
 
 
-def test_an_id_on_another_request_is_refused(database: Database) -> None:
+def test_an_id_that_is_used_on_another_request_is_free(database: Database) -> None:
     made, another = make_order(database), make_order(database, prefix="B")
     comment_id = str(uuid4())
     say(database, made, "Gate 2.", comment_id)
+    say(database, another, "Another gate.", comment_id)
     with pytest.raises(Conflict):
-        say(database, another, "Gate 2.", comment_id)
+        say(database, made, "Another gate.", comment_id)
 
 
 def test_a_work_note_is_in_no_event_and_on_no_page_of_the_consumer(database: Database) -> None:

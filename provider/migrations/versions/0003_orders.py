@@ -178,15 +178,15 @@ def _create_order_tables() -> None:
 def _create_conversation_tables() -> None:
     op.create_table(
         "comments",
-        sa.Column("id", ID, nullable=False),
         sa.Column("provider_task_id", ID, nullable=False),
+        sa.Column("id", ID, nullable=False),
         sa.Column("author_name", sa.String(length=120), nullable=False),
         sa.Column("author_company", sa.String(length=120), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("from_consumer", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["provider_task_id"], ["provider_tasks.id"], name="fk_comments_provider_task_id"),
-        sa.PrimaryKeyConstraint("id", name="pk_comments"),
+        sa.PrimaryKeyConstraint("provider_task_id", "id", name="pk_comments"),
     )
     op.create_index("ix_comments_provider_task_id", "comments", ["provider_task_id", "created_at", "id"], unique=False)
     op.create_table(
