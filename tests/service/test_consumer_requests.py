@@ -271,7 +271,7 @@ def test_a_404_about_an_accepted_task_is_shown_as_divergence(
         drain(acme)
         clock.now += timedelta(hours=1)
     shown = acme.client.get(f"/api/v1/requests/{task.id}").json
-    assert "does not know" in shown["problem"]
+    assert "denies a record it accepted" in shown["problem"]
     assert [row["sent"] for row in shown["comments"]] == ["waiting"]
 
 
