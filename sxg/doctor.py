@@ -89,7 +89,7 @@ _SIGNS = {Status.OK: "ok ", Status.ATTENTION: "!! ", Status.UNREACHABLE: "XX "}
 def _verdict(name: str, faults: Sequence[str], detail: str, advice: str = "", **facts: Any) -> Check:
     """Well as `detail` says, or not well because of the faults."""
     status = Status.ATTENTION if faults else Status.OK
-    return Check(name, status, "; ".join(faults) or detail, advice, facts)
+    return Check(name, status, "; ".join(faults) or detail, advice if faults else "", facts)
 
 
 # --- what the environment says
