@@ -189,8 +189,9 @@ def _add_facts(
     session: Session, facts: Sequence[tuple[str, str, str]], origin: str | None, now: datetime
 ) -> dict[str, int]:
     """The ids, by stream, of the event rows for (stream, type, data text)."""
+    trace = session.info.get("traceparent")
     rows = [
-        {"stream": stream, "type": str(kind), "data": text, "origin": origin, "traceparent": None, "occurred_at": now}
+        {"stream": stream, "type": str(kind), "data": text, "origin": origin, "traceparent": trace, "occurred_at": now}
         for stream, kind, text in facts
     ]
     return {stream: row_id for stream, row_id in session.connection().execute(_ADD_EVENTS, _one_or_many(rows))}
@@ -271,31 +272,23 @@ def _render(
         data_text=data,
         stream=event.stream,
         sequence=row["sequence"],
+        traceparent=session.info.get("traceparent"),
     )
     return {"text": text, "contenthash": envelope.contenthash(data)}
 
 
 def _render_again(session: Session, delivery: Delivery) -> None:
-    rendering: Rendering = session.info["outbox"]
-    event = session.get_one(OutboxEvent, delivery.event_id)
+    fact = session.get_one(OutboxEvent, delivery.event_id)
+    event = NewEvent(fact.stream, EventType(fact.type), envelope.parse_data(fact.data))
     version = session.execute(
         select(Connection.mapping_version).where(Connection.id == delivery.connection_id)
     ).scalar_one()
-    tables = rendering.tables_of(session, version)
-    data = envelope.parse_data(event.data)
-    data_text = envelope.render_data(tables.apply(event.type, data) if tables else data)
-    delivery.text = envelope.render(
-        event_id=delivery.id,
-        source=rendering.source,
-        event_type=event.type,
-        subject=event.stream,
-        time=event.occurred_at,
-        data_text=data_text,
-        stream=event.stream,
-        sequence=delivery.sequence,
-        traceparent=event.traceparent,
-    )
-    delivery.contenthash = envelope.contenthash(data_text)
+    data = _map(session, version, event)
+    if isinstance(data, MappingHole):
+        raise data
+    place = {"id": delivery.id, "sequence": delivery.sequence}
+    rendered = _render(session, event, data, place, fact.occurred_at)
+    delivery.text, delivery.contenthash = rendered["text"], rendered["contenthash"]
 
 
 def _parked(session: Session, delivery_id: str) -> Delivery:

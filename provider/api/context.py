@@ -1,5 +1,6 @@
 """What the endpoints work with: put together once by `app`, found here during a request."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from provider.config import ProviderConfig
 from provider.services.mappings import adopt_tables
 
 _KEY = "sxg-provider"
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 USER_AGENT = "sxg-provider/1"
 
 
@@ -37,14 +39,21 @@ class Context:
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """A write transaction whose audit entries name this request."""
+        """A write transaction whose audit entries name this request, and whose events carry its trace."""
         with self.database.transaction() as session:
             session.info["request_id"] = request_id.get() or None
+            session.info["traceparent"] = _traceparent()
             yield session
 
     def carrier(self) -> WebhookCarrier:
         """For one request of ours; a Sender belongs to one thread."""
         return WebhookCarrier(Senders(self.guard, USER_AGENT), self.keyring, self.identity, self.clock)
+
+
+def _traceparent() -> str | None:
+    """The W3C trace context that the caller sent, if it is one."""
+    given = flask.request.headers.get("traceparent", "") if flask.has_request_context() else ""
+    return given if _TRACEPARENT.fullmatch(given) else None
 
 
 def here() -> Context:

@@ -80,6 +80,14 @@ def test_the_stored_text_is_the_final_event(database: Database, connection_id: s
     assert event["data"] == {"toy": "bear", "n": 0, "colour": "brüün"}
 
 
+def test_an_event_carries_the_trace_of_its_change(database: Database, connection_id: str) -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    with database.transaction() as session:
+        session.info["traceparent"] = trace
+        record(session, connection_id, "bear")
+        assert json.loads(session.execute(select(Delivery.text)).scalar_one() or "")["traceparent"] == trace
+
+
 def test_an_event_is_recorded_for_each_connection_but_its_origin_and_revoked_ones(
     database: Database, tmp_path: Path
 ) -> None:
@@ -170,6 +178,18 @@ def test_a_hole_in_a_mapping_parks_that_event_and_replay_renders_it_once_mended(
         mended = session.execute(select(Delivery).where(Delivery.id == parked.id)).scalar_one()
         assert json.loads(mended.text or "")["data"]["shade"] == "emerald"
         assert (mended.state, mended.sequence) == ("pending", 1)
+
+
+def test_a_replay_too_is_refused_when_the_mended_table_makes_it_too_large(
+    database: Database, connection_id: str
+) -> None:
+    use_mapping(database, None, colours(red="ruby"))
+    with database.transaction() as session:
+        record(session, connection_id, "bear", colour="green")
+        parked = session.execute(select(Delivery.id)).scalar_one()
+    use_mapping(database, None, colours(green="x" * 300_000))
+    with pytest.raises(EventTooLarge), database.transaction() as session:
+        outbox.replay(session, parked, now=NOW)
 
 
 def test_only_a_parked_delivery_can_be_replayed_or_skipped(database: Database, connection_id: str) -> None:
