@@ -203,7 +203,8 @@ def _keys(connections: Sequence[Connection], config: InstanceConfig) -> Check:
         return Check("keys", Status.ATTENTION, f"{file} cannot be used: {error}", "put the key file back")
     faults += [f"no key opens the secrets of {one.name}" for one in sealed if not _opens(keyring, one)]
     advice = f"chmod 600 {file}" if mode & 0o077 else "put the key file that made these secrets back, or add its line"
-    return _verdict("keys", faults, f"{file}, mode {mode:04o}, opens the secrets of all {len(sealed)} connections", advice)
+    well = f"{file}, mode {mode:04o}, opens the secrets of all {len(sealed)} connections"
+    return _verdict("keys", faults, well, advice)
 
 
 def _opens(keyring: Keyring, connection: Connection) -> bool:

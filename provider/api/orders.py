@@ -82,7 +82,7 @@ def move(body: Document, number: str) -> Document:
 
 
 @blueprint.route("/<number>/cancel", methods=["POST"])
-@requires("order.approve")
+@requires("order.write")
 @blueprint.arguments(OrderReasonSchema)
 @blueprint.response(200, OrderDetailSchema)
 def cancel(body: Document, number: str) -> Document:
