@@ -1,4 +1,4 @@
-"""Plain functions that put a provider into the state a test wants: each takes what it needs and returns what it made."""
+"""Plain functions that put a provider into the state a test wants: each takes what it needs, returns what it made."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
