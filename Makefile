@@ -14,7 +14,7 @@ help: ## Show this list
 
 setup: $(VENV)/.dev ## Prepare .venv for development
 
-demo: $(VENV)/.runtime ## Run a provider and a consumer side by side (ONCE=1: one pass, then stop)
+demo: $(VENV)/.runtime ## Run a provider and two consumers side by side (ONCE=1: one pass, then stop)
 	@$(BIN)/sxg demo $(if $(filter 1,$(ONCE)),--once)
 
 test: $(VENV)/.dev ## Run every test floor

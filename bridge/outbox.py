@@ -177,8 +177,10 @@ def skip(session: Session, delivery_id: str, *, reason: str, now: datetime) -> N
 
 
 def wake(session: Session, connection_id: str, *, now: datetime) -> None:
-    """The peer has just spoken to us, so it is alive: end a pause between probes. One read when nothing is wrong."""
-    held = select(Lease.connection_id).where(Lease.connection_id == connection_id, Lease.not_before > now)
+    """The peer has just spoken to us, so it is alive: end a pause between probes, and ring for one that has just run
+    out. One read when nothing is wrong.
+    """
+    held = select(Lease.connection_id).where(Lease.connection_id == connection_id, Lease.not_before.is_not(None))
     if session.execute(held).first() is None:
         return
     session.execute(update(Lease).where(Lease.connection_id == connection_id).values(not_before=now))

@@ -8,7 +8,7 @@ import click
 
 # name: (module, what the list of commands says). `--help` of the group must not load any of them.
 _COMMANDS = {
-    "demo": ("sxg.commands.demo", "Run a provider and a consumer side by side and follow one order."),
+    "demo": ("sxg.commands.demo", "Run a provider and two consumers side by side through a day of orders."),
     "provider": ("sxg.commands.instances", "Serve the provider instance over HTTP."),
     "consumer": ("sxg.commands.instances", "Serve the simulated consumer instance over HTTP."),
     "worker": ("sxg.commands.instances", "Deliver what is due, woken by Redis."),
@@ -34,8 +34,8 @@ Exit codes:
 
 \b
 Start here:
-  sxg demo --once          one order's way, from the catalog to the consumer's inventory
-  sxg demo                 the same, and both instances stay up for you to try
+  sxg demo --once          a day of orders, from the catalog to both consumers' inventories
+  sxg demo                 the same, and the instances stay up for you to try
   sxg COMMAND --help       options and examples of a command
 """
 

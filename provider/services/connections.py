@@ -115,7 +115,7 @@ def issue_token(session: Session, client_id: str, client_secret: str, *, now: da
 
 def authenticate_token(session: Session, token: str, *, now: datetime) -> Peer:
     """The consumer that holds this token. Raises NotAuthenticated."""
-    held = exists().where(Lease.connection_id == Connection.id, Lease.not_before > now)
+    held = exists().where(Lease.connection_id == Connection.id, Lease.not_before.is_not(None))
     row = session.execute(
         select(Connection.id, Connection.state, held.label("is_held"), Connection.peer_epoch)
         .join(AccessToken, AccessToken.connection_id == Connection.id)

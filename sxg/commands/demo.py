@@ -13,13 +13,13 @@ import click
     help="Keep databases and logs here, and go on from them.",
 )
 def demo(once: bool, data_dir: Path | None) -> None:
-    """Run a provider and a consumer side by side, and follow one order from the catalog to the consumer's inventory.
+    """Run a provider and two consumers side by side through a day of orders, from the catalog to the inventories.
 
     Nothing needs to be set up: an embedded Redis and SQLite files in a temporary directory are used, and every process
-    is a real one on a free port. At the end both sides are compared; they must be equal.
+    is a real one on a free port. At the end the provider is compared with each consumer; they must be equal.
 
     \b
-    Exit codes: 0 both sides are equal, 1 they differ or the story got stuck.
+    Exit codes: 0 all sides are equal, 1 they differ or the story got stuck.
 
     \b
     Examples:
