@@ -7,7 +7,7 @@ A carrier holds no transaction and writes nothing; what it returns is settled by
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -33,6 +33,8 @@ from bridge.vocabulary import (
 
 Clock = Callable[[], datetime]
 _CALLS_LIMIT_S = 1.0
+_PROBE_DEADLINE_S = 5.0
+"""Comes on top of the batch's own deadline, and both must end within the lease."""
 _SENDERS_LIMIT = 64
 _REFUSALS = frozenset({400, 404, 405, 409, 413, 415, 422})
 
@@ -111,7 +113,7 @@ class WebhookCarrier:
             return False
         if batch.failures.get(batch.items[0].stream_id, 0) + 1 < self.alone_tries:
             return False
-        probe = self._post(batch.connection, b"[]", deadline_s)
+        probe = self._post(batch.connection, b"[]", min(deadline_s, _PROBE_DEADLINE_S))
         return isinstance(probe, Reply)
 
     def _post(self, connection: Connection, body: bytes, deadline_s: float) -> Reply | Fault:
@@ -204,9 +206,10 @@ class RestCarrier:
                 self.on_answer(session, answer, now)
 
     def _call(self, connection: Connection, item: Item, deadline_s: float) -> Judgement | Fault:
-        reply = self._send(connection, item, deadline_s, fresh_token=False)
+        ends_at = self.clock() + timedelta(seconds=deadline_s)
+        reply = self._send(connection, item, deadline_s, ends_at, fresh_token=False)
         if isinstance(reply, Reply) and reply.status == 401:
-            reply = self._send(connection, item, deadline_s, fresh_token=True)
+            reply = self._send(connection, item, deadline_s, ends_at, fresh_token=True)
         if isinstance(reply, Fault):
             return reply
         document = _json(reply)
@@ -231,10 +234,14 @@ class RestCarrier:
         )
         return Judgement(item.id, Verdict.APPLIED)
 
-    def _send(self, connection: Connection, item: Item, deadline_s: float, *, fresh_token: bool) -> Reply | Fault:
+    def _send(
+        self, connection: Connection, item: Item, deadline_s: float, ends_at: datetime, *, fresh_token: bool
+    ) -> Reply | Fault:
+        """One try. Token, call and a second try share one deadline, for together they must end within the lease."""
         sender = self.senders[connection.id]
         try:
-            token = self.tokens.token(connection, sender, fresh=fresh_token, deadline_s=deadline_s)
+            left_s = self._left_s(ends_at)
+            token = self.tokens.token(connection, sender, fresh=fresh_token, deadline_s=left_s)
             if isinstance(token, Fault):
                 return token
             method, _, path = (item.target or "").partition(" ")
@@ -246,9 +253,13 @@ class RestCarrier:
                 HEADER_EPOCH: self.identity.epoch,
             }
             url = (connection.peer_url or "").rstrip("/") + path
-            return sender.send(method, url, body=item.text.encode(), headers=headers, deadline_s=deadline_s)
+            left_s = self._left_s(ends_at)
+            return sender.send(method, url, body=item.text.encode(), headers=headers, deadline_s=left_s)
         except SendFailed as failed:
             return _fault_of(failed, deadline_s)
+
+    def _left_s(self, ends_at: datetime) -> float:
+        return max((ends_at - self.clock()).total_seconds(), 0.05)
 
 
 def _fault_of(failed: SendFailed, deadline_s: float) -> Fault:

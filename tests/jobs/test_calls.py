@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,6 +34,7 @@ class ToyFactory:
         """Answers to come; then it is 201 for ever."""
         self.refused: dict[str, tuple[int, str, dict[str, str]]] = {}
         """The answer to every call about a toy."""
+        self.delay_s = 0.0
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._make_handler())
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
@@ -52,6 +54,7 @@ class ToyFactory:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 key, bearer = self.headers["Idempotency-Key"], self.headers["Authorization"]
                 factory.calls.append((self.path, key, bearer, body))
+                time.sleep(factory.delay_s)
                 told = factory.script.pop(0) if factory.script else (201, '{"made": true}', {})
                 status, text, headers = factory.refused.get(body["toy"], told)
                 answer(self, status, text.encode(), **headers)
@@ -67,9 +70,11 @@ class Tokens:
 
     def __init__(self) -> None:
         self.fresh = 0
+        self.delay_s = 0.0
 
     def token(self, connection: Connection, sender: Sender, *, fresh: bool, deadline_s: float) -> str:
         self.fresh += fresh
+        time.sleep(self.delay_s)
         return f"token-{self.fresh}"
 
 
@@ -184,6 +189,18 @@ def test_anything_else_says_nothing_and_the_call_is_made_again_with_the_same_key
     assert shop.states() == ["delivered"]
     first, second = factory.calls
     assert first[:2] == second[:2]
+
+
+def test_token_call_and_second_try_share_one_deadline(shop: Shop, factory: ToyFactory) -> None:
+    """Else a call could outlast the lease under which it is made."""
+    shop.tokens.delay_s, factory.delay_s = 0.8, 0.8
+    factory.script = [problem("unauthorized", 401)]
+    shop.call("bear")
+    started = time.monotonic()
+    shop.drain()
+    assert time.monotonic() - started < 2.9
+    assert shop.states() == ["pending"]
+    assert shop.lease().failures == 0
 
 
 def test_a_401_is_answered_by_one_fresh_token(shop: Shop, factory: ToyFactory) -> None:
