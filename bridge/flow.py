@@ -59,6 +59,11 @@ def read_flows(session: Session) -> Sequence[Flow]:
     return [_flow(row) for row in rows]
 
 
+def read_flow(session: Session, connection_id: str) -> Flow:
+    """One connection."""
+    return _flow(session.connection().execute(_FLOWS.where(_CONNECTIONS.c.id == connection_id)).mappings().one())
+
+
 def _flow(row: RowMapping) -> Flow:
     told: dict[str, Any] = {name: row[name] for name in _AS_IT_IS}
     parked = row["parked"] or 0

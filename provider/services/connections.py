@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import Session
 
-from bridge.models import Connection, Delivery, Lease, OutboxEvent
+from bridge.flow import read_flow
+from bridge.models import Connection, Lease
 from bridge.vocabulary import ConnectionState
 from provider.domain.errors import NotFound
 from provider.domain.states import StateTable
@@ -188,29 +189,18 @@ def revoke_connection(session: Session, connection_id: str, *, reason: str, acto
 
 def read_health(session: Session, connection_id: str) -> Health:
     """What waits for this connection, and what its last answers taught."""
-    counts = {"pending": 0, "parked": 0}
-    by_state = (
-        select(Delivery.state, func.count())
-        .where(Delivery.connection_id == connection_id, Delivery.state.in_(counts))
-        .group_by(Delivery.state)
-    )
-    counts |= {state: count for state, count in session.execute(by_state)}
-    oldest = (
-        select(func.min(OutboxEvent.occurred_at))
-        .join(Delivery, Delivery.event_id == OutboxEvent.id)
-        .where(Delivery.connection_id == connection_id, Delivery.state.in_(counts))
-    )
-    lease = session.get(Lease, connection_id) or Lease(failures=0)
+    flow = read_flow(session, connection_id)
+    lease = session.get(Lease, connection_id)
     return Health(
-        waiting=counts["pending"],
-        parked=counts["parked"],
-        oldest_at=session.execute(oldest).scalar_one(),
-        failures=lease.failures,
-        failing_since=lease.failing_since,
-        not_before=lease.not_before,
-        last_success_at=lease.last_success_at,
-        last_duration_s=lease.last_duration_s,
-        last_error=lease.last_error,
+        waiting=flow.waiting,
+        parked=flow.parked,
+        oldest_at=flow.oldest_at,
+        failures=flow.failures,
+        failing_since=flow.failing_since,
+        not_before=flow.not_before,
+        last_success_at=flow.last_success_at,
+        last_duration_s=lease.last_duration_s if lease else None,
+        last_error=flow.last_error,
     )
 
 
