@@ -69,6 +69,9 @@ class ProviderConnection(Base):
     problem: Mapped[str | None] = mapped_column(Text)
     """Why the step did not succeed yet."""
     auto_activate: Mapped[bool] = mapped_column(Boolean, default=False)
+    test_event_id: Mapped[str | None] = mapped_column(Id)
+    """Of the last test event that came, by which both sides' people know that they speak of the same."""
+    tested_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

@@ -42,11 +42,18 @@ class Registration(Base):
     company: Mapped[str] = mapped_column(String(120))
     contact_name: Mapped[str] = mapped_column(String(120))
     contact_email: Mapped[str] = mapped_column(String(254))
+    base_url: Mapped[str | None] = mapped_column(String(2000))
+    """Whoever completes it must have a callback below this address; empty: any."""
+    callback_url: Mapped[str | None] = mapped_column(String(2000))
+    """Whoever completes it must have this callback; empty: any."""
     state: Mapped[str] = mapped_column(String(20), default="open")
     token_hash: Mapped[str | None] = mapped_column(String(64))
     """Empty once the token is spent."""
     token_expires_at: Mapped[datetime]
     connection_id: Mapped[str | None] = mapped_column(ForeignKey(Connection.id))
+    problem: Mapped[str | None] = mapped_column(Text)
+    """Why the last try of the consumer came to nothing; empty once one succeeded."""
+    problem_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
 
 

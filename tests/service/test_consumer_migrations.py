@@ -62,4 +62,5 @@ def test_the_revisions_are_part_of_the_package() -> None:
         "0001_bridge.py",
         "0002_consumer.py",
         "0003_drafts_and_prices.py",
+        "0004_test_events.py",
     ]
