@@ -1,6 +1,6 @@
 """Whatever is sent to any route of either app, by whoever may call it: refused as a problem, and nothing is written.
 
-The routes come from the apps themselves: one that is added without a row here fails the first test.
+The routes come from the apps themselves: one that is added without a row in `worlds.py` fails the first test.
 """
 
 import base64
@@ -9,34 +9,19 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass, field
-from datetime import timedelta
 from io import BytesIO, RawIOBase
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-import flask
 import pytest
-from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
-from bridge.database import Database
-from bridge.models import Delivery
 from bridge.vocabulary import BATCH_CONTENT_TYPE, BATCH_LIMIT_BYTES, EventType
 from bridge.web import BODY_LIMIT_BYTES
 from consumer_sim import models as consumer_models
-from provider.models.access import AccessToken
-from provider.models.catalog import ProductOffering, Specification
-from provider.models.inventory import Product
-from provider.models.orders import CustomerOrder, OrderTask
-from provider.services.intake import submit_provider_task
-from provider.services.orders import approve_order, reject_order
-from provider.services.tokens import new_token, token_hash
-from tests.api.provider_client import context_of, make_app, user_headers
+from tests.api.worlds import Document, World, make_consumer_world, make_provider, make_worlds
 from tests.consumer_factories import (
-    ANSWERS,
-    ASKED_BY,
     Consumer,
     comment_added,
     connected_consumer,
@@ -47,197 +32,11 @@ from tests.consumer_factories import (
     rows,
     state_changed,
 )  # fmt: skip
-from tests.consumer_factories import API_TOKEN as CONSUMER_TOKEN
-from tests.consumer_factories import make_item as make_consumer_item
-from tests.factories import (
-    AGENT,
-    NOW,
-    import_small_catalog,
-    make_consumer,
-    make_registration,
-    make_request,
-    make_router_item,
-    small_catalog,
-)
 
-Document = dict[str, Any]
 Place = tuple[str | int, ...]
 
-OPEN = ("/health", "/ready", "/metrics", "/openapi.json")
 TOKEN, RECEIVER = "token.token", "receiver.receive_batch"
 """These two take no JSON document of ours; they have tests of their own below."""
-
-
-@dataclass
-class World:
-    """An app with at least one record of every kind; `bodies` are what its write routes accept, by endpoint."""
-
-    app: flask.Flask
-    database: Database
-    people: dict[str, str]
-    peers: dict[str, str]
-    ids: dict[str, str]
-    bodies: dict[str, Document] = field(default_factory=dict)
-    own_ids: dict[str, dict[str, str]] = field(default_factory=dict)
-
-    def path(self, rule: Any, **changes: str) -> str:
-        values = self.ids | self.own_ids.get(rule.endpoint, {}) | changes
-        path = rule.rule
-        for name in rule.arguments:
-            value = values[name] if name in values else values[f"{rule.endpoint.split('.')[0]}.{name}"]
-            path = path.replace(f"<uuid:{name}>", value).replace(f"<{name}>", value)
-        return str(path)
-
-    def call(self, method: str, path: str, **options: Any) -> TestResponse:
-        known = self.peers if path.startswith("/exchange") else self.people
-        headers = known | {"Idempotency-Key": str(uuid4())} | options.pop("headers", {})
-        return self.app.test_client().open(path, method=method, headers=headers, **options)
-
-    def rules(self, *methods: str) -> list[tuple[str, Any]]:
-        """Method and rule of every route but the open ones."""
-        return [
-            (method, rule)
-            for rule in self.app.url_map.iter_rules()
-            for method in sorted((rule.methods or set()) & set(methods))
-            if rule.rule not in OPEN
-        ]
-
-    def documented(self, method: str, rule: Any) -> Document:
-        described = self.app.test_client().get("/openapi.json").get_json()["paths"]
-        path = rule.rule.replace("<uuid:", "{").replace("<", "{").replace(">", "}")
-        operation: Document = described.get(path, {}).get(method.lower(), {})
-        return operation
-
-
-def make_provider(url: str, directory: Path) -> World:
-    app = make_app(url, directory)
-    database = context_of(app).database
-    token = new_token("sxa_")
-    orders: list[tuple[str, str]] = []
-    with database.transaction() as session:
-        producer = import_small_catalog(session)
-        connection, other = make_consumer(session), make_consumer(session, "OTHER")
-        item = make_router_item(session, connection.id)
-        for number in range(1, 7):
-            request = make_request(item, number)
-            task = submit_provider_task(session, connection.id, request, now=NOW)
-            orders.append((request["id"], session.get_one(CustomerOrder, task.order_id).number))
-        approve_order(session, orders[0][1], actor=AGENT, now=NOW)
-        reject_order(session, orders[1][1], reason="No such street.", actor=AGENT, now=NOW)
-        expires_at = NOW + timedelta(days=1)
-        session.add(AccessToken(token_hash=token_hash(token), connection_id=connection.id, expires_at=expires_at))
-        registration_id, registration_token = make_registration(session)
-        parked = session.scalars(select(Delivery).where(Delivery.sequence == 1)).first()
-        assert parked is not None
-        session.execute(update(Delivery).where(Delivery.id == parked.id).values(state="parked"))
-        ids = {
-            "registration_id": registration_id,
-            "connection_id": connection.id,
-            "offering_id": session.scalars(select(ProductOffering.id)).first() or "",
-            "specification_id": session.scalars(select(Specification.id)).first() or "",
-            "identity": producer.identity,
-            "item_id": item.identity,
-            "task_id": orders[0][0],
-            "product_id": session.scalars(select(Product.id)).first() or "",
-            "orders.number": orders[0][1],
-            "order_tasks.number": session.scalars(select(OrderTask.number)).first() or "",
-            "delivery_id": parked.id,
-        }
-    correction = make_request(item, revision=2)
-    for name in ("id", "number", "catalog_item_id"):
-        del correction[name]
-    introduced = {
-        "token": registration_token, "instance_id": str(uuid4()), "name": "Beta IT",
-        "callback_url": "http://127.0.0.1:9/events", "number_prefix": "BETA", "version": "1.0",
-    }  # fmt: skip
-    comment = {"id": str(uuid4()), "text": "Hi", "author": {"name": "Ada"}, "created_at": "2026-11-21T09:00:00.000Z"}
-    catalog = small_catalog(lifecycleStatus="In design")
-    catalog["productSpecification"][0]["version"] = "2.0"
-    del catalog["productOffering"]
-    bodies: dict[str, Document] = {
-        "exchange.complete": introduced,
-        "exchange.report_activation": {"state": "active", "revision": 1},
-        "exchange_tasks.submit": make_request(item, 20),
-        "exchange_tasks.add_comment": comment,
-        "exchange_tasks.resubmit": correction,
-        "exchange_tasks.cancel": {"reason": "No longer needed"},
-        "registrations.create": {"company": "Beta", "contact_name": "Bob", "contact_email": "bob@beta.example"},
-        "catalog.import_document": catalog,
-        "producers.publish": {"criteria": {"connection_ids": [connection.id]}},
-        "orders.reject": {"reason": "No such street."},
-        "orders.comment": {"text": "Which gate?"},
-        "orders.note": {"text": "Ask the depot."},
-        "order_tasks.move": {"to": "in_progress", "reason": "Now."},
-        "orders.move": {"to": "on_hold", "reason": "Waits."},
-        "orders.cancel": {"reason": "Asked by phone."},
-        "deliveries.skip": {"reason": "Agreed by phone."},
-        "connections.change_settings": {"show_prices": True},
-        "connections.pause": {"reason": "Maintenance"},
-        "connections.revoke": {"reason": "Over"},
-    }
-    own_ids = {
-        "exchange_tasks.resubmit": {"task_id": orders[1][0]},
-        "exchange_tasks.cancel": {"task_id": orders[2][0]},
-        "orders.reject": {"number": orders[3][1]},
-        "orders.cancel": {"number": orders[4][1]},
-        "connections.pause": {"connection_id": other.id},
-        "connections.revoke": {"connection_id": other.id},
-    }
-    people = user_headers(app, "admin")
-    shown = app.test_client().get(f"/api/v1/connections/{connection.id}/mapping", headers=people).get_json()
-    bodies = {name: {"tables": shown["tables"]} for name in ("mappings.dry_run", "mappings.change")} | bodies
-    return World(app, database, people, {"Authorization": f"Bearer {token}"}, ids, bodies, own_ids)
-
-
-def make_consumer_world(one: Consumer) -> World:
-    client = one.client
-    with one.context.database.transaction() as session:
-        item = make_consumer_item(session, one.connection_id)
-    asked = {"catalog_item_id": item.id, "requested_by": ASKED_BY, **ANSWERS}
-    first, refused = (client.post("/api/v1/requests", json=asked).get_json()["id"] for _ in range(2))
-    draft_id = client.post("/api/v1/drafts", json=asked).get_json()["id"]
-    one.verdicts([product_changed(product_id := str(uuid4()), 1), state_changed(first, 1)])
-    with one.context.database.transaction() as session:
-        Task = consumer_models.ProviderTask
-        session.execute(update(Task).where(Task.id == refused).values(submission="refused"))
-    full = {
-        "location": {"name": "Berlin office", "city": "Berlin"},
-        "contacts": [{"name": "Ada", "email": None}],
-        "requested_on": "2026-12-01",
-        "note": "Soon",
-    }
-    bodies = {
-        "requests.submit": asked | full,
-        "requests.add_comment": {"text": "Hi", "author_name": "Ada"},
-        "requests.cancel": {"reason": "No longer needed"},
-        "requests.correct": {**ANSWERS, **full},
-        "drafts.save": {"catalog_item_id": item.id, "requested_by": ASKED_BY, **full},  # answers wait for the submit
-        "drafts.change": {"requested_by": ASKED_BY, **full},
-        "connections.change_settings": {"auto_activate": True},
-        "connections.connect": {"provider_url": "http://127.0.0.1:1", "token": "sxr_x", "number_prefix": "ACME"},
-        "faults.set_fault": {
-            "mode": "reject", "times": 1, "seconds": 1.5, "status": 500, "type": "x", "stream": "product/x",
-        },
-    }  # fmt: skip
-    own_ids = {"requests.correct": {"task_id": refused}}
-    ids = {
-        "item_id": item.id,
-        "task_id": first,
-        "product_id": product_id,
-        "draft_id": draft_id,
-        "link_id": one.callback_id,
-        "callback_id": one.callback_id,
-    }
-    people = {"Authorization": f"Bearer {CONSUMER_TOKEN}"}
-    return World(one.app, one.context.database, people, {}, ids, bodies, own_ids)
-
-
-def make_worlds(directory: Path, url: Callable[[str], str]) -> Iterator[dict[str, World]]:
-    provider = make_provider(url("provider"), directory)
-    (directory / "consumer").mkdir()
-    with connected_consumer(url("consumer"), directory / "consumer") as one:
-        yield {"provider": provider, "consumer": make_consumer_world(one)}
-    provider.database.close()
 
 
 @pytest.fixture(scope="module")
