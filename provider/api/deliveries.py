@@ -31,6 +31,15 @@ def list_all(page: Document) -> Document:
         return page_document(found)
 
 
+@blueprint.route("/<delivery_id>", methods=["GET"])
+@requires("delivery.read")
+@blueprint.response(200, DeliverySchema)
+def get(delivery_id: str) -> Document:
+    """One delivery: its place, its state, and why it is not further."""
+    with here().database.reading() as session:
+        return deliveries.get_delivery(session, as_id("delivery", delivery_id))
+
+
 @blueprint.route("/<delivery_id>/replay", methods=["POST"])
 @requires("delivery.write")
 @blueprint.response(200, DeliverySchema)

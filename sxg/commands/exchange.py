@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from sxg.client import ApiProblem, Client, segment
+from sxg.client import ApiProblem, segment
 from sxg.commands.connecting import api_options, open_client
 from sxg.failures import REFUSED, CommandFailed, Failure
 
@@ -163,18 +163,21 @@ def deliveries() -> None:
 def list_deliveries(
     connection: str | None, state: str | None, limit: int, url: str, token: str, allow: str, as_json: bool
 ) -> None:
-    """List deliveries, oldest first. A parked one holds up its record until it is replayed or skipped.
+    """List deliveries, oldest first, and why those that wait are not further.
+
+    A parked one holds up its record until it is replayed or skipped; nothing else needs people.
 
     \b
-    Example:
+    Examples:
       sxg deliveries list --state parked
+      sxg deliveries list --state pending --connection 5b0c...
     """
     with open_client(url, token, allow) as client:
         page = client.get("/deliveries", connection=connection, state=state, limit=limit)
     if as_json:
         click.echo(json.dumps(page))
         return
-    for line in _table(page["items"], ("id", "state", "stream", "sequence", "type", "error")):
+    for line in _table(page["items"], ("id", "state", "stream", "sequence", "type", "reason")):
         click.echo(line)
     if page.get("next"):
         click.echo("there are more: raise --limit, or narrow with --state or --connection", err=True)
@@ -184,14 +187,15 @@ def list_deliveries(
 @click.argument("delivery_id", metavar="ID")
 @api_options
 def show(delivery_id: str, url: str, token: str, allow: str) -> None:
-    """Print what is known of one delivery as JSON: its place, its state, and what went wrong.
+    """Print what is known of one delivery as JSON: its place, its state, and why it is not further.
 
     \b
     Example:
       sxg deliveries show 5b0c...
     """
     with open_client(url, token, allow) as client:
-        click.echo(json.dumps(find_delivery(client, delivery_id), indent=2, ensure_ascii=False))
+        delivery = client.get(f"/deliveries/{segment(delivery_id)}")
+    click.echo(json.dumps(delivery, indent=2, ensure_ascii=False))
 
 
 @deliveries.command(epilog=_ENVIRONMENT)
@@ -225,15 +229,6 @@ def skip(delivery_id: str, reason: str, url: str, token: str, allow: str) -> Non
     with open_client(url, token, allow) as client:
         client.post(f"/deliveries/{segment(delivery_id)}/skip", {"reason": reason})
     click.echo(f"delivery {delivery_id} is given up; a tombstone takes its place")
-
-
-def find_delivery(client: Client, delivery_id: str) -> dict[str, Any]:
-    """Looked for among the parked ones first: they are few, and the ones people ask about. Raises CommandFailed."""
-    for query in ({"state": "parked"}, {}):
-        for delivery in client.pages("/deliveries", **query):
-            if delivery["id"] == delivery_id:
-                return delivery
-    raise CommandFailed(f"there is no delivery {delivery_id}")
 
 
 def _table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> list[str]:

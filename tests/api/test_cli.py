@@ -229,15 +229,22 @@ def test_a_missing_file_is_wrong_usage(tmp_path: Path) -> None:
 
 
 def test_deliveries_are_a_table_for_people_and_a_document_for_programs(server: Answering) -> None:
-    delivery = {"id": "d1", "state": "parked", "stream": "product/p", "sequence": 2, "type": "t", "error": None}
+    delivery = {"id": "d1", "state": "parked", "stream": "product/p", "sequence": 2, "type": "t", "reason": None}
     server.reply(200, {"items": [delivery], "next": None})
     result = run("deliveries", "list", "--state", "parked", "--url", server.url, "--token", "t")
     head, row = result.stdout.splitlines()
-    assert head.split() == ["id", "state", "stream", "sequence", "type", "error"]
+    assert head.split() == ["id", "state", "stream", "sequence", "type", "reason"]
     assert row.split() == ["d1", "parked", "product/p", "2", "t"]
     assert server.seen[0][1] == "/api/v1/deliveries?state=parked&limit=50"
     result = run("deliveries", "list", "--json", "--url", server.url, "--token", "t")
     assert json.loads(result.stdout)["items"] == [delivery]
+
+
+def test_one_delivery_is_asked_for_by_its_id_and_shown_whole(server: Answering) -> None:
+    server.reply(200, delivery := {"id": "d/1", "state": "pending", "reason": "Größe"})
+    result = run("deliveries", "show", "d/1", "--url", server.url, "--token", "t")
+    assert (json.loads(result.stdout), "Größe" in result.stdout) == (delivery, True)
+    assert server.seen == [("GET", "/api/v1/deliveries/d%2F1", None)]
 
 
 def test_a_delivery_is_replayed_and_skipped_by_id(server: Answering) -> None:

@@ -1,6 +1,7 @@
 """What order managers, agents and operators do over HTTP."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,9 +13,10 @@ from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from bridge.database import Database
-from bridge.models import Delivery, Stream
+from bridge.models import Delivery, Lease, Stream
 from provider.models.access import AuditEntry
 from provider.services.comments import add_comment
+from provider.services.connections import pause_connection
 from tests.api.provider_client import Clock, context_of, make_app, user_headers
 from tests.factories import NOW, Ordered, make_order
 
@@ -188,6 +190,28 @@ def test_a_parked_event_is_seen_replayed_and_skipped(client: FlaskClient, databa
         "delivery.skip",
         "delivery.skip",
     ]
+
+
+def test_one_delivery_tells_why_it_is_not_further(client: FlaskClient, database: Database) -> None:
+    made = make_order(database)
+    first, second = get(client, f"/deliveries?connection={made.connection_id}")["items"][:2]
+    assert get(client, f"/deliveries/{first['id']}") == first
+    assert (first["state"], first["error"], first["reason"]) == ("pending", None, None)
+    probe_at = NOW + timedelta(minutes=4)
+    failing = {"failures": 3, "not_before": probe_at, "last_error": "connection refused"}
+    with database.transaction() as session:
+        session.execute(update(Lease).where(Lease.connection_id == made.connection_id).values(**failing))
+    told = get(client, f"/deliveries/{second['id']}")
+    assert (told["reason"], told["next_try_at"]) == ("connection refused", "2026-11-21T09:04:00.000Z")
+    parked = park_head(database, made)
+    assert get(client, f"/deliveries/{parked}")["reason"] == "rejected: no"
+    assert "behind event 1 of its stream" in get(client, f"/deliveries/{second['id']}")["reason"]
+    with database.transaction() as session:
+        session.execute(update(Delivery).where(Delivery.id == parked).values(state="delivered", error=None))
+        pause_connection(session, made.connection_id, reason="Maintenance", actor="user/ann", now=NOW)
+    assert get(client, f"/deliveries/{second['id']}")["reason"] == "the connection is paused: Maintenance"
+    for unknown in (str(uuid4()), "no-uuid"):
+        assert problem(client.get(f"/api/v1/deliveries/{unknown}")) == (404, "not_found")
 
 
 def test_records_tell_what_the_consumer_should_hold(client: FlaskClient, database: Database) -> None:
