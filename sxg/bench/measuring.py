@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sxg.bench.origin import changes, find_delivery_id, record_change
+from sxg.bench.origin import Change, Origin, changes, find_delivery_id, record_change
 from sxg.bench.rig import ENGINE, Design, Rig
 from sxg.failures import CommandFailed
 
-_LATENCY_TASKS = 100
+LATENCY_TASKS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def measure_backlog(rig: Rig, design: Design, events: int, tasks: int) -> Draine
     """Record a backlog for a new connection, release it, and wait until the consumer has applied all of it."""
     connection_id = design.origin.connect(rig.consumer)
     started = time.monotonic()
-    design.origin.record(connection_id, changes(connection_id, events, tasks))
+    design.origin.record(changes(connection_id, events, tasks))
     recorded_s = time.monotonic() - started
     started = time.monotonic()
     design.release(connection_id)
@@ -64,48 +64,53 @@ def measure_latency(rig: Rig, design: Design, per_s: int, seconds: float) -> Lat
     """Commit single events at a steady pace and take the time until each is applied."""
     connection_id = design.origin.connect(rig.consumer)
     events = max(1, round(per_s * seconds))
-    ticks = _ticks()
-    committed_at = _commit_steadily(design, connection_id, events, per_s)
-    idle_percent = _idle_percent(ticks, _ticks())
+    ticks = processor_ticks()
+    made = changes(connection_id, events, LATENCY_TASKS)
+    committed_at = commit_steadily(design.origin, made, per_s, design.tell)
+    idle_percent = idle_percent_between(ticks, processor_ticks())
     rig.wait_applied(design, connection_id, events)
     rig.wait_settled(design, connection_id, events)
     check_exactly_once(rig, design, connection_id, events)
-    received = _after(committed_at, rig.received_at(connection_id))
-    known = _after(committed_at, design.origin.settled_at(connection_id))
+    received = after(committed_at, rig.arrivals.received_at(connection_id))
+    known = after(committed_at, design.origin.settled_at(connection_id))
     return Latency(design.name, per_s, received, known, idle_percent)
 
 
-def _commit_steadily(design: Design, connection_id: str, events: int, per_s: int) -> dict[tuple[str, int], datetime]:
-    """When each event was committed, by stream and sequence. The ring or the job comes after that moment."""
+def commit_steadily(
+    origin: Origin, made: Iterable[Change], per_s: float, tell: Callable[[str, str], None]
+) -> dict[tuple[str, int], datetime]:
+    """When each event was committed, by stream and sequence. `tell` is called after that moment, with the ids of the
+    connection and the delivery.
+    """
     stamps: list[datetime] = []
 
     def stamp(_: Iterable[str]) -> None:
         stamps.append(datetime.now(UTC))
 
     committed_at = {}
-    with design.origin.ringing(stamp) as database:
+    with origin.ringing(stamp) as database:
         started = time.monotonic()
-        for number, change in enumerate(changes(connection_id, events, _LATENCY_TASKS)):
+        for number, change in enumerate(made):
             time.sleep(max(0.0, started + number / per_s - time.monotonic()))
             with database.transaction() as session:
-                record_change(session, connection_id, change)
-                delivery_id = find_delivery_id(session, connection_id, change)
-            design.tell(connection_id, delivery_id)
+                record_change(session, change)
+                delivery_id = find_delivery_id(session, change)
+            tell(change.connection_id, delivery_id)
             committed_at[change.stream, change.sequence] = stamps[-1]
     return committed_at
 
 
-def _after(committed_at: dict[tuple[str, int], datetime], then: dict[tuple[str, int], datetime]) -> list[float]:
+def after(committed_at: dict[tuple[str, int], datetime], then: dict[tuple[str, int], datetime]) -> list[float]:
     return sorted((then[key] - at).total_seconds() * 1000 for key, at in committed_at.items())
 
 
-def _ticks() -> list[int] | None:
+def processor_ticks() -> list[int] | None:
     """What the processors did since the machine started: user, nice, system, idle, iowait, ... (proc(5))."""
     stat = Path("/proc/stat")
     return [int(number) for number in stat.read_text().splitlines()[0].split()[1:9]] if stat.exists() else None
 
 
-def _idle_percent(before: list[int] | None, after: list[int] | None) -> float | None:
+def idle_percent_between(before: list[int] | None, after: list[int] | None) -> float | None:
     if before is None or after is None:
         return None
     spent = [later - earlier for earlier, later in zip(before, after, strict=True)]
@@ -114,10 +119,10 @@ def _idle_percent(before: list[int] | None, after: list[int] | None) -> float | 
 
 def check_exactly_once(rig: Rig, design: Design, connection_id: str, events: int) -> None:
     """Raises CommandFailed unless each delivery is in the inbox once, in a timeline without gaps."""
-    rig.check_lives()
+    rig.processes.check_lives()
     sent = design.origin.sent(connection_id)
-    received = Counter(rig.received_ids(connection_id))
-    timeline = sorted(rig.received_at(connection_id))
+    received = Counter(event_id for event_id, _, _ in rig.arrivals.messages(connection_id))
+    timeline = sorted(rig.arrivals.received_at(connection_id))
     faults = [
         (len(sent) == events, f"{len(sent)} of {events} events were recorded"),
         (set(received) == set(sent), f"{len(set(sent) - set(received))} events are not in the consumer's inbox"),
@@ -125,7 +130,7 @@ def check_exactly_once(rig: Rig, design: Design, connection_id: str, events: int
         (timeline == sorted(sent.values()), "the consumer's timelines are not what was sent"),
     ]
     if design.name == ENGINE:  # the baseline keeps no digests
-        same = design.origin.digests(connection_id) == rig.digests(connection_id)
+        same = design.origin.digests(connection_id) == rig.arrivals.digests(connection_id)
         faults.append((same, "the digests of the two sides differ"))
     wrong = [text for holds, text in faults if not holds]
     if wrong:

@@ -3,14 +3,15 @@
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import NAMESPACE_OID, uuid4, uuid5
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import Session
 
 import mappings
@@ -18,10 +19,11 @@ from bridge import outbox, signing
 from bridge.database import Database
 from bridge.identity import Identity, Keyring, ensure_instance
 from bridge.mapping import Expectation, load_tables
-from bridge.models import Connection, Delivery, MappingVersion, Stream
+from bridge.models import Connection, Delivery, MappingVersion, OutboxEvent, Stream
 from bridge.vocabulary import EXCHANGE_PATH, ConnectionState, EventType
 from provider.domain.orders import OrderState
 from provider.domain.provider_tasks import ProviderTaskState
+from sxg.bench.arrivals import read_some
 from sxg.deployment import Instance
 
 _TYPE = EventType.PROVIDER_TASK_STATE_CHANGED
@@ -37,15 +39,15 @@ _EVENTS_PER_COMMIT = 500
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The nth change (from 0) of one provider task of a backlog."""
+    """The nth change (from 0) of one provider task that a connection is told of."""
 
-    backlog: str
+    connection_id: str
     task: int
     step: int
 
     @property
     def task_id(self) -> str:
-        return str(uuid5(NAMESPACE_OID, f"{self.backlog}/{self.task}"))
+        return str(uuid5(NAMESPACE_OID, f"{self.connection_id}/{self.task}"))
 
     @property
     def stream(self) -> str:
@@ -69,9 +71,17 @@ class Change:
         }
 
 
-def changes(backlog: str, events: int, tasks: int) -> Iterator[Change]:
+def changes(connection_id: str, events: int, tasks: int) -> Iterator[Change]:
     """That many changes, dealt out to the tasks in turn: every task makes its first one before any makes its second."""
-    return (Change(backlog, number % tasks, number // tasks) for number in range(events))
+    return (Change(connection_id, number % tasks, number // tasks) for number in range(events))
+
+
+def deal(connection_ids: Sequence[str], events: int, tasks: int) -> Iterator[Change]:
+    """That many changes in all, dealt out to the connections in turn; so are the tasks."""
+    share = max(1, tasks // len(connection_ids))
+    for number in range(events):
+        turn, place = divmod(number, len(connection_ids))
+        yield Change(connection_ids[place], turn % share, turn // share)
 
 
 @dataclass
@@ -113,13 +123,13 @@ class Origin:
         other_side.close()
         return connection_id
 
-    def record(self, connection_id: str, made: Iterable[Change]) -> None:
+    def record(self, made: Iterable[Change]) -> None:
         """Record a backlog, some hundred changes a commit."""
         pending = list(made)
         for start in range(0, len(pending), _EVENTS_PER_COMMIT):
             with self.database.transaction() as session:
                 for change in pending[start : start + _EVENTS_PER_COMMIT]:
-                    record_change(session, connection_id, change)
+                    record_change(session, change)
 
     @contextmanager
     def ringing(self, bell: Callable[[Iterable[str]], None]) -> Iterator[Database]:
@@ -142,42 +152,66 @@ class Origin:
         with self.database.reading() as session:
             return session.execute(query).scalar_one()
 
-    def sent(self, connection_id: str) -> dict[str, tuple[str, int]]:
-        """(stream, sequence) of every delivery of the connection by its id."""
-        query = select(Delivery.id, Stream.stream, Delivery.sequence).join(Stream, Stream.id == Delivery.stream_id)
-        with self.database.reading() as session:
-            rows = session.execute(query.where(Delivery.connection_id == connection_id))
-            return {delivery_id: (stream, sequence) for delivery_id, stream, sequence in rows}
+    def sent(
+        self, connection_id: str, streams: Collection[str] | None = None, *, after_event: int = 0
+    ) -> dict[str, tuple[str, int]]:
+        """(stream, sequence) of each delivery of the connection by its id; narrowed to these streams, and to what was
+        recorded after that event.
+        """
+        query = select(Delivery.id, Stream.stream, Delivery.sequence)
+        rows = self._sent(query, connection_id, streams, after_event)
+        return {delivery_id: (stream, sequence) for delivery_id, stream, sequence in rows}
 
-    def settled_at(self, connection_id: str) -> dict[tuple[str, int], datetime]:
-        """When each event's verdict was known here, by stream and sequence."""
-        query = select(Stream.stream, Delivery.sequence, Delivery.settled_at).join(
-            Stream, Stream.id == Delivery.stream_id
-        )
-        with self.database.reading() as session:
-            rows = session.execute(query.where(Delivery.connection_id == connection_id))
-            return {(stream, sequence): at for stream, sequence, at in rows if at is not None}
+    def settled_at(
+        self, connection_id: str, streams: Collection[str] | None = None, *, after_event: int = 0
+    ) -> dict[tuple[str, int], datetime]:
+        """When each event's verdict was known here, by stream and sequence; narrowed as in `sent`."""
+        query = select(Stream.stream, Delivery.sequence, Delivery.settled_at).where(Delivery.state == "delivered")
+        rows = self._sent(query, connection_id, streams, after_event)
+        return {(stream, sequence): at for stream, sequence, at in rows}
 
-    def digests(self, connection_id: str) -> dict[str, bytes]:
+    def _sent(
+        self, query: Select[*tuple[Any, ...]], connection_id: str, streams: Collection[str] | None, after_event: int
+    ) -> Iterator[Any]:
+        here = (Stream.connection_id == connection_id) & (Delivery.event_id > after_event)
+        joined = query.join_from(Delivery, Stream, Stream.id == Delivery.stream_id).where(here)
+        return read_some(self.database, joined, Stream.stream, streams)
+
+    def digests(self, connection_id: str, streams: Collection[str] | None = None) -> dict[str, bytes]:
+        """By stream, of all streams of the connection or of these."""
         query = select(Stream.stream, Stream.digest).where(Stream.connection_id == connection_id)
+        return {stream: digest for stream, digest in read_some(self.database, query, Stream.stream, streams)}
+
+    def last_event(self) -> int:
+        """The number of the event that was recorded last; those recorded later have higher ones."""
         with self.database.reading() as session:
-            return {stream: digest for stream, digest in session.execute(query)}
+            return session.execute(select(func.max(OutboxEvent.id))).scalar_one() or 0
+
+    def waiting(self) -> int:
+        """How many events of all connections may still be sent. Costs nothing that grows with what was delivered."""
+        due = (Stream.connection_id == Connection.id) & Stream.due_at.is_not(None)
+        of_one = select(func.sum(Stream.next_sequence - Stream.head)).where(due).scalar_subquery()
+        with self.database.reading() as session:
+            return int(session.execute(select(func.sum(of_one)).select_from(Connection)).scalar_one() or 0)
 
     def synchronous(self) -> str:
-        """How SQLite syncs in this very configuration, in its own words."""
+        """How the database syncs in this very configuration, in its own words."""
         with self.database.reading() as session:
+            if session.get_bind().dialect.name == "postgresql":
+                said = [session.execute(text(f"show {name}")).scalar_one() for name in ("synchronous_commit", "fsync")]
+                return f"synchronous_commit {said[0]}, fsync {said[1]}"
             number = session.execute(text("pragma synchronous")).scalar_one()
         return {0: "OFF", 1: "NORMAL", 2: "FULL", 3: "EXTRA"}[number]
 
 
-def record_change(session: Session, connection_id: str, change: Change) -> None:
-    outbox.record_event(session, change.stream, _TYPE, change.data(), to=[connection_id], now=_now())
+def record_change(session: Session, change: Change) -> None:
+    outbox.record_event(session, change.stream, _TYPE, change.data(), to=[change.connection_id], now=_now())
 
 
-def find_delivery_id(session: Session, connection_id: str, change: Change) -> str:
+def find_delivery_id(session: Session, change: Change) -> str:
     """The delivery of a change that was recorded in this transaction."""
     query = select(Delivery.id).join(Stream, Stream.id == Delivery.stream_id)
-    here = (Stream.connection_id == connection_id) & (Stream.stream == change.stream)
+    here = (Stream.connection_id == change.connection_id) & (Stream.stream == change.stream)
     return session.execute(query.where(here, Delivery.sequence == change.sequence)).scalar_one()
 
 

@@ -6,35 +6,21 @@ settings, but for the baseline's worker.
 
 import secrets
 import sys
-import time
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
-from sqlalchemy import Select, column, func, select, table
-
-from bridge.database import Database, UtcDateTime
+from bridge.database import Database
 from bridge.jobs import Bell
-from bridge.models import Id, InboxMessage, InboxStream
+from sxg.bench.arrivals import Arrivals
 from sxg.bench.naive import JobQueue
 from sxg.bench.origin import Origin
+from sxg.bench.processes import Processes
 from sxg.databases import migrate
 from sxg.deployment import CONSUMER, PROVIDER, Instance
 from sxg.embedded import EmbeddedRedis
-from sxg.failures import CommandFailed
-from sxg.supervisor import Program, Supervisor, http_ready
+from sxg.supervisor import Program, http_ready
 
 ENGINE, NAIVE = "engine", "naive"
-_LOOK_EVERY_S = 0.02
-_STALL_S = 30.0
-# The consumer's own table, by name: no process but its own imports its models.
-_TIMELINE = table(
-    "task_states",
-    column("connection_id", Id),
-    column("task_id", Id),
-    column("sequence"),
-    column("received_at", UtcDateTime()),
-)
 
 
 class Design(Protocol):
@@ -91,8 +77,8 @@ class Rig:
         self._providers = {name: self._instance(PROVIDER, name) for name in (ENGINE, NAIVE)}
         self.consumer = self._instance(CONSUMER, CONSUMER)
         self.consumer.settings["SXG_API_TOKEN"] = secrets.token_urlsafe(24)
-        self._supervisor = Supervisor(self._programs(), directory / "log")
-        self._inbox = Database(self.consumer.database_url)
+        self.processes = Processes(self._programs(), directory / "log")
+        self.arrivals = Arrivals(Database(self.consumer.database_url))
         self.designs: list[Design] = []
 
     def _instance(self, side: str, name: str) -> Instance:
@@ -118,22 +104,22 @@ class Rig:
             migrate(instance.side, instance.database_url)
         origins = {name: Origin.open(instance) for name, instance in self._providers.items()}
         self.designs = [NaiveDesign(origins[NAIVE]), EngineDesign(origins[ENGINE])]
-        self._supervisor.start()
+        self.processes.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._supervisor.stop()
-        self._inbox.close()
+        self.processes.__exit__()
+        self.arrivals.close()
         for design in self.designs:
             design.origin.database.close()
 
     def wait_applied(self, design: Design, connection_id: str, events: int) -> None:
-        """Return when the consumer has applied that many events of the connection.
+        """Return when the consumer has applied that many events of the connection."""
 
-        Raises CommandFailed when nothing has moved for half a minute, or a process had to be started again.
-        """
-        query = select(func.sum(InboxStream.applied_sequence)).where(InboxStream.connection_id == connection_id)
-        self._wait(lambda: self._one(query) or 0, events, f"{design.name}: applied at the consumer")
+        def applied() -> int:
+            return self.arrivals.applied(connection_id)
+
+        self.processes.wait(applied, events, f"{design.name}: applied at the consumer")
 
     def wait_settled(self, design: Design, connection_id: str, events: int) -> None:
         """Return when the provider knows that all of them are applied."""
@@ -141,48 +127,4 @@ class Rig:
         def settled() -> int:
             return events - design.origin.unsettled(connection_id)
 
-        self._wait(settled, events, f"{design.name}: known to be applied at the provider")
-
-    def received_ids(self, connection_id: str) -> list[str]:
-        """The ids of all events in the consumer's inbox, as often as they are there."""
-        query = select(InboxMessage.id).join(InboxStream, InboxStream.id == InboxMessage.stream_id)
-        with self._inbox.reading() as session:
-            return list(session.scalars(query.where(InboxStream.connection_id == connection_id)))
-
-    def received_at(self, connection_id: str) -> dict[tuple[str, int], datetime]:
-        """When the consumer began the transaction that applied each state change, by stream and sequence."""
-        query = select(_TIMELINE.c.task_id, _TIMELINE.c.sequence, _TIMELINE.c.received_at)
-        with self._inbox.reading() as session:
-            rows = session.execute(query.where(_TIMELINE.c.connection_id == connection_id))
-            return {(f"provider_task/{task_id}", sequence): at for task_id, sequence, at in rows}
-
-    def digests(self, connection_id: str) -> dict[str, bytes]:
-        """The rolling digest of what the consumer applied, by stream."""
-        query = select(InboxStream.stream, InboxStream.digest).where(InboxStream.connection_id == connection_id)
-        with self._inbox.reading() as session:
-            return {stream: digest for stream, digest in session.execute(query)}
-
-    def check_lives(self) -> None:
-        """Raises CommandFailed if a process died: a figure with a restart in it is no figure."""
-        names = ("redis", "engine-worker", "engine-sweeper", "naive-worker", "consumer-web")
-        died = [name for name in names if self._supervisor.starts(name) > 1]
-        if died:
-            raise CommandFailed(f"{', '.join(died)} had to be started again", *self._log_ends())
-
-    def _wait(self, count: Any, wanted: int, what: str) -> None:
-        seen, seen_at = -1, time.monotonic()
-        while (now_there := count()) < wanted:
-            if now_there != seen:
-                seen, seen_at = now_there, time.monotonic()
-            if time.monotonic() - seen_at > _STALL_S:
-                raise CommandFailed(f"{what}: {seen} of {wanted}, and no more for {_STALL_S:g} s", *self._log_ends())
-            self.check_lives()
-            time.sleep(_LOOK_EVERY_S)
-
-    def _one(self, query: Select[Any]) -> Any:
-        with self._inbox.reading() as session:
-            return session.execute(query).scalar_one()
-
-    def _log_ends(self) -> list[str]:
-        logs = sorted((self._directory / "log").glob("*.log"))
-        return [f"{path.stem}: {path.read_text(errors='replace')[-600:].strip()}" for path in logs]
+        self.processes.wait(settled, events, f"{design.name}: known to be applied at the provider")

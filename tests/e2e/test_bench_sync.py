@@ -69,7 +69,7 @@ _OURS = "stream_id in (select id from inbox_streams where connection_id = :conne
 def test_what_was_not_applied_exactly_once_makes_no_figure(rig: Rig, damage: str, told: str) -> None:
     engine = rig.designs[-1]
     connection_id = engine.origin.connect(rig.consumer)
-    engine.origin.record(connection_id, changes(connection_id, 30, 6))
+    engine.origin.record(changes(connection_id, 30, 6))
     engine.release(connection_id)
     rig.wait_applied(engine, connection_id, 30)
     rig.wait_settled(engine, connection_id, 30)
