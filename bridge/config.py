@@ -23,6 +23,8 @@ class InstanceConfig:
     data_dir: Path
     public_url: str
     instance_name: str
+    display_name: str
+    """What its pages call it."""
     egress_allow: tuple[str, ...]
     """CIDRs that may be reached although they are private, and over plain http."""
     lease_s: float
@@ -34,12 +36,14 @@ def read_instance_config(env: Env) -> InstanceConfig:
     """Reads SXG_* from the environment. `env` must be a deferred one: the caller seals it after reading its own
     settings.
     """
+    instance_name = env.str("SXG_INSTANCE_NAME", validate=validate.Regexp(r"^[A-Za-z0-9-]{1,60}$"))
     return InstanceConfig(
         database_url=env.str("SXG_DATABASE_URL", validate=_database_url),
         redis_url=env.str("SXG_REDIS_URL", default=""),
         data_dir=env.path("SXG_DATA_DIR"),
         public_url=env.str("SXG_PUBLIC_URL", validate=validate.URL(schemes={"http", "https"}, require_tld=False)),
-        instance_name=env.str("SXG_INSTANCE_NAME", validate=validate.Regexp(r"^[A-Za-z0-9-]{1,60}$")),
+        instance_name=instance_name,
+        display_name=env.str("SXG_DISPLAY_NAME", default="", validate=validate.Length(max=60)) or instance_name,
         egress_allow=tuple(env.list("SXG_EGRESS_ALLOW", default=[])),
         lease_s=env.float("SXG_LEASE_S", default=30.0, validate=validate.Range(min=3, max=600)),
         sweep_s=env.float("SXG_SWEEP_S", default=5.0, validate=validate.Range(min=0.2, max=60)),

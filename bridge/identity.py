@@ -4,6 +4,7 @@ The epoch names one incarnation of the database. It stands in the database and i
 the database was copied or restored, and a new epoch tells every peer so.
 """
 
+import hmac
 import json
 import logging
 import os
@@ -86,6 +87,7 @@ class Keyring:
 
     def __init__(self, keys: list[str]) -> None:
         self._fernet = MultiFernet([Fernet(key) for key in keys])
+        self._first = keys[0].encode()
 
     @classmethod
     def load(cls, data_dir: Path) -> "Keyring":
@@ -95,6 +97,10 @@ class Keyring:
         if not file.exists():
             _write_private(file, Fernet.generate_key().decode())
         return cls([line.strip() for line in file.read_text().splitlines() if line.strip()])
+
+    def derive(self, purpose: str) -> str:
+        """A key for something else, such as signing forms: it tells nothing of this one, and changes with it."""
+        return hmac.new(self._first, purpose.encode(), "sha256").hexdigest()
 
     def seal(self, secrets: dict[str, Any]) -> str:
         return self._fernet.encrypt(json.dumps(secrets).encode()).decode()

@@ -76,6 +76,19 @@ class ProviderConnection(Base):
     updated_at: Mapped[datetime]
 
 
+class User(Base):
+    """A person of the consumer, for its pages. The password is kept as argon2id."""
+
+    __tablename__ = "users"
+    __table_args__ = (UniqueConstraint("name"),)
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(120))
+    password_hash: Mapped[str | None] = mapped_column(String(200))
+    roles: Mapped[list[Any]] = mapped_column(default=list)
+    active: Mapped[bool] = mapped_column(Boolean, default=True)
+
+
 class Counter(Base):
     """The last number given of a series."""
 

@@ -58,3 +58,7 @@ class ProviderAnswerInvalid(ConsumerError):
     def __init__(self, detail: str, document: Any = None) -> None:
         super().__init__(detail)
         self.document = document
+
+
+class UserRefused(ConsumerError):
+    """This cannot be a user here."""

@@ -11,7 +11,7 @@ from provider.models.base import Base
 
 
 class User(Base):
-    """A person or program of the provider's own. The token is kept as SHA-256 only."""
+    """A person or program of the provider's own. The token is kept as SHA-256 only, the password as argon2id."""
 
     __tablename__ = "users"
     __table_args__ = (UniqueConstraint("name"), UniqueConstraint("token_hash"))
@@ -19,6 +19,8 @@ class User(Base):
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(String(120))
     token_hash: Mapped[str] = mapped_column(String(64))
+    password_hash: Mapped[str | None] = mapped_column(String(200))
+    """Empty for those who do not use the pages."""
     roles: Mapped[list[Any]] = mapped_column(default=list)
     active: Mapped[bool] = mapped_column(Boolean, default=True)
 

@@ -37,6 +37,16 @@ def disable_user(session: Session, name: str, *, actor: str, now: datetime) -> U
     return user
 
 
+def set_password(session: Session, name: str, password_hash: str, *, actor: str, now: datetime) -> User:
+    """With this one they sign in to the pages from now on. Raises NotFound."""
+    user = session.execute(select(User).where(User.name == name).with_for_update()).scalar_one_or_none()
+    if user is None:
+        raise NotFound("user", name)
+    user.password_hash = password_hash
+    record_audit(session, actor, "user.password", f"user/{name}", now=now)
+    return user
+
+
 def authenticate_user(session: Session, token: str) -> User:
     """The active user whose token this is. Raises NotAuthenticated."""
     found = select(User).where(User.token_hash == token_hash(token), User.active.is_(True))

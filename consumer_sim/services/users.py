@@ -1,0 +1,97 @@
+"""The consumer's own people: who they are, and what they may."""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from uuid import uuid4
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from consumer_sim.models import User
+from consumer_sim.services.errors import NotFound, UserRefused
+
+
+class Permission(StrEnum):
+    """One thing that a role may do, as `noun.verb`."""
+
+    CATALOG_READ = "catalog.read"
+    CATALOG_WRITE = "catalog.write"
+    REQUEST_READ = "request.read"
+    REQUEST_WRITE = "request.write"
+    PRODUCT_READ = "product.read"
+    CONNECTION_READ = "connection.read"
+    CONNECTION_WRITE = "connection.write"
+    FAULT_WRITE = "fault.write"
+
+
+class Role(StrEnum):
+    """What a person of the consumer is."""
+
+    ADMIN = "admin"
+    REQUESTER = "requester"
+    VIEWER = "viewer"
+
+
+_P = Permission
+_SEE = frozenset({_P.CATALOG_READ, _P.REQUEST_READ, _P.PRODUCT_READ})
+
+ROLES: Mapping[Role, frozenset[Permission]] = MappingProxyType(
+    {
+        # Connects, activates, and may also order: the admin of ServiceNow's Service Exchange contains the requestor.
+        Role.ADMIN: frozenset(Permission),
+        Role.REQUESTER: _SEE | {_P.REQUEST_WRITE},
+        Role.VIEWER: _SEE | {_P.CONNECTION_READ},
+    }
+)
+
+
+def permissions_of(roles: Iterable[str]) -> frozenset[str]:
+    """All that any of the roles holds; a name that is no role holds nothing."""
+    held = set(roles)
+    return frozenset(
+        str(permission) for role, permissions in ROLES.items() if role in held for permission in permissions
+    )
+
+
+def holders(permission: str) -> tuple[str, ...]:
+    """The roles that hold the permission."""
+    return tuple(str(role) for role in Role if permission in ROLES[role])
+
+
+def add_user(session: Session, name: str, roles: Iterable[str], password_hash: str | None = None) -> User:
+    """A new person. Raises UserRefused for a name that is taken, or a role that there is not."""
+    wanted = list(dict.fromkeys(roles))
+    unknown = [role for role in wanted if role not in set(Role)]
+    if unknown or not wanted:
+        raise UserRefused(f"a user has one or more of these roles: {', '.join(Role)}")
+    if find_user(session, name) is not None:
+        raise UserRefused(f"there is a user {name} already")
+    user = User(id=str(uuid4()), name=name, roles=wanted, password_hash=password_hash, active=True)
+    session.add(user)
+    return user
+
+
+def set_password(session: Session, name: str, password_hash: str) -> User:
+    """With this one they sign in from now on. Raises NotFound."""
+    user = _get(session, name)
+    user.password_hash = password_hash
+    return user
+
+
+def disable_user(session: Session, name: str) -> User:
+    """Raises NotFound."""
+    user = _get(session, name)
+    user.active = False
+    return user
+
+
+def find_user(session: Session, name: str) -> User | None:
+    return session.scalars(select(User).where(User.name == name)).first()
+
+
+def _get(session: Session, name: str) -> User:
+    user = find_user(session, name)
+    if user is None:
+        raise NotFound("user", name)
+    return user

@@ -1,0 +1,20 @@
+"""The pages of the consumer: for requesters, and for the admin who connects and activates. They call services.
+
+`PAGES` lists every subject; the shared parts (sign-in, layout, lists, forms) are in `webkit`.
+"""
+
+import flask
+
+from consumer_sim.context import Context
+from consumer_sim.ui import start
+from consumer_sim.ui.site import make_site
+from webkit.site import install
+
+PAGES = (start.pages,)
+
+
+def install_pages(app: flask.Flask, context: Context) -> None:
+    install(app, make_site(context))
+    app.register_blueprint(flask.Blueprint("consumer", __name__, template_folder="templates"))
+    for pages in PAGES:
+        app.register_blueprint(pages)

@@ -1,0 +1,21 @@
+"""The pages of the provider: for Exchange admins, order managers and agents. They call services, never the API.
+
+`PAGES` lists every subject; the shared parts (sign-in, layout, lists, forms) are in `webkit`.
+"""
+
+import flask
+
+from provider.config import ProviderConfig
+from provider.context import Context
+from provider.ui import start
+from provider.ui.site import make_site
+from webkit.site import install
+
+PAGES = (start.pages,)
+
+
+def install_pages(app: flask.Flask, context: Context, config: ProviderConfig) -> None:
+    install(app, make_site(context, config))
+    app.register_blueprint(flask.Blueprint("provider", __name__, template_folder="templates"))
+    for pages in PAGES:
+        app.register_blueprint(pages)

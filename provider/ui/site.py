@@ -1,0 +1,66 @@
+"""The provider as its pages show it: its name, its people, its navigation."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bridge.egress import SendFailed
+from bridge.errors import NothingToReplay, RefusedAddress
+from bridge.forms import FormErrors
+from bridge.mapping import MappingError, MappingErrors, MappingHole
+from bridge.web import problem_of
+from provider.config import ProviderConfig
+from provider.context import Context
+from provider.domain.errors import DomainError
+from provider.domain.roles import Permission, allowed, holders
+from provider.models.access import User
+from webkit.accounts import Account
+from webkit.site import Entry, Site
+
+NAVIGATION = (Entry("Start", "start.show"),)
+REFUSALS = (
+    DomainError, FormErrors, MappingError, MappingErrors, MappingHole, NothingToReplay, RefusedAddress, SendFailed,
+)  # fmt: skip
+
+
+class UserAccounts:
+    """The provider's users, for whom the pages are."""
+
+    def find(self, session: Session, account_id: str) -> Account | None:
+        user = session.get(User, account_id)
+        return _account(user) if user is not None and user.active else None
+
+    def find_by_name(self, session: Session, name: str) -> tuple[Account, str | None] | None:
+        found = session.scalars(select(User).where(User.name == name, User.active.is_(True))).first()
+        return (_account(found), found.password_hash) if found is not None else None
+
+    def whom_to_ask(self, session: Session, permission: str) -> Iterable[str]:
+        """The users who hold the permission, with their roles; the roles alone when nobody has one."""
+        roles = {str(role) for role in holders(Permission(permission))}
+        users = session.scalars(select(User).where(User.active.is_(True)).order_by(User.name))
+        found = [
+            f"{user.name} ({', '.join(sorted(roles & set(user.roles)))})" for user in users if roles & {*user.roles}
+        ]
+        return found[:5] or sorted(roles)
+
+
+def make_site(context: Context, config: ProviderConfig) -> Site:
+    return Site(
+        name=config.display_name,
+        side="provider",
+        database=context.database,
+        accounts=UserAccounts(),
+        navigation=NAVIGATION,
+        refusals=REFUSALS,
+        refusal_of=problem_of,
+        clock=context.clock,
+        secret_key=context.keyring.derive("pages"),
+        instance_id=context.identity.id,
+        is_https=config.public_url.startswith("https:"),
+    )
+
+
+def _account(user: User) -> Account:
+    permissions = frozenset(str(permission) for permission in Permission if allowed(user.roles, permission))
+    return Account(user.id, user.name, tuple(user.roles), permissions)

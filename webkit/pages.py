@@ -1,0 +1,157 @@
+"""A blueprint whose views are pages: each says who may see it, unsafe ones need the CSRF token, errors are pages too.
+
+pages = Pages("orders", __name__)
+
+@pages.page("/orders", "order.read")
+def list_all() -> str: ...
+
+@pages.action("/orders/<number>/approve", "order.approve")
+def approve(number: str) -> Response: ...
+"""
+
+import re
+from collections.abc import Callable
+from functools import wraps
+from hashlib import sha256
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import flask
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import BadRequest
+from werkzeug.wrappers import Response as BaseResponse
+
+from webkit.site import Refusal, here
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+MARK = "sxg_access"
+"""The attribute of a view that tells who may call it, as for the views of the API."""
+PUBLIC = "public"
+SIGNED_IN = "signed_in"
+
+_UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_UNSAFE_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_TOKEN = re.compile(rb"<input[^>]*csrf_token[^>]*>")
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+class Pages(flask.Blueprint):
+    """Pages of one subject. `permission` is one that the instance knows, `SIGNED_IN` or `PUBLIC`."""
+
+    def __init__(self, name: str, import_name: str, **options: Any) -> None:
+        super().__init__(name, import_name, **options)
+        self.before_request(_check_text)
+        self.after_request(_finish)
+        self.register_error_handler(Exception, error_page)
+
+    def page(self, rule: str, permission: str) -> Callable[[View], View]:
+        """A view that shows something: GET."""
+        return self._guarded(rule, permission, ["GET"])
+
+    def action(self, rule: str, permission: str) -> Callable[[View], View]:
+        """A view that changes something: POST, with the CSRF token of this session."""
+        return self._guarded(rule, permission, ["POST"])
+
+    def form(self, rule: str, permission: str) -> Callable[[View], View]:
+        """A view that shows a form and takes it: GET and POST."""
+        return self._guarded(rule, permission, ["GET", "POST"])
+
+    def _guarded(self, rule: str, permission: str, methods: list[str]) -> Callable[[View], View]:
+        def decorate(view: View) -> View:
+            @wraps(view)
+            def guarded(*args: Any, **kwargs: Any) -> ResponseReturnValue:
+                refused = _refuse(permission)
+                if refused is not None:
+                    return refused
+                if flask.request.method in _UNSAFE:
+                    flask.current_app.extensions["csrf"].protect()
+                try:
+                    answer: ResponseReturnValue = view(*args, **kwargs)
+                except here().refusals as error:
+                    if methods != ["POST"]:
+                        raise
+                    return _go_back(here().refusal_of(error))
+                return answer
+
+            setattr(guarded, MARK, f"page:{permission}")
+            self.add_url_rule(rule, endpoint=view.__name__, view_func=guarded, methods=methods)
+            return view
+
+        return decorate
+
+
+def error_page(error: Exception) -> ResponseReturnValue:
+    """What went wrong, as a page in the instance's own layout."""
+    if isinstance(error, CSRFError):
+        error = BadRequest("This page was open for too long, or in two sign-ins. Go back, reload it, and try again.")
+    refusal = here().refusal_of(error)
+    return _show_refusal(refusal)
+
+
+def _show_refusal(refusal: Refusal, ask: tuple[str, ...] = ()) -> ResponseReturnValue:
+    page = flask.render_template("webkit/error.html", refusal=refusal, ask=ask)
+    headers = {name: value for name, value in refusal.headers.items() if name.lower() != "www-authenticate"}
+    return page, refusal.status, headers
+
+
+def _refuse(permission: str) -> ResponseReturnValue | None:
+    """The answer for those who may not; None for those who may."""
+    if permission == PUBLIC:
+        return None
+    if not current_user.is_authenticated:
+        return _send_to_sign_in()
+    if permission == SIGNED_IN or current_user.may(permission):
+        return None
+    with here().database.reading() as session:
+        ask = tuple(here().accounts.whom_to_ask(session, permission))
+    return flask.render_template("webkit/forbidden.html", permission=permission, ask=ask), 403
+
+
+def _send_to_sign_in() -> ResponseReturnValue:
+    if flask.request.headers.get("X-Live"):
+        return "", 401  # a page that looks after itself: its script loads it anew, and people see the sign-in
+    back = flask.request.full_path.rstrip("?") if flask.request.method == "GET" else None
+    return flask.redirect(flask.url_for("signin.sign_in", next=back), 303)
+
+
+def _go_back(refusal: Refusal) -> ResponseReturnValue:
+    """A button that was refused: the page it was on, as it is by now, and why above it."""
+    came_from = urlsplit(flask.request.referrer or "")
+    if came_from.netloc != flask.request.host or refusal.status in (403, 404):
+        return _show_refusal(refusal)
+    flask.flash(refusal.detail or refusal.title, "danger")
+    return flask.redirect(came_from._replace(scheme="", netloc="").geturl() or "/", 303)
+
+
+def _check_text() -> None:
+    """Neither database keeps these; as a 400 here they are no field's error later."""
+    for values in (flask.request.args, flask.request.form):
+        if any(_UNSAFE_TEXT.search(text) for _, texts in values.lists() for text in texts):
+            flask.abort(400, "A value holds control characters; remove them.")
+
+
+def _finish(response: flask.Response) -> flask.Response:
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    is_page = flask.request.method == "GET" and response.status_code == 200 and response.mimetype == "text/html"
+    if is_page and not response.is_streamed:
+        # The token is written differently each time; for whether anything changed it does not count.
+        response.set_etag(sha256(_TOKEN.sub(b"", response.get_data())).hexdigest()[:32])
+        return _conditional(response)
+    return response
+
+
+def _conditional(response: flask.Response) -> flask.Response:
+    made: BaseResponse = response.make_conditional(flask.request.environ)
+    assert isinstance(made, flask.Response)  # noqa: S101 - for the types: it returns itself
+    return made
