@@ -4,17 +4,14 @@
 HTML page. `Blueprint` and `Api` are those of flask-smorest with that promise kept inside them: use no others.
 """
 
-import json
 import logging
 import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import IO, TYPE_CHECKING, Any, TextIO, TypeVar, cast
+from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 import flask
 import flask_smorest  # type: ignore[import-untyped]
@@ -26,20 +23,19 @@ from werkzeug.utils import cached_property
 from werkzeug.wsgi import LimitedStream
 
 from bridge.errors import RefusedDocument
+from bridge.logs import request_id, traceparent
 from bridge.schemas import UNSAFE_TEXT, ProblemSchema, strict_json
 from bridge.vocabulary import PROBLEM_CONTENT_TYPE
 
 __all__ = [
-    "Api", "Blueprint", "ErrorTable", "JsonFormatter", "Problem", "StrictRequest", "configure_logging",
-    "field_errors", "health", "install", "metrics_registry", "openapi_config", "problem_response", "request_id",
-    "strict_json",
+    "Api", "Blueprint", "ErrorTable", "Problem", "StrictRequest", "field_errors", "health", "install",
+    "metrics_registry", "openapi_config", "problem_response", "strict_json",
 ]  # fmt: skip
 
 BODY_LIMIT_BYTES = 256 * 1024
 PROBLEM_LIMIT_ERRORS = 50
 
 log = logging.getLogger(__name__)
-request_id: ContextVar[str] = ContextVar("request_id", default="")
 View = TypeVar("View")
 
 
@@ -240,6 +236,7 @@ def openapi_config(title: str, version: str) -> dict[str, str]:
 ErrorTable = Mapping[type[Exception], Callable[[Any], Problem]]
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -280,6 +277,8 @@ def install(app: flask.Flask, *, service: str, error_table: ErrorTable) -> None:
     def begin() -> None:
         given = flask.request.headers.get("X-Request-Id", "")
         request_id.set(given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex)
+        trace = flask.request.headers.get("traceparent", "")
+        traceparent.set(trace if _TRACEPARENT.fullmatch(trace) else "")
         flask.g.started_s = time.perf_counter()
         if UNSAFE_TEXT.search(flask.request.path):  # as text in a query, PostgreSQL would fail on it
             flask.abort(404)
@@ -295,6 +294,7 @@ def install(app: flask.Flask, *, service: str, error_table: ErrorTable) -> None:
 
     def end(_error: BaseException | None) -> None:
         request_id.set("")
+        traceparent.set("")
 
     app.before_request(begin)
     app.after_request(finish)
@@ -344,60 +344,3 @@ def _outcome(name: str, check: Callable[[], object]) -> str:
         log.warning("readiness check failed", exc_info=True, extra={"check": name})
         return "down"
     return "up"
-
-
-_RECORD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_SECRET_NAME = re.compile(
-    r"secret|passw|token|authorization|signature|cookie|api_?key|credential|private", re.IGNORECASE
-)
-_SECRET_TEXT = re.compile(r"(?i:\b(?:bearer|basic)\s+|whsec_)[\w.~+/=-]+|(?<=://)[^/\s@]*:[^/\s@]*(?=@)")
-
-
-def _masked(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(name): "***" if _SECRET_NAME.search(str(name)) else _masked(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_masked(inner) for inner in value]
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    return _SECRET_TEXT.sub("***", str(value))
-
-
-class JsonFormatter(logging.Formatter):
-    """One JSON object per line: ts, level, logger, event, service, request_id, and whatever `extra` named.
-
-    What looks like a secret, by its name or its form, is masked.
-    """
-
-    def __init__(self, service: str) -> None:
-        super().__init__()
-        self._service = service
-
-    def format(self, record: logging.LogRecord) -> str:
-        moment = datetime.fromtimestamp(record.created, UTC).replace(tzinfo=None)
-        extra = {name: value for name, value in vars(record).items() if name not in _RECORD_FIELDS}
-        if record.exc_info:
-            extra["exception"] = self.formatException(record.exc_info)
-        line = {
-            **_masked(extra),
-            "ts": moment.isoformat(timespec="milliseconds") + "Z",
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "event": _masked(record.getMessage()),
-            "service": self._service,
-            "request_id": request_id.get() or None,
-        }
-        return json.dumps({name: value for name, value in line.items() if value is not None})
-
-
-def configure_logging(service: str, *, level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Send all logs of this process as JSON lines to `stream` (stderr); calling it again replaces the former choice."""
-    root = logging.getLogger()
-    for former in [handler for handler in root.handlers if isinstance(handler.formatter, JsonFormatter)]:
-        root.removeHandler(former)
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonFormatter(service))
-    root.addHandler(handler)
-    root.setLevel(level)
-    # It warns, with a traceback, of each odd header a far side sends.
-    logging.getLogger("urllib3.connection").setLevel(logging.ERROR)

@@ -11,9 +11,10 @@ from bridge.database import Database
 from bridge.flow_metrics import install_flow_metrics
 from bridge.web import Api, Blueprint, health, install, openapi_config
 from provider.api import BLUEPRINTS
-from provider.api.context import make_context
+from provider.api.context import attach
 from provider.api.problems import ERROR_TABLE
 from provider.config import ProviderConfig
+from provider.context import make_context
 
 
 def utc_now() -> datetime:
@@ -27,7 +28,7 @@ def create_app(config: ProviderConfig, *, clock: Callable[[], datetime] = utc_no
     app.config |= openapi_config("Service Exchange provider", "1")
     install(app, service="provider", error_table=ERROR_TABLE)
     context = make_context(config, clock)
-    context.install(app)
+    attach(context, app)
     install_flow_metrics(app, context.database, clock)
     api = Api(app)
     for blueprint in BLUEPRINTS:

@@ -9,8 +9,8 @@ from bridge.carriers import Carrier
 from bridge.draining import Limits
 from bridge.errors import DatabaseBusy
 from bridge.jobs import Bell, Station
-from provider.api.context import Context, make_context
 from provider.config import ProviderConfig
+from provider.context import Context, make_context
 from provider.services.entitlements import refresh_entitlements
 
 log = logging.getLogger(__name__)

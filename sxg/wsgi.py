@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from bridge.web import configure_logging
+from bridge.logs import configure_logging
 
 
 def provider() -> Flask:

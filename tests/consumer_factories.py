@@ -24,9 +24,9 @@ from bridge.jobs import Station
 from bridge.models import Connection
 from bridge.vocabulary import BATCH_CONTENT_TYPE, ConnectionState, EventType
 from consumer_sim import migrations
-from consumer_sim.api.context import Context
 from consumer_sim.app import create_app
 from consumer_sim.config import ConsumerConfig
+from consumer_sim.context import Context
 from consumer_sim.models import CatalogItem, ProviderConnection
 from consumer_sim.worker import make_station
 

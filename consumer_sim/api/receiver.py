@@ -23,7 +23,8 @@ from bridge.vocabulary import (
     ConnectionState,
 )
 from bridge.web import Blueprint, Problem, problem_response
-from consumer_sim.api.context import Context, here
+from consumer_sim.api.context import here
+from consumer_sim.context import Context
 from consumer_sim.services import faults, receiving
 from consumer_sim.services.errors import NotFound
 from consumer_sim.services.faults import Fault

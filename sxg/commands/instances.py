@@ -136,7 +136,7 @@ def migrate(side: str, database_url: str) -> None:
 
 
 def _read(side: str, service: str) -> InstanceConfig:
-    from bridge.web import configure_logging  # noqa: PLC0415 - loads Flask
+    from bridge.logs import configure_logging  # noqa: PLC0415
     from sxg.databases import check_migrated  # noqa: PLC0415
     from sxg.settings import check_lease, read_config  # noqa: PLC0415
 

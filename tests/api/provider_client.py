@@ -16,9 +16,9 @@ from standardwebhooks.webhooks import Webhook
 from werkzeug.test import TestResponse
 
 import mappings
-from provider.api.context import Context
 from provider.app import create_app
 from provider.config import ProviderConfig
+from provider.context import Context
 from provider.migrations import upgrade
 from provider.services.users import add_user
 from tests.factories import NOW

@@ -14,9 +14,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bridge import outbox
+from bridge.logs import JsonFormatter, configure_logging
 from bridge.models import Connection, Delivery, Lease, Stream
 from bridge.vocabulary import EventType
-from bridge.web import JsonFormatter, configure_logging
 from tests.api.provider_client import context_of, make_app, user_headers
 from tests.factories import NOW
 

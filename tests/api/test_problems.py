@@ -14,14 +14,13 @@ from openapi_spec_validator import validate
 from werkzeug.test import TestResponse
 
 from bridge.errors import BridgeError
+from bridge.logs import JsonFormatter, configure_logging
 from bridge.schemas import BoundedInt, DecimalStr, SafeStr, StrictSchema, UtcDateTime
 from bridge.web import (
     BODY_LIMIT_BYTES,
     Api,
     Blueprint,
-    JsonFormatter,
     Problem,
-    configure_logging,
     health,
     install,
     metrics_registry,

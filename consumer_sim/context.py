@@ -1,0 +1,61 @@
+"""One instance of the consumer, put together once by each of its processes. No web framework: workers share it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge.database import Database
+from bridge.egress import AddressGuard, Sender
+from bridge.identity import Identity, Keyring, ensure_instance
+from bridge.jobs import Bell
+from bridge.outbox import Rendering
+from consumer_sim.config import ConsumerConfig
+from consumer_sim.services.connecting import Connector
+from consumer_sim.services.tokens import ClientCredentials
+
+
+@dataclass(frozen=True)
+class Context:
+    """One instance of the consumer, as its processes see it."""
+
+    config: ConsumerConfig
+    database: Database
+    keyring: Keyring
+    identity: Identity
+    guard: AddressGuard
+    tokens: ClientCredentials
+    clock: Callable[[], datetime]
+
+    def connector(self, sender: Sender) -> Connector:
+        return Connector(
+            database=self.database,
+            keyring=self.keyring,
+            identity=self.identity,
+            tokens=self.tokens,
+            sender=sender,
+            public_url=self.config.public_url,
+            clock=self.clock,
+        )
+
+    def sender(self) -> Sender:
+        """For one request of ours; close it."""
+        return Sender(self.guard, user_agent="sxg-consumer/1")
+
+
+def make_context(config: ConsumerConfig, clock: Callable[[], datetime]) -> Context:
+    database = Database(config.database_url)
+    keyring = Keyring.load(config.data_dir)
+    with database.transaction() as session:
+        identity = ensure_instance(session, config.instance_name, config.data_dir)
+    database.info["outbox"] = Rendering(identity.source)
+    if config.redis_url:
+        database.bell = Bell(config.redis_url, identity.id)
+    return Context(
+        config=config,
+        database=database,
+        keyring=keyring,
+        identity=identity,
+        guard=AddressGuard(config.egress_allow),
+        tokens=ClientCredentials(keyring),
+        clock=clock,
+    )

@@ -1,0 +1,62 @@
+"""One instance of the provider, put together once by each of its processes. No web framework: workers share it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from bridge.carriers import Senders, WebhookCarrier
+from bridge.database import Database
+from bridge.egress import AddressGuard
+from bridge.identity import Identity, Keyring, ensure_instance
+from bridge.jobs import Bell
+from bridge.logs import request_id, traceparent
+from bridge.outbox import Rendering
+from provider.config import ProviderConfig
+from provider.services.mappings import adopt_tables
+
+USER_AGENT = "sxg-provider/1"
+
+
+@dataclass(frozen=True)
+class Context:
+    """One instance of the provider, as its processes see it."""
+
+    database: Database
+    keyring: Keyring
+    identity: Identity
+    guard: AddressGuard
+    clock: Callable[[], datetime]
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """A write transaction whose audit entries name this request, and whose events carry its trace."""
+        with self.database.transaction() as session:
+            session.info["request_id"] = request_id.get() or None
+            session.info["traceparent"] = traceparent.get() or None
+            yield session
+
+    def carrier(self) -> WebhookCarrier:
+        """For one request of ours; a Sender belongs to one thread."""
+        return WebhookCarrier(Senders(self.guard, USER_AGENT), self.keyring, self.identity, self.clock)
+
+
+def make_context(config: ProviderConfig, clock: Callable[[], datetime]) -> Context:
+    """What web and worker processes share: the database with its bell, the keys, the identity, the mapping tables."""
+    database = Database(config.database_url)
+    keyring = Keyring.load(config.data_dir)
+    with database.transaction() as session:
+        identity = ensure_instance(session, config.instance_name, config.data_dir)
+        version, tables = adopt_tables(session, config.mappings_dir, now=clock())
+    database.info["outbox"] = Rendering(identity.source, version, {version: tables})
+    if config.redis_url:
+        database.bell = Bell(config.redis_url, identity.id)
+    return Context(
+        database=database,
+        keyring=keyring,
+        identity=identity,
+        guard=AddressGuard(config.egress_allow),
+        clock=clock,
+    )
