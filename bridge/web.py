@@ -134,13 +134,19 @@ def _problem_of_http(error: HTTPException) -> Problem:
     return Problem(status, code, error.name, error.description, headers=headers)
 
 
-def _answer_http(error: HTTPException) -> Any:
-    return error.response or problem_response(_problem_of_http(error))
-
-
-def _answer_unexpected(error: Exception) -> flask.Response:
+def problem_of(error: Exception) -> Problem:
+    """What an error is to the caller, by the app's table; whatever the table does not know is a fault of ours."""
+    table: ErrorTable = flask.current_app.extensions[_ERROR_TABLE]
+    for error_class in type(error).__mro__:
+        if error_class in table:
+            return table[error_class](error)
     log.error("request failed", exc_info=error, extra={"method": flask.request.method, "path": flask.request.path})
-    return problem_response(_INTERNAL)
+    return _INTERNAL
+
+
+def _answer(error: Exception) -> Any:
+    ready = error.response if isinstance(error, HTTPException) else None
+    return ready or problem_response(problem_of(error))
 
 
 class _CappedStream(LimitedStream):
@@ -234,6 +240,7 @@ def openapi_config(title: str, version: str) -> dict[str, str]:
 
 
 ErrorTable = Mapping[type[Exception], Callable[[Any], Problem]]
+_ERROR_TABLE = "sxg-error-table"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -299,15 +306,13 @@ def install(app: flask.Flask, *, service: str, error_table: ErrorTable) -> None:
     app.before_request(begin)
     app.after_request(finish)
     app.teardown_request(end)
-    app.register_error_handler(Exception, _answer_unexpected)
-    app.register_error_handler(HTTPException, _answer_http)
-    table: ErrorTable = {
+    app.extensions[_ERROR_TABLE] = {
+        HTTPException: _problem_of_http,
         marshmallow.ValidationError: _problem_of_validation,
         RefusedDocument: _problem_of_document,
         **error_table,
     }
-    for error_class, to_problem in table.items():
-        app.register_error_handler(error_class, lambda error, to=to_problem: problem_response(to(error)))
+    app.register_error_handler(Exception, _answer)
 
 
 def metrics_registry(app: flask.Flask) -> CollectorRegistry:

@@ -1,4 +1,4 @@
-"""The web process of a consumer: the receiver of events and the API for its people."""
+"""The web process of a consumer: the receiver of events, and the API and the pages for its people."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ from consumer_sim.api.context import attach
 from consumer_sim.api.problems import ERROR_TABLE
 from consumer_sim.config import ConsumerConfig
 from consumer_sim.context import make_context
+from consumer_sim.ui import install_pages
 
 _ROUTES = (receiver, connections, catalog, requests, drafts, products, records, faults)
 
@@ -35,6 +36,7 @@ def create_app(config: ConsumerConfig, *, clock: Callable[[], datetime] = utc_no
     api = Api(app)
     for module in _ROUTES:
         api.register_blueprint(module.blueprint)
+    install_pages(app, context)
     app.register_blueprint(health({"database": lambda: _ask(context.database)}))
     return app
 

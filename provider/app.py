@@ -1,4 +1,4 @@
-"""The web process of a provider: the exchange for consumers and the API for our own people."""
+"""The web process of a provider: the exchange for consumers, and the API and the pages for our own people."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ from provider.api.context import attach
 from provider.api.problems import ERROR_TABLE
 from provider.config import ProviderConfig
 from provider.context import make_context
+from provider.ui import install_pages
 
 
 def utc_now() -> datetime:
@@ -34,6 +35,7 @@ def create_app(config: ProviderConfig, *, clock: Callable[[], datetime] = utc_no
     for blueprint in BLUEPRINTS:
         register = api.register_blueprint if isinstance(blueprint, Blueprint) else app.register_blueprint
         register(blueprint)
+    install_pages(app, context, config)
     app.register_blueprint(health({"database": lambda: _ask(context.database)}))
     return app
 

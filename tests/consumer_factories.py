@@ -86,6 +86,7 @@ def consumer(
         "data_dir": data_dir,
         "public_url": "http://127.0.0.1:1",
         "instance_name": "acme",
+        "display_name": "ACME IT",
         "egress_allow": ("127.0.0.0/8",),
         "lease_s": 30.0,
         "sweep_s": 5.0,

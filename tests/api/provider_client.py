@@ -42,6 +42,7 @@ def make_app(database_url: str, directory: Path, clock: Clock | None = None) -> 
         data_dir=directory / "provider",
         public_url="http://127.0.0.1:1",
         instance_name="northwind",
+        display_name="Northwind",
         egress_allow=("127.0.0.0/8",),
         lease_s=30.0,
         sweep_s=5.0,
