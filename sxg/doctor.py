@@ -1,7 +1,7 @@
 """What is configured, reachable and healthy on this instance, and what to do about what is not? Nothing is changed."""
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
+from bridge.ailments import ago, find_ailments
 from bridge.config import InstanceConfig
 from bridge.database import Database
 from bridge.errors import DatabaseBusy, SecretUnreadable
@@ -271,7 +272,7 @@ def _processes(side: str, redis: RedisState | None, config: InstanceConfig) -> l
 def _leases(flows: Sequence[Flow], config: InstanceConfig, now: datetime) -> Check:
     stale = [flow for flow in flows if flow.lease_left_s is not None and flow.lease_left_s < 0]
     overdue = [flow for flow in flows if flow.is_overdue(now, config.sweep_s * 2 + _OVERDUE_SPARE_S)]
-    faults = [f"{flow.name}: due since {_ago(flow.due_at, now)}, and nobody delivers" for flow in overdue]
+    faults = [f"{flow.name}: due since {ago(flow.due_at, now)}, and nobody delivers" for flow in overdue]
     detail = f"{sum(flow.lease_left_s is not None for flow in flows)} held, {len(stale)} run out"
     advice = "is a worker or the sweeper running? a lease that ran out is taken over by the next of them"
     return _verdict("delivering", faults, detail, advice, stale=[flow.connection_id for flow in stale])
@@ -281,7 +282,7 @@ def _leases(flows: Sequence[Flow], config: InstanceConfig, now: datetime) -> Che
 
 
 def _connection(flow: Flow, now: datetime) -> Check:
-    faults, advice = _ailment(flow, now)
+    ailments = find_ailments(flow, now)
     facts = asdict(flow) | {
         "oldest_s": _age_s(flow.oldest_at, now),
         "last_success_s": _age_s(flow.last_success_at, now),
@@ -289,68 +290,13 @@ def _connection(flow: Flow, now: datetime) -> Check:
     facts = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in facts.items()}
     parts = [flow.state, f"{flow.waiting} waiting", f"{flow.parked} parked"]
     if flow.oldest_at:
-        parts.append(f"oldest from {_ago(flow.oldest_at, now)}")
-    parts.append(f"last success {_ago(flow.last_success_at, now)}")
-    if faults:
-        parts += faults
-    status = Status.ATTENTION if faults else Status.OK
+        parts.append(f"oldest from {ago(flow.oldest_at, now)}")
+    parts.append(f"last success {ago(flow.last_success_at, now)}")
+    parts += [ailment.fault for ailment in ailments]
+    status = Status.ATTENTION if ailments else Status.OK
+    advice = ailments[0].advice if ailments else ""
     return Check(f"connection {flow.name}", status, ", ".join(parts), advice, facts)
-
-
-def _ailment(flow: Flow, now: datetime) -> tuple[list[str], str]:
-    """What is wrong with the flow, and what to do; the worst decides what to do."""
-    found = [(fault, advice) for rule in _RULES if (fault := rule[0](flow, now)) for advice in [rule[1]]]
-    connection = {"connection_id": flow.connection_id}
-    return [fault for fault, _ in found], found[0][1].format(**connection) if found else ""
-
-
-def _diverged(flow: Flow, _: datetime) -> str:
-    return f"stopped: {flow.state_reason}" if flow.state == "diverged" else ""
-
-
-def _paused(flow: Flow, _: datetime) -> str:
-    return f"paused by people: {flow.state_reason or 'no reason given'}" if flow.state == "paused" else ""
-
-
-def _has_parked(flow: Flow, _: datetime) -> str:
-    return "parked deliveries hold up their records" if flow.parked and flow.state != "revoked" else ""
-
-
-def _fails(flow: Flow, now: datetime) -> str:
-    if not flow.failures or flow.state != "active":
-        return ""
-    probe = f", next probe {_in(flow.not_before, now)}" if flow.not_before else ""
-    return f"failed {flow.failures} times since {_ago(flow.failing_since, now)}{probe}: {flow.last_error}"
-
-
-def _noted(flow: Flow, _: datetime) -> str:
-    return f"note: {flow.state_reason}" if flow.state == "active" and flow.state_reason else ""
-
-
-_RULES: Sequence[tuple[Callable[[Flow, datetime], str], str]] = (
-    (_diverged, "compare both sides (sxg compare), mend, then POST /api/v1/connections/{connection_id}/resume"),
-    (_has_parked, "sxg deliveries list --state parked --connection {connection_id}; then replay or skip each"),
-    (_fails, "nothing is lost and probes go on; if it lasts, tell the other side. A call of theirs ends the pause"),
-    (_paused, "POST /api/v1/connections/{connection_id}/resume when the reason is gone; everything is kept"),
-    (_noted, "compare both sides: sxg compare"),
-)
 
 
 def _age_s(moment: datetime | None, now: datetime) -> float | None:
     return None if moment is None else round((now - moment).total_seconds(), 1)
-
-
-def _ago(moment: datetime | None, now: datetime) -> str:
-    return "never" if moment is None else f"{_span((now - moment).total_seconds())} ago"
-
-
-def _in(moment: datetime, now: datetime) -> str:
-    left_s = (moment - now).total_seconds()
-    return f"in {_span(left_s)}" if left_s > 0 else "due"
-
-
-def _span(seconds: float) -> str:
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{max(0.0, seconds):.0f} s"

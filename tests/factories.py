@@ -76,10 +76,11 @@ def make_connection(session: Session, *, name: str = "ACME IT", state: str = Con
     return connection
 
 
-def make_registration(session: Session, company: str = "ACME") -> tuple[str, str]:
-    """The id and the token of a registration."""
+def make_registration(session: Session, company: str = "ACME", **urls: str) -> tuple[str, str]:
+    """The id and the token of a registration; `base_url` and `callback_url` may be given."""
+    contact = {"contact_name": "Ada", "contact_email": "ada@acme.example"}
     registration, token = create_registration(
-        session, company=company, contact_name="Ada", contact_email="ada@acme.example", actor="user/ann", now=NOW
+        session, LOOPBACK, company=company, **contact, **urls, actor="user/ann", now=NOW
     )
     return registration.id, token
 
@@ -279,7 +280,7 @@ def make_router_item(session: Session, connection_id: str, **columns: Any) -> Re
     characteristic = {
         "key": "bandwidth", "name": "Bandwidth", "type": "choice", "mandatory": True, "default": None,
         "options": [{"value": "50", "label": "50 Mbit/s"}, {"value": "100", "label": "100 Mbit/s"}],
-        "min_cardinality": 0, "max_cardinality": None, "description": "",
+        "min_cardinality": 0, "max_cardinality": None, "description": "", "configurable": True,
     }  # fmt: skip
     columns = {"characteristics": [characteristic], "task_templates": list(TWO_TASKS), **columns}
     return make_item(session, make_specification(session, "Router", **columns), connection_id)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from bridge import inbox, outbox
@@ -36,6 +36,19 @@ class TombstoneHandler:
         """Nothing to do."""
 
 
+class TestEventHandler:
+    """The last test event is noted: its id tells people of both sides that they look at the same one."""
+
+    def check(self, session: Session, connection_id: str, events: Sequence[Event]) -> Mapping[str, Rejection]:
+        return {}
+
+    def apply(self, session: Session, connection_id: str, events: Sequence[Event], now: datetime) -> None:
+        noted = {"test_event_id": events[-1].id, "tested_at": now}
+        session.execute(
+            update(ProviderConnection).where(ProviderConnection.connection_id == connection_id).values(**noted)
+        )
+
+
 _items = CatalogItemHandler()
 HANDLERS: Mapping[str, Handler] = {
     EventType.CATALOG_ITEM_CHANGED: _items,
@@ -44,6 +57,7 @@ HANDLERS: Mapping[str, Handler] = {
     EventType.COMMENT_ADDED: CommentHandler(),
     EventType.PRODUCT_CHANGED: ProductHandler(),
     EventType.TOMBSTONE: TombstoneHandler(),
+    EventType.TEST: TestEventHandler(),
 }
 
 

@@ -34,6 +34,7 @@ def _link(link: Link) -> Document:
         },
         "number_prefix": own.number_prefix or own.requested_prefix,
         "settings": {"auto_activate": own.auto_activate},
+        "last_test": {"event_id": own.test_event_id, "at": requests.moment(own.tested_at)} if own.tested_at else None,
         "created_at": requests.moment(own.created_at),
     }
 

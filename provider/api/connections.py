@@ -4,7 +4,6 @@ from typing import Any
 
 import flask
 
-from bridge.models import Connection
 from bridge.web import Blueprint
 from provider.api.auth import requires
 from provider.api.context import here
@@ -17,6 +16,10 @@ from provider.api.schemas import (
     TestEventSchema,
 )
 from provider.services import connections, registrations
+from provider.services.pages import Page
+from provider.services.registrations import Echo
+
+Document = dict[str, Any]
 
 blueprint = Blueprint(
     "connections", __name__, url_prefix="/api/v1/connections", description="Connections to consumers."
@@ -28,76 +31,80 @@ blueprint = Blueprint(
 @blueprint.arguments(PageSchema, location="query")
 @blueprint.response(200, page_schema(ConnectionSchema))
 def list_all(page: dict[str, Any]) -> dict[str, Any]:
-    """All connections."""
+    """All connections: in which state each is, what is wrong with it, and what to do."""
     with here().database.reading() as session:
-        return page_document(connections.list_connections(session, limit=page["limit"], after=page["cursor"]))
+        found = connections.list_connections(session, limit=page["limit"], after=page["cursor"])
+        shown = connections.show_connections(session, found.items, now=here().clock())
+        return page_document(Page(shown, found.next_key))
 
 
 @blueprint.route("/<connection_id>", methods=["GET"])
 @requires("connection.read")
 @blueprint.response(200, ConnectionDetailSchema)
-def get(connection_id: str) -> dict[str, Any]:
+def get(connection_id: str) -> Document:
     """One connection and how its flow does."""
     with here().database.reading() as session:
         connection = connections.get_connection(session, connection_id)
-        columns = {name: getattr(connection, name) for name in ConnectionSchema().fields}
-        return {**columns, "health": connections.read_health(session, connection.id)}
+        shown = connections.show_connection(session, connection, now=here().clock())
+        return {**shown, "health": connections.read_health(session, connection.id)}
 
 
 @blueprint.route("/<connection_id>/pause", methods=["POST"])
 @requires("connection.write")
 @blueprint.arguments(ReasonSchema)
 @blueprint.response(200, ConnectionSchema)
-def pause(body: dict[str, Any], connection_id: str) -> Connection:
+def pause(body: Document, connection_id: str) -> Document:
     """Stop the flow both ways; what happens meanwhile is sent afterwards."""
-    context = here()
-    with context.transaction() as session:
-        return connections.pause_connection(
-            session, connection_id, reason=body["reason"], actor=flask.g.actor, now=context.clock()
-        )
+    now, actor = here().clock(), flask.g.actor
+    with here().transaction() as session:
+        paused = connections.pause_connection(session, connection_id, reason=body["reason"], actor=actor, now=now)
+        return connections.show_connection(session, paused, now=now)
 
 
 @blueprint.route("/<connection_id>/resume", methods=["POST"])
 @requires("connection.write")
 @blueprint.response(200, ConnectionSchema)
-def resume(connection_id: str) -> Connection:
+def resume(connection_id: str) -> Document:
     """Let it flow again."""
-    context = here()
-    with context.transaction() as session:
-        return connections.resume_connection(session, connection_id, actor=flask.g.actor, now=context.clock())
+    now = here().clock()
+    with here().transaction() as session:
+        resumed = connections.resume_connection(session, connection_id, actor=flask.g.actor, now=now)
+        return connections.show_connection(session, resumed, now=now)
 
 
 @blueprint.route("/<connection_id>/revoke", methods=["POST"])
 @requires("connection.write")
 @blueprint.arguments(ReasonSchema)
 @blueprint.response(200, ConnectionSchema)
-def revoke(body: dict[str, Any], connection_id: str) -> Connection:
+def revoke(body: Document, connection_id: str) -> Document:
     """End the connection for ever."""
-    context = here()
-    with context.transaction() as session:
-        return connections.revoke_connection(
-            session, connection_id, reason=body["reason"], actor=flask.g.actor, now=context.clock()
-        )
+    now, actor = here().clock(), flask.g.actor
+    with here().transaction() as session:
+        revoked = connections.revoke_connection(session, connection_id, reason=body["reason"], actor=actor, now=now)
+        return connections.show_connection(session, revoked, now=now)
 
 
 @blueprint.route("/<connection_id>/settings", methods=["POST"])
 @requires("connection.write")
 @blueprint.arguments(ConnectionSettingsSchema)
 @blueprint.response(200, ConnectionSchema)
-def change_settings(body: dict[str, Any], connection_id: str) -> Connection:
+def change_settings(body: Document, connection_id: str) -> Document:
     """Decide whether this consumer is told what items cost."""
-    context = here()
-    with context.transaction() as session:
-        return connections.change_settings(session, connection_id, body, actor=flask.g.actor, now=context.clock())
+    now = here().clock()
+    with here().transaction() as session:
+        changed = connections.change_settings(session, connection_id, body, actor=flask.g.actor, now=now)
+        return connections.show_connection(session, changed, now=now)
 
 
 @blueprint.route("/<connection_id>/test-event", methods=["POST"])
 @requires("connection.write")
 @blueprint.response(200, TestEventSchema)
-def test_event(connection_id: str) -> dict[str, Any]:
-    """Send a test event now and tell what came of it."""
-    context = here()
+def test_event(connection_id: str) -> Echo:
+    """Send a test event now and tell what came of it. The consumer shows the same event id."""
+    context, now = here(), here().clock()
     with context.database.reading() as session:
         connection = connections.get_reachable(session, connection_id)
-    detail = registrations.send_test_event(context.carrier(), context.identity, connection, now=context.clock())
-    return {"delivered": detail == "applied", "detail": detail}
+    echo = registrations.send_test_event(context.carrier(), context.identity, connection, now=now)
+    with context.transaction() as session:
+        registrations.record_test(session, connection.id, echo, actor=flask.g.actor, now=now)
+    return echo

@@ -1,5 +1,7 @@
 """What consumers call to connect and to see what they may order. `docs/wire.md` describes it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import flask
@@ -17,6 +19,7 @@ from provider.api.schemas import (
     IntroductionSchema,
     LinkSchema,
 )
+from provider.domain.errors import DomainError
 from provider.models.catalog import Entitlement
 from provider.services import connections, entitlements, registrations
 from provider.services.registrations import Introduction
@@ -32,7 +35,7 @@ def complete(body: dict[str, Any]) -> dict[str, Any]:
     """Credentials for a registration token. Until the callback is verified, repeating it voids what it gave before."""
     context, token = here(), body.pop("token")
     said = Introduction(**{name: str(value) for name, value in body.items()})
-    with context.transaction() as session:
+    with _refusals_noted(token=token), context.transaction() as session:
         admission = registrations.complete_registration(
             session, context.keyring, context.guard, token, said, now=context.clock()
         )
@@ -56,9 +59,10 @@ def verify() -> dict[str, Any]:
     context = here()
     with context.database.reading() as session:
         challenge = registrations.prepare_challenge(session, context.identity, flask.g.connection, now=context.clock())
-    registrations.send_challenge(context.carrier(), challenge)
-    with context.transaction() as session:
-        return _link(registrations.activate_connection(session, challenge, now=context.clock()))
+    with _refusals_noted(connection_id=flask.g.connection):
+        registrations.send_challenge(context.carrier(), challenge)
+        with context.transaction() as session:
+            return _link(registrations.activate_connection(session, challenge, now=context.clock()))
 
 
 @blueprint.route("/catalog-items", methods=["GET"])
@@ -93,6 +97,17 @@ def report_activation(body: dict[str, Any], item_id: str) -> dict[str, Any]:
         return _activation(
             entitlements.report_activation(session, flask.g.connection, identity, **body, now=context.clock())
         )
+
+
+@contextmanager
+def _refusals_noted(**whose: str) -> Iterator[None]:
+    """What a consumer is refused on its way in is kept with its registration, where our people see why it is stuck."""
+    try:
+        yield
+    except DomainError as refusal:
+        with here().transaction() as session:
+            registrations.note_problem(session, str(refusal), **whose, now=here().clock())
+        raise
 
 
 def _link(connection: Connection) -> dict[str, Any]:

@@ -14,6 +14,8 @@ def about(description: str, example: Any = None) -> dict[str, Any]:
 
 _ID = "5b0c0f6e-6f0c-4d0e-9e55-6a1d9b8e2f10"
 _AT = "2026-11-21T09:30:00.000Z"
+_BASE_URL = "https://acme.example"
+_CALLBACK_URL = f"{_BASE_URL}/exchange/events"
 
 
 class ReasonSchema(StrictSchema):
@@ -26,6 +28,14 @@ class RegistrationRequestSchema(StrictSchema):
     contact_email = fields.Email(
         required=True, validate=validate.Length(max=254), metadata=about("Their e-mail.", "ada@acme.example")
     )
+    base_url = SafeStr(
+        max_length=2000, allow_none=True, load_default=None,
+        metadata=about("Where their instance is: the token is good for callbacks below it only.", _BASE_URL),
+    )  # fmt: skip
+    callback_url = SafeStr(
+        max_length=2000, allow_none=True, load_default=None,
+        metadata=about("Where events are to go: the token is good for this callback only.", _CALLBACK_URL),
+    )  # fmt: skip
 
 
 class RegistrationSchema(Schema):
@@ -34,8 +44,20 @@ class RegistrationSchema(Schema):
     company = fields.String(required=True, metadata=about("Who is to be connected.", "ACME"))
     contact_name = fields.String(required=True, metadata=about("Whom to speak to there.", "Ada"))
     contact_email = fields.String(required=True, metadata=about("Their e-mail.", "ada@acme.example"))
+    base_url = fields.String(required=True, allow_none=True, metadata=about("Where their instance is.", _BASE_URL))
+    callback_url = fields.String(required=True, allow_none=True, metadata=about("Where events go.", _CALLBACK_URL))
     state = fields.String(
         required=True, metadata=about("open, work_in_progress, closed_complete or closed_incomplete.", "open")
+    )
+    step = fields.String(
+        required=True, metadata=about("What has to happen next: complete, verify; done or closed.", "verify")
+    )
+    problem = fields.String(
+        required=True, allow_none=True, metadata=about("What it is stuck at.", "the token expired before it was used")
+    )
+    problem_at = UtcDateTime(required=True, allow_none=True, metadata=about("When the consumer was last refused.", _AT))
+    advice = fields.String(
+        required=True, allow_none=True, metadata=about("What to do.", "sxg registration reissue REG0000001")
     )
     token_expires_at = UtcDateTime(required=True, metadata=about("When the token ends.", _AT))
     connection_id = fields.String(required=True, allow_none=True, metadata=about("What came of it.", _ID))
@@ -54,6 +76,16 @@ class ConnectionSchema(Schema):
     peer_url = fields.String(required=True, allow_none=True, metadata=about("The callback.", "https://acme.example/e"))
     peer_instance_id = fields.String(required=True, allow_none=True, metadata=about("The consumer's instance.", _ID))
     number_prefix = fields.String(required=True, allow_none=True, metadata=about("Begins its numbers.", "ACME"))
+    company = fields.String(required=True, allow_none=True, metadata=about("Who was registered.", "ACME"))
+    registration_number = fields.String(
+        required=True, allow_none=True, metadata=about("How it came to be.", "REG0000001")
+    )
+    problem = fields.String(
+        required=True, allow_none=True, metadata=about("What is wrong with it.", "paused by people: Maintenance")
+    )
+    advice = fields.String(
+        required=True, allow_none=True, metadata=about("What to do about that.", f"sxg connection resume {_ID}")
+    )
     settings = fields.Nested(
         "ConnectionSettingsSchema", required=True, metadata=about("What is decided for this consumer alone.")
     )
@@ -83,8 +115,10 @@ class ConnectionDetailSchema(ConnectionSchema):
 
 
 class TestEventSchema(Schema):
+    event_id = fields.String(required=True, metadata=about("The consumer shows the same.", _ID))
     delivered = fields.Boolean(required=True, metadata=about("Whether the consumer answered as it should.", True))
     detail = fields.String(required=True, metadata=about("What it answered, or what went wrong.", "applied"))
+    took_s = fields.Float(required=True, metadata=about("How long that took.", 0.02))
 
 
 class CatalogDocumentSchema(StrictSchema):

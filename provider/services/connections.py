@@ -10,10 +10,12 @@ from uuid import UUID
 from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import Session
 
-from bridge.flow import read_flow
+from bridge.ailments import find_ailments
+from bridge.flow import Flow, read_flow, read_flows
 from bridge.models import Connection, Lease
 from bridge.vocabulary import ConnectionState
 from provider.domain.errors import NotFound
+from provider.domain.registrations import Progress, find_progress
 from provider.domain.states import StateTable
 from provider.models.access import AccessToken, Credential, Registration
 from provider.models.catalog import Entitlement
@@ -23,9 +25,15 @@ from provider.services.errors import ConnectionNotActive, CredentialsInvalid, No
 from provider.services.pages import Page, read_page
 from provider.services.tokens import ACCESS, new_token, token_hash
 
+Document = dict[str, Any]
+
 ACCESS_TOKEN_LIFE_S = 900
 
 _S = ConnectionState
+_SHOWN = (
+    *("id", "name", "state", "state_reason", "peer_url", "peer_instance_id", "number_prefix", "settings"),
+    "created_at",
+)
 
 CONNECTION_MOVES = StateTable(
     "connection",
@@ -80,6 +88,26 @@ def get_connection(session: Session, connection_id: str, *, lock: bool = False) 
 def list_connections(session: Session, *, limit: int, after: Sequence[Any] | None) -> Page[Connection]:
     """All connections, oldest first."""
     return read_page(session, select(Connection), [Connection.created_at, Connection.id], limit=limit, after=after)
+
+
+def show_connection(session: Session, connection: Connection, *, now: datetime) -> Document:
+    """With the company that was registered, what is wrong with it, and what to do about that."""
+    session.flush()
+    registration = _registrations(session, [connection.id]).get(connection.id)
+    return _document(connection, registration, read_flow(session, connection.id), now)
+
+
+def show_connections(session: Session, connections: Sequence[Connection], *, now: datetime) -> list[Document]:
+    """Several, with a number of queries that does not grow with theirs."""
+    registrations = _registrations(session, [connection.id for connection in connections])
+    flows = {flow.connection_id: flow for flow in read_flows(session)}
+    return [_document(one, registrations.get(one.id), flows[one.id], now) for one in connections]
+
+
+def progress_of(registration: Registration, now: datetime) -> Progress:
+    """At which step a registration stands."""
+    facts = (registration.state, registration.number, registration.problem, registration.token_expires_at)
+    return find_progress(*facts, now=now)
 
 
 def get_reachable(session: Session, connection_id: str) -> Connection:
@@ -185,6 +213,27 @@ def revoke_connection(session: Session, connection_id: str, *, reason: str, acto
         update(Entitlement).where(Entitlement.connection_id == connection.id).values(entitled=False, updated_at=now)
     )
     return connection
+
+
+def _registrations(session: Session, connection_ids: Sequence[str]) -> dict[str | None, Registration]:
+    found = session.execute(select(Registration).where(Registration.connection_id.in_(connection_ids))).scalars()
+    return {registration.connection_id: registration for registration in found}
+
+
+def _document(connection: Connection, registration: Registration | None, flow: Flow, now: datetime) -> Document:
+    document = {name: getattr(connection, name) for name in _SHOWN}
+    ailments = find_ailments(flow, now)
+    if connection.state == ConnectionState.PENDING and registration is not None:
+        progress = progress_of(registration, now)
+        problem, advice = progress.problem, progress.advice
+    else:
+        problem, advice = "; ".join(one.fault for one in ailments) or None, ailments[0].advice if ailments else None
+    return document | {
+        "company": registration.company if registration else None,
+        "registration_number": registration.number if registration else None,
+        "problem": problem,
+        "advice": advice,
+    }
 
 
 def read_health(session: Session, connection_id: str) -> Health:

@@ -3,17 +3,21 @@
 Order of locks: guard, registration, connection.
 """
 
+import json
 import secrets
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from urllib.parse import unquote, urlsplit
+from uuid import UUID, uuid4
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from bridge import envelope, signing
+from bridge.address_guard import parse_target
 from bridge.carriers import WebhookCarrier
 from bridge.draining import Fault
 from bridge.egress import AddressGuard
@@ -24,7 +28,7 @@ from bridge.vocabulary import ConnectionState, EventType, Verdict
 from provider.domain.errors import Conflict, FieldError, InvalidFields, NotFound
 from provider.models.access import AccessToken, Credential, Registration
 from provider.services.audit import record_audit
-from provider.services.connections import as_id, get_connection
+from provider.services.connections import get_connection, progress_of
 from provider.services.entitlements import lock_guard, refresh_entitlements
 from provider.services.errors import ChallengeFailed, RegistrationTokenInvalid
 from provider.services.numbers import next_number
@@ -66,10 +70,38 @@ class Challenge:
     nonce: str
 
 
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """What came of a test event; the consumer shows the same `event_id`. `detail` is `applied` if all is well."""
+
+    event_id: str
+    delivered: bool
+    detail: str
+    took_s: float
+
+
 def create_registration(
-    session: Session, *, company: str, contact_name: str, contact_email: str, actor: str, now: datetime
+    session: Session,
+    guard: AddressGuard,
+    *,
+    company: str,
+    contact_name: str,
+    contact_email: str,
+    base_url: str | None = None,
+    callback_url: str | None = None,
+    actor: str,
+    now: datetime,
 ) -> tuple[Registration, str]:
-    """A new registration and its token, which is shown this once."""
+    """A new registration and its token, which is shown this once.
+
+    With a `base_url` or a `callback_url` the token is good there only. Raises InvalidFields for one that must not be
+    called, or for a callback that is elsewhere.
+    """
+    for pointer, url in (("/base_url", base_url), ("/callback_url", callback_url)):
+        if url is not None:
+            _check_address(guard, pointer, url)
+    if callback_url is not None:
+        _check_below("/callback_url", callback_url, base_url)
     token = new_token(REGISTRATION)
     registration = Registration(
         id=str(uuid4()),
@@ -77,6 +109,8 @@ def create_registration(
         company=company,
         contact_name=contact_name,
         contact_email=contact_email,
+        base_url=base_url,
+        callback_url=callback_url,
         state="open",
         token_hash=token_hash(token),
         token_expires_at=now + TOKEN_LIFE,
@@ -88,12 +122,9 @@ def create_registration(
     return registration, token
 
 
-def reissue_token(session: Session, registration_id: str, *, actor: str, now: datetime) -> tuple[Registration, str]:
+def reissue_token(session: Session, key: str, *, actor: str, now: datetime) -> tuple[Registration, str]:
     """A new token; the former one ends. Raises NotFound, Conflict once the registration is closed."""
-    found = select(Registration).where(Registration.id == as_id("registration", registration_id)).with_for_update()
-    registration = session.execute(found).scalar_one_or_none()
-    if registration is None:
-        raise NotFound("registration", registration_id)
+    registration = get_registration(session, key, lock=True)
     if registration.state.startswith("closed"):
         message = f"registration {registration.number} is closed; create a new one"
         raise Conflict("registration_closed", message, state=registration.state)
@@ -101,6 +132,30 @@ def reissue_token(session: Session, registration_id: str, *, actor: str, now: da
     registration.token_hash, registration.token_expires_at = token_hash(token), now + TOKEN_LIFE
     record_audit(session, actor, "registration.reissue", f"registration/{registration.id}", now)
     return registration, token
+
+
+def get_registration(session: Session, key: str, *, lock: bool = False) -> Registration:
+    """By its id or its number. Raises NotFound."""
+    query = select(Registration).where(Registration.id == key if _is_uuid(key) else Registration.number == key)
+    registration = session.execute(query.with_for_update() if lock else query).scalar_one_or_none()
+    if registration is None:
+        raise NotFound("registration", key[:80])
+    return registration
+
+
+def show_registration(registration: Registration, *, now: datetime) -> dict[str, Any]:
+    """The row with its progress."""
+    columns = {column.name: getattr(registration, column.name) for column in Registration.__table__.columns}
+    return columns | asdict(progress_of(registration, now))
+
+
+def note_problem(session: Session, problem: str, *, token: str = "", connection_id: str = "", now: datetime) -> None:
+    """Keep why a consumer was refused, for those who read its registration, known by its token or its connection."""
+    of_token, of_connection = Registration.token_hash == token_hash(token), Registration.connection_id == connection_id
+    found = select(Registration).where(of_token if token else of_connection).with_for_update()
+    registration = session.execute(found).scalar_one_or_none()
+    if registration is not None:
+        registration.problem, registration.problem_at = problem[:2000], now
 
 
 def list_registrations(session: Session, *, limit: int, after: Sequence[Any] | None) -> Page[Registration]:
@@ -113,15 +168,15 @@ def complete_registration(
 ) -> Admission:
     """Credentials for whoever holds the token. Until the callback is verified each call voids what the former gave.
 
-    Raises RegistrationTokenInvalid, InvalidFields (/callback_url), or Conflict if the instance is connected already.
+    Raises RegistrationTokenInvalid, InvalidFields (/callback_url), or Conflict if another connection has the callback.
     """
     lock_guard(session)
     registration = _registration_of(session, token, now)
-    _check_callback(guard, introduction.callback_url)  # whoever has no token learns nothing of what we may reach
+    _check_callback(guard, registration, introduction.callback_url)
     connection = _connection_of(session, registration, introduction, now)
-    _check_unique(session, connection, introduction)
+    _check_free(session, connection, introduction.callback_url)
     admission = _issue_credentials(session, keyring, connection)
-    registration.state = "work_in_progress"
+    registration.state, registration.problem, registration.problem_at = "work_in_progress", None, None
     actor = f"registration/{registration.id}"
     record_audit(session, actor, "registration.complete", f"connection/{connection.id}", now)
     return admission
@@ -145,11 +200,20 @@ def send_challenge(carrier: WebhookCarrier, challenge: Challenge) -> None:
         raise ChallengeFailed("the answer does not echo the challenge with the verdict applied")
 
 
-def send_test_event(carrier: WebhookCarrier, identity: Identity, connection: Connection, *, now: datetime) -> str:
-    """What the consumer answered to a test event, `applied` if all is well; else what went wrong."""
+def send_test_event(carrier: WebhookCarrier, identity: Identity, connection: Connection, *, now: datetime) -> Echo:
+    """What the consumer answered to a test event, or what went wrong."""
     event_text = render_unsequenced(identity, EventType.TEST, connection.id, {}, now)
+    began_s = time.perf_counter()
     answer = carrier.deliver_now(connection, event_text, deadline_s=CHALLENGE_DEADLINE_S)
-    return answer.detail if isinstance(answer, Fault) else str(answer.verdict)
+    detail = answer.detail if isinstance(answer, Fault) else str(answer.verdict)
+    took_s = round(time.perf_counter() - began_s, 3)
+    return Echo(json.loads(event_text)["id"], detail == Verdict.APPLIED, detail, took_s)
+
+
+def record_test(session: Session, connection_id: str, answer: Echo, *, actor: str, now: datetime) -> None:
+    """So that it is known later who tested the connection, and what came of it."""
+    detail = {"event_id": answer.event_id, "detail": answer.detail}
+    record_audit(session, actor, "connection.test", f"connection/{connection_id}", now, detail)
 
 
 def activate_connection(session: Session, challenge: Challenge, *, now: datetime) -> Connection:
@@ -168,6 +232,7 @@ def activate_connection(session: Session, challenge: Challenge, *, now: datetime
     connection.state = ConnectionState.ACTIVE
     if registration is not None:
         registration.state, registration.token_hash = "closed_complete", None
+        registration.problem, registration.problem_at = None, None
     session.flush()
     actor = f"connection/{connection.id}"
     record_audit(session, actor, "connection.activate", actor, now)
@@ -189,11 +254,39 @@ def render_unsequenced(
     )
 
 
-def _check_callback(guard: AddressGuard, url: str) -> None:
+def _check_callback(guard: AddressGuard, registration: Registration, url: str) -> None:
+    """After the token: whoever has none learns nothing of what we may reach."""
+    if registration.callback_url not in (None, url):
+        message = f"this registration is for {registration.callback_url}; come with that, or ask for another one"
+        raise InvalidFields([FieldError("/callback_url", "other_callback", message)])
+    _check_address(guard, "/callback_url", url)
+    _check_below("/callback_url", url, registration.base_url)
+
+
+def _check_address(guard: AddressGuard, pointer: str, url: str) -> None:
     try:
         guard.check_url(url)
     except RefusedAddress as refusal:
-        raise InvalidFields([FieldError("/callback_url", "refused_address", refusal.reason)]) from None
+        raise InvalidFields([FieldError(pointer, "refused_address", refusal.reason)]) from None
+
+
+def _check_below(pointer: str, url: str, base_url: str | None) -> None:
+    """Raises InvalidFields unless the URL is of the base's server, and its path of the base's or below it."""
+    if base_url is None:
+        return
+    path, above = unquote(urlsplit(url).path), unquote(urlsplit(base_url).path).rstrip("/")
+    below = path == above or (path.startswith(f"{above}/") and ".." not in path.split("/"))
+    if not below or parse_target(url) != parse_target(base_url):
+        message = f"is not below {base_url}, the base URL of this registration"
+        raise InvalidFields([FieldError(pointer, "other_base_url", message)])
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _registration_of(session: Session, token: str, now: datetime) -> Registration:
@@ -237,17 +330,16 @@ def _free_prefix(session: Session, wanted: str, connection_id: str) -> str:
     return prefix
 
 
-def _check_unique(session: Session, connection: Connection, introduction: Introduction) -> None:
-    """One connection for each instance and each callback: a second one would receive and order everything twice."""
-    others = select(Connection.peer_instance_id).where(
+def _check_free(session: Session, connection: Connection, callback_url: str) -> None:
+    """A company and an instance may have several connections, but on one callback their events would be mixed up."""
+    others = select(Connection.name).where(
         Connection.id != connection.id,
         Connection.state != ConnectionState.REVOKED,
-        (Connection.peer_instance_id == introduction.instance_id) | (Connection.peer_url == introduction.callback_url),
+        Connection.peer_url == callback_url,
     )
     if session.execute(others).first() is not None:
-        raise Conflict(
-            "already_connected", "this instance or this callback is connected already; revoke that one first"
-        )
+        message = "another connection has this callback; give each its own, or revoke the other one first"
+        raise Conflict("callback_taken", message)
 
 
 def _issue_credentials(session: Session, keyring: Keyring, connection: Connection) -> Admission:

@@ -231,7 +231,7 @@ def test_a_stopped_connection_needs_people(site: Site, state: str) -> None:
     connection_id = site.connect(state=state, state_reason="product/1 #3")
     check = site.checks()["connection acme"]
     assert (check["status"], "product/1 #3" in check["detail"]) == ("attention", True)
-    assert f"/api/v1/connections/{connection_id}/resume" in check["advice"]
+    assert f"sxg connection resume {connection_id}" in check["advice"]
 
 
 @pytest.mark.parametrize("state", ["pending", "revoked"])

@@ -9,9 +9,10 @@ from typing import Any
 import flask
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from bridge.models import Lease
+from provider.models.access import AuditEntry
 from tests.api.provider_client import (
     Callback,
     Clock,
@@ -203,9 +204,94 @@ def test_a_test_event_tells_how_the_callback_does(
 ) -> None:
     admission, _ = connect(app, callback)
     path = f"/api/v1/connections/{admission['connection_id']}/test-event"
-    assert client.post(path, headers=admin).get_json() == {"delivered": True, "detail": "applied"}
+    told = client.post(path, headers=admin).get_json()
+    assert (told["delivered"], told["detail"], 0 <= told["took_s"] < 5) == (True, "applied", True)
+    assert (callback.events[-1]["type"], callback.events[-1]["id"]) == ("exchange.connection.test", told["event_id"])
     callback.mode = "error"
-    assert client.post(path, headers=admin).get_json()["delivered"] is False
+    failed = client.post(path, headers=admin).get_json()
+    assert (failed["delivered"], "500" in failed["detail"]) == (False, True)
+    with context_of(app).database.reading() as session:
+        tests = session.scalars(select(AuditEntry.detail).where(AuditEntry.action == "connection.test")).all()
+    assert [test["event_id"] for test in tests] == [told["event_id"], failed["event_id"]]
+
+
+def test_a_registration_says_at_each_step_where_it_stands_and_why_it_is_stuck(
+    client: FlaskClient, admin: dict[str, str], callback: Callback, clock: Clock
+) -> None:
+    asked = REGISTRATION | {"base_url": callback.url.removesuffix("/events"), "callback_url": callback.url}
+    made = client.post("/api/v1/registrations", headers=admin, json=asked).get_json()
+    assert {name: made[name] for name in asked} == asked
+
+    def shown() -> dict[str, Any]:
+        (listed,) = client.get("/api/v1/registrations", headers=admin).get_json()["items"]
+        for key in (made["id"], made["number"]):
+            assert client.get(f"/api/v1/registrations/{key}", headers=admin).get_json() == listed
+        assert "token" not in listed
+        return dict(listed)
+
+    assert (shown()["step"], shown()["problem"]) == ("complete", None)
+    elsewhere = introduce(client, made["token"], "http://127.0.0.1:9/elsewhere")
+    assert (elsewhere.status_code, elsewhere.get_json()["errors"][0]["pointer"]) == (422, "/callback_url")
+    stuck = shown()
+    assert (stuck["step"], callback.url in stuck["problem"]) == ("complete", True)
+    assert "again with the same token" in stuck["advice"] and stuck["problem_at"]
+
+    clock.now = NOW + timedelta(hours=24)
+    assert "the token expired" in shown()["problem"]
+    path = f"/api/v1/registrations/{made['number']}/reissue"
+    token = client.post(path, headers=admin).get_json()["token"]
+    admission = introduce(client, token, callback.url).get_json()
+    callback.secrets.append(admission["webhook_secret"])
+    assert (shown()["step"], shown()["connection_id"]) == ("verify", admission["connection_id"])
+
+    headers, callback.mode = bearer(client, admission), "error"
+    assert client.post("/exchange/v1/connection/verify", headers=headers).status_code == 409
+    stuck = shown()
+    assert (stuck["step"], "500" in stuck["problem"]) == ("verify", True)
+    (connection,) = client.get("/api/v1/connections", headers=admin).get_json()["items"]
+    assert {name: connection[name] for name in ("company", "problem", "advice")} == {
+        "company": "ACME", "problem": stuck["problem"], "advice": stuck["advice"],
+    }  # fmt: skip
+    callback.mode = "echo"
+    assert client.post("/exchange/v1/connection/verify", headers=headers).status_code == 200
+    assert [shown()[name] for name in ("step", "problem", "problem_at", "advice")] == ["done", None, None, None]
+    again = client.post(path, headers=admin)
+    assert (again.status_code, again.get_json()["code"]) == (409, "registration_closed")
+    assert client.get("/api/v1/registrations/REG9999999", headers=admin).status_code == 404
+
+
+def test_addresses_that_must_not_be_called_are_refused_at_registering(
+    client: FlaskClient, admin: dict[str, str]
+) -> None:
+    for name in ("base_url", "callback_url"):
+        for address in ("http://10.0.0.1/", "ftp://acme.example/", "acme", "https://user@acme.example/"):
+            answer = client.post("/api/v1/registrations", headers=admin, json=REGISTRATION | {name: address})
+            assert answer.status_code == 422
+            assert [error["pointer"] for error in answer.get_json()["errors"]] == [f"/{name}"]
+
+
+def test_a_connection_says_what_is_wrong_with_it_and_what_helps(
+    app: flask.Flask, client: FlaskClient, admin: dict[str, str], callback: Callback
+) -> None:
+    admission, _ = connect(app, callback)
+    path = f"/api/v1/connections/{admission['connection_id']}"
+
+    def told() -> tuple[str | None, str | None]:
+        shown = client.get(path, headers=admin).get_json()
+        (listed,) = client.get("/api/v1/connections", headers=admin).get_json()["items"]
+        assert listed == {name: value for name, value in shown.items() if name != "health"}
+        return shown["problem"], shown["advice"]
+
+    assert told() == (None, None)
+    paused = client.post(f"{path}/pause", headers=admin, json={"reason": "Maintenance"}).get_json()
+    assert (paused["problem"], told()[0]) == ("paused by people: Maintenance",) * 2
+    assert f"sxg connection resume {admission['connection_id']}" in str(told()[1])
+    assert client.post(f"{path}/resume", headers=admin).get_json()["problem"] is None
+    with context_of(app).database.transaction() as session:
+        session.execute(update(Lease).values(failures=3, failing_since=NOW, last_error="connection refused"))
+    assert told()[0] == "failed 3 times since 0 s ago: connection refused"
+    client.post(f"{path}/revoke", headers=admin, json={"reason": "over"})
+    assert told() == (None, None)
 
 
 def test_lists_come_in_pages_without_loss_or_repetition(

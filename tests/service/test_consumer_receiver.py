@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Barrier, Thread
 from uuid import uuid4
@@ -54,6 +54,18 @@ def test_states_of_a_task_are_applied_in_order_and_kept_as_its_timeline(acme: Co
     assert (task.state, task.order_state, task.number) == ("work_in_progress", "acknowledged", "ACME-PT0000001")
     timeline = [(step.sequence, step.order_state) for step in rows(acme, TaskState, TaskState.sequence)]
     assert timeline == [(1, "draft"), (2, "submitted"), (3, "acknowledged")]
+
+
+def test_a_test_event_is_noted_with_its_id_and_has_no_other_effect(acme: Consumer) -> None:
+    shown = acme.client.get(f"/api/v1/connections/{acme.connection_id}").json
+    assert shown["last_test"] is None
+    first, second = unsequenced(EventType.TEST), unsequenced(EventType.TEST)
+    assert acme.verdicts([first]) == ["applied"]
+    assert acme.verdicts([second]) == ["applied"]
+    shown = acme.client.get(f"/api/v1/connections/{acme.connection_id}").json
+    assert shown["last_test"]["event_id"] == json.loads(second)["id"]
+    assert datetime.fromisoformat(shown["last_test"]["at"]) == NOW
+    assert rows(acme, InboxMessage) == []
 
 
 def test_a_batch_sent_again_is_all_duplicates_and_changes_nothing(acme: Consumer) -> None:
@@ -264,8 +276,8 @@ def test_unsequenced_events_are_answered_and_not_stored(acme: Consumer) -> None:
     assert rows(acme, InboxMessage) == []
 
 
-def test_every_type_that_has_a_stream_has_a_handler() -> None:
-    unhandled = {EventType.CHALLENGE, EventType.TEST, EventType.HEARTBEAT}
+def test_every_type_that_leaves_something_behind_has_a_handler() -> None:
+    unhandled = {EventType.CHALLENGE, EventType.HEARTBEAT}
     assert set(HANDLERS) == set(EventType) - unhandled
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import func, select
@@ -19,6 +20,7 @@ from provider.services.connections import (
     pause_connection,
     resume_connection,
     revoke_connection,
+    show_connections,
 )
 from provider.services.errors import (
     ChallengeFailed,
@@ -181,15 +183,90 @@ def test_prefixes_asked_for_at_once_are_unique_too(database: Database, keyring: 
     assert len({result.connection.number_prefix for result in results}) == 6
 
 
-def test_one_instance_and_one_callback_have_one_connection(database: Database, keyring: Keyring, token: str) -> None:
-    said = introduction()
-    complete(database, keyring, token, said)
-    for other in (introduction(instance_id=said.instance_id), introduction(callback_url=said.callback_url)):
+def test_a_company_and_an_instance_may_have_several_connections(database: Database, keyring: Keyring) -> None:
+    base_url, instance_id = "https://acme.example", str(uuid4())
+    made = []
+    for path in ("sales", "it", "it/second"):
         with database.transaction() as session:
-            another = make_registration(session)[1]
-        with pytest.raises(Conflict) as refused:
-            complete(database, keyring, another, other)
-        assert refused.value.code == "already_connected"
+            token = make_registration(session, "ACME", base_url=base_url)[1]
+        said = introduction(instance_id=instance_id, callback_url=f"{base_url}/{path}")
+        made.append(complete(database, keyring, token, said).connection)
+    assert len({connection.id for connection in made}) == len({connection.client_id for connection in made}) == 3
+    assert {connection.peer_instance_id for connection in made} == {instance_id}
+    with database.reading() as session:
+        shown = show_connections(session, made, now=NOW)
+    assert [(one["company"], one["registration_number"]) for one in shown] == [
+        ("ACME", f"REG000000{number}") for number in (1, 2, 3)
+    ]
+
+
+def test_a_callback_belongs_to_one_connection_until_that_is_revoked(
+    database: Database, keyring: Keyring, token: str
+) -> None:
+    said = introduction()
+    first = complete(database, keyring, token, said).connection
+    with database.transaction() as session:
+        another = make_registration(session)[1]
+    with pytest.raises(Conflict) as refused:
+        complete(database, keyring, another, introduction(callback_url=said.callback_url))
+    assert refused.value.code == "callback_taken"
+    with database.transaction() as session:
+        revoke_connection(session, first.id, reason="moved", actor="user/ann", now=NOW)
+    complete(database, keyring, another, introduction(callback_url=said.callback_url))
+
+
+BASE = {"base_url": "https://acme.example/portal/"}
+EXACT = {"callback_url": "https://acme.example/portal/events"}
+
+
+@pytest.mark.parametrize(
+    ("urls", "callback_url", "good"),
+    [
+        (BASE, "https://acme.example/portal/events", True),
+        (BASE, "https://ACME.example:443/portal/a%20b", True),
+        (BASE, "https://acme.example/portal", True),
+        (BASE, "https://acme.example/portals/events", False),
+        (BASE, "https://acme.example/portal/../events", False),
+        (BASE, "https://acme.example/portal/%2e%2e/events", False),
+        (BASE, "https://acme.example:8443/portal/events", False),
+        (BASE, "https://acme.example.evil.example/portal/events", False),
+        (BASE, "https://evil.example/portal/events", False),
+        (EXACT, "https://acme.example/portal/events", True),
+        (EXACT, "https://acme.example/portal/events/more", False),
+        (BASE | EXACT, "https://acme.example/portal/events", True),
+        (BASE | EXACT, "https://acme.example/portal/other", False),
+    ],
+)
+def test_a_token_is_good_only_where_its_registration_says(
+    database: Database, keyring: Keyring, urls: dict[str, str], callback_url: str, good: bool
+) -> None:
+    with database.transaction() as session:
+        token = make_registration(session, **urls)[1]
+    if good:
+        assert complete(database, keyring, token, introduction(callback_url=callback_url)).connection.peer_url
+        return
+    with pytest.raises(InvalidFields) as refused:
+        complete(database, keyring, token, introduction(callback_url=callback_url))
+    assert [error.pointer for error in refused.value.errors] == ["/callback_url"]
+    with database.reading() as session:
+        assert session.execute(select(func.count()).select_from(Connection)).scalar_one() == 0
+
+
+@pytest.mark.parametrize(
+    ("urls", "pointer"),
+    [
+        ({"base_url": "https://169.254.169.254/"}, "/base_url"),
+        ({"base_url": "acme"}, "/base_url"),
+        ({"callback_url": "http://["}, "/callback_url"),
+        (BASE | {"callback_url": "https://acme.example/elsewhere"}, "/callback_url"),
+    ],
+)
+def test_an_address_that_cannot_be_right_is_refused_at_registering(
+    database: Database, urls: dict[str, str], pointer: str
+) -> None:
+    with database.transaction() as session, pytest.raises(InvalidFields) as refused:
+        make_registration(session, **urls)
+    assert [error.pointer for error in refused.value.errors] == [pointer]
 
 
 def test_a_callback_that_must_not_be_reached_is_refused_by_pointer(

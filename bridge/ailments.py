@@ -1,0 +1,69 @@
+"""What is wrong with the flow to a connection, and what to do about it? Words for people; nothing is asked."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge.flow import Flow
+
+
+@dataclass(frozen=True, slots=True)
+class Ailment:
+    """One fault, and what helps."""
+
+    fault: str
+    advice: str
+
+
+def find_ailments(flow: Flow, now: datetime) -> list[Ailment]:
+    """Everything that is wrong with a flow, the worst first; empty for one that is well or need not flow."""
+    found = [(fault, advice) for rule, advice in _RULES if (fault := rule(flow, now))]
+    return [Ailment(fault, advice.format(id=flow.connection_id)) for fault, advice in found]
+
+
+def ago(moment: datetime | None, now: datetime) -> str:
+    return "never" if moment is None else f"{_span((now - moment).total_seconds())} ago"
+
+
+def _diverged(flow: Flow, _: datetime) -> str:
+    return f"stopped: {flow.state_reason}" if flow.state == "diverged" else ""
+
+
+def _has_parked(flow: Flow, _: datetime) -> str:
+    return "parked deliveries hold up their records" if flow.parked and flow.state != "revoked" else ""
+
+
+def _fails(flow: Flow, now: datetime) -> str:
+    if not flow.failures or flow.state != "active":
+        return ""
+    probe = f", next probe {_in(flow.not_before, now)}" if flow.not_before else ""
+    return f"failed {flow.failures} times since {ago(flow.failing_since, now)}{probe}: {flow.last_error}"
+
+
+def _paused(flow: Flow, _: datetime) -> str:
+    return f"paused by people: {flow.state_reason or 'no reason given'}" if flow.state == "paused" else ""
+
+
+def _noted(flow: Flow, _: datetime) -> str:
+    return f"note: {flow.state_reason}" if flow.state == "active" and flow.state_reason else ""
+
+
+_RULES: Sequence[tuple[Callable[[Flow, datetime], str], str]] = (
+    (_diverged, "compare both sides (sxg compare), mend, then: sxg connection resume {id}"),
+    (_has_parked, "sxg deliveries list --state parked --connection {id}; then replay or skip each"),
+    (_fails, "nothing is lost and probes go on; if it lasts, tell the other side. A call of theirs ends the pause"),
+    (_paused, "when the reason is gone: sxg connection resume {id}; everything is kept"),
+    (_noted, "compare both sides: sxg compare"),
+)
+
+
+def _in(moment: datetime, now: datetime) -> str:
+    left_s = (moment - now).total_seconds()
+    return f"in {_span(left_s)}" if left_s > 0 else "due"
+
+
+def _span(seconds: float) -> str:
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"
