@@ -48,8 +48,8 @@ from tests.factories import (
 
 Document = dict[str, Any]
 
-OPEN = ("/health", "/ready", "/metrics", "/openapi.json")
-"""For programs of the installation; they are no part of the API."""
+API = ("/api/v1/", "/exchange/v1/")
+"""How its routes begin. The others are pages, and what programs of the installation read."""
 
 
 @dataclass
@@ -64,11 +64,15 @@ class World:
     bodies: dict[str, Document] = field(default_factory=dict)
     own_ids: dict[str, dict[str, str]] = field(default_factory=dict)
 
+    def values(self, rule: Any) -> dict[str, str]:
+        """The ids of a record that the route finds, by the names in its path."""
+        known = self.ids | self.own_ids.get(endpoint_of(rule), {})
+        noun = endpoint_of(rule).split(".")[0]
+        return {name: known[name] if name in known else known[f"{noun}.{name}"] for name in rule.arguments}
+
     def path(self, rule: Any, **changes: str) -> str:
-        values = self.ids | self.own_ids.get(rule.endpoint, {}) | changes
         path = rule.rule
-        for name in rule.arguments:
-            value = values[name] if name in values else values[f"{rule.endpoint.split('.')[0]}.{name}"]
+        for name, value in (self.values(rule) | changes).items():
             path = path.replace(f"<uuid:{name}>", value).replace(f"<{name}>", value)
         return str(path)
 
@@ -78,19 +82,28 @@ class World:
         return self.app.test_client().open(path, method=method, headers=headers, **options)
 
     def rules(self, *methods: str) -> list[tuple[str, Any]]:
-        """Method and rule of every route but the open ones."""
+        """Method and rule of every route of the API but the open ones."""
         return [
             (method, rule)
             for rule in self.app.url_map.iter_rules()
             for method in sorted((rule.methods or set()) & set(methods))
-            if rule.rule not in OPEN
+            if rule.rule.startswith(API)
         ]
 
     def documented(self, method: str, rule: Any) -> Document:
         described = self.app.test_client().get("/openapi.json").get_json()["paths"]
-        path = rule.rule.replace("<uuid:", "{").replace("<", "{").replace(">", "}")
-        operation: Document = described.get(path, {}).get(method.lower(), {})
+        operation: Document = described.get(documented_path(rule), {}).get(method.lower(), {})
         return operation
+
+
+def endpoint_of(rule: Any) -> str:
+    """Noun and verb of a route of the API."""
+    return str(rule.endpoint.removeprefix("api_"))
+
+
+def documented_path(rule: Any) -> str:
+    """A route as OpenAPI writes it."""
+    return str(rule.rule.replace("<uuid:", "{").replace("<", "{").replace(">", "}"))
 
 
 def make_provider(url: str, directory: Path) -> World:
