@@ -16,7 +16,12 @@ _COMMANDS = {
     "migrate": ("sxg.commands.instances", "Bring an instance's database to the newest schema."),
     "user": ("sxg.commands.users", "Add, list and disable the provider's users."),
     "catalog": ("sxg.commands.exchange", "Import or export a catalog."),
-    "registration": ("sxg.commands.exchange", "Register a consumer."),
+    "registration": ("sxg.commands.connections", "Register a consumer, and see how far it came."),
+    "connection": ("sxg.commands.connections", "See how connections do; test, pause, resume or revoke one."),
+    "provider-connection": (
+        "sxg.commands.connections",
+        "At a consumer: connect to a provider, and see how far it came.",
+    ),
     "deliveries": ("sxg.commands.exchange", "Look at events on their way; replay or skip parked ones."),
     "compare": ("sxg.commands.compare", "Compare both instances record by record."),
     "doctor": ("sxg.commands.doctor", "Say what is healthy on an instance, and what to do about what is not."),
@@ -49,7 +54,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
-        command: click.Command = getattr(import_module(_COMMANDS[cmd_name][0]), cmd_name)
+        command: click.Command = getattr(import_module(_COMMANDS[cmd_name][0]), cmd_name.replace("-", "_"))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

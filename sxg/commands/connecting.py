@@ -1,4 +1,4 @@
-"""The options by which a command reaches an instance's API."""
+"""What commands that reach an instance's API have in common."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -6,6 +6,16 @@ from typing import TypeVar
 import click
 
 from sxg.client import LOOPBACK, Client
+
+JSON = click.option("--json", "as_json", is_flag=True, help="The answer as one JSON document.")
+ENVIRONMENT = """\b
+The address and the token may stand in the environment:
+  export SXG_URL=http://127.0.0.1:8000 SXG_TOKEN=sxu_...
+"""
+CONSUMER_API = """\b
+The address and the token of the consumer may stand in the environment:
+  export SXG_URL=http://127.0.0.1:8001 SXG_TOKEN=... (its SXG_API_TOKEN)
+"""
 
 _F = TypeVar("_F", bound=Callable[..., object])
 _ALLOW = "Networks that may be called although they are private, and over plain http; loopback may always."
@@ -16,14 +26,14 @@ def api_options(function: _F) -> _F:
     for option in reversed(
         [
             click.option(
-                "--url", envvar="SXG_URL", show_envvar=True, required=True, help="The provider's base address."
+                "--url", envvar="SXG_URL", show_envvar=True, required=True, help="The instance's base address."
             ),
             click.option(
                 "--token",
                 envvar="SXG_TOKEN",
                 show_envvar=True,
                 required=True,
-                help="A user's token, from `sxg user add`.",
+                help="A user's token, from `sxg user add`; a consumer's is its SXG_API_TOKEN.",
             ),
             allow_option,
         ]

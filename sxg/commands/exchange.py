@@ -1,21 +1,16 @@
-"""The commands that use the provider's own API: catalogs, registrations, and events on their way."""
+"""The commands about what crosses: the catalog, and events on their way."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from sxg.client import ApiProblem, segment
-from sxg.commands.connecting import api_options, open_client
+from sxg.commands.connecting import ENVIRONMENT, JSON, api_options, open_client
+from sxg.commands.tables import table
 from sxg.failures import REFUSED, CommandFailed, Failure
-
-_JSON = click.option("--json", "as_json", is_flag=True, help="The answer as one JSON document.")
-_ENVIRONMENT = """\b
-The address and the token may stand in the environment:
-  export SXG_URL=http://127.0.0.1:8000 SXG_TOKEN=sxu_...
-"""
 
 
 @click.group(no_args_is_help=True)
@@ -29,10 +24,10 @@ def catalog() -> None:
     """
 
 
-@catalog.command("import", epilog=_ENVIRONMENT)
+@catalog.command("import", epilog=ENVIRONMENT)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @api_options
-@_JSON
+@JSON
 def import_catalog(file: Path, url: str, token: str, allow: str, as_json: bool) -> None:
     """Import a TMF620-shaped FILE of specifications and offerings. Safe to repeat: what is the same stays.
 
@@ -56,7 +51,7 @@ def import_catalog(file: Path, url: str, token: str, allow: str, as_json: bool) 
     click.echo(json.dumps(counts) if as_json else f"{file}: {told}")
 
 
-@catalog.command("export", epilog=_ENVIRONMENT)
+@catalog.command("export", epilog=ENVIRONMENT)
 @click.option("--output", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write to this file.")
 @api_options
 def export_catalog(output: Path | None, url: str, token: str, allow: str) -> None:
@@ -106,43 +101,6 @@ def read_json_file(file: Path) -> bytes:
 
 
 @click.group(no_args_is_help=True)
-def registration() -> None:
-    """Register a consumer at the provider.
-
-    \b
-    Example:
-      sxg registration create --company ACME --contact-name Ada --contact-email ada@acme.example
-    """
-
-
-@registration.command(epilog=_ENVIRONMENT)
-@click.option("--company", required=True, help="Who connects.")
-@click.option("--contact-name", required=True, help="Whom to speak to.")
-@click.option("--contact-email", required=True, help="Where to write to.")
-@api_options
-@_JSON
-def create(
-    company: str, contact_name: str, contact_email: str, url: str, token: str, allow: str, as_json: bool
-) -> None:
-    """Register a consumer, and print the token to hand over to it: shown this once, good for one use within 24 h.
-
-    The user needs the role exchange_admin.
-
-    \b
-    Example:
-      sxg registration create --company ACME --contact-name Ada --contact-email ada@acme.example
-    """
-    body = {"company": company, "contact_name": contact_name, "contact_email": contact_email}
-    with open_client(url, token, allow) as client:
-        made = client.post("/registrations", body)
-    if as_json:
-        click.echo(json.dumps(made))
-        return
-    click.echo(f"registration {made['number']} of {company}", err=True)
-    click.echo(made["token"])
-
-
-@click.group(no_args_is_help=True)
 def deliveries() -> None:
     """Look at events on their way to consumers; replay or skip those that people must decide on.
 
@@ -154,12 +112,12 @@ def deliveries() -> None:
     """
 
 
-@deliveries.command("list", epilog=_ENVIRONMENT)
+@deliveries.command("list", epilog=ENVIRONMENT)
 @click.option("--connection", metavar="ID", help="Only to this connection.")
 @click.option("--state", type=click.Choice(["pending", "delivered", "parked", "skipped"]), help="Only in this state.")
 @click.option("--limit", type=click.IntRange(1, 200), default=50, show_default=True, help="How many at most.")
 @api_options
-@_JSON
+@JSON
 def list_deliveries(
     connection: str | None, state: str | None, limit: int, url: str, token: str, allow: str, as_json: bool
 ) -> None:
@@ -177,13 +135,13 @@ def list_deliveries(
     if as_json:
         click.echo(json.dumps(page))
         return
-    for line in _table(page["items"], ("id", "state", "stream", "sequence", "type", "reason")):
+    for line in table(page["items"], ("id", "state", "stream", "sequence", "type", "reason")):
         click.echo(line)
     if page.get("next"):
         click.echo("there are more: raise --limit, or narrow with --state or --connection", err=True)
 
 
-@deliveries.command(epilog=_ENVIRONMENT)
+@deliveries.command(epilog=ENVIRONMENT)
 @click.argument("delivery_id", metavar="ID")
 @api_options
 def show(delivery_id: str, url: str, token: str, allow: str) -> None:
@@ -198,7 +156,7 @@ def show(delivery_id: str, url: str, token: str, allow: str) -> None:
     click.echo(json.dumps(delivery, indent=2, ensure_ascii=False))
 
 
-@deliveries.command(epilog=_ENVIRONMENT)
+@deliveries.command(epilog=ENVIRONMENT)
 @click.argument("delivery_id", metavar="ID")
 @api_options
 def replay(delivery_id: str, url: str, token: str, allow: str) -> None:
@@ -213,7 +171,7 @@ def replay(delivery_id: str, url: str, token: str, allow: str) -> None:
     click.echo(f"delivery {delivery_id} will be sent again")
 
 
-@deliveries.command(epilog=_ENVIRONMENT)
+@deliveries.command(epilog=ENVIRONMENT)
 @click.argument("delivery_id", metavar="ID")
 @click.option("--reason", required=True, help="Why; kept in the audit log and told to the consumer.")
 @api_options
@@ -229,10 +187,3 @@ def skip(delivery_id: str, reason: str, url: str, token: str, allow: str) -> Non
     with open_client(url, token, allow) as client:
         client.post(f"/deliveries/{segment(delivery_id)}/skip", {"reason": reason})
     click.echo(f"delivery {delivery_id} is given up; a tombstone takes its place")
-
-
-def _table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> list[str]:
-    """Aligned columns with a head, for people; scripts take --json."""
-    cells = [list(columns)] + [["" if row.get(name) is None else str(row[name]) for name in columns] for row in rows]
-    widths = [max(len(line[place]) for line in cells) for place in range(len(columns))]
-    return ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells]

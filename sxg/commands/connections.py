@@ -1,0 +1,327 @@
+"""The commands about connections: register a consumer, see how its connection does, steer it; connect to a provider."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import click
+
+from sxg.client import Client, segment
+from sxg.commands.connecting import CONSUMER_API, ENVIRONMENT, JSON, api_options, open_client
+from sxg.commands.tables import table
+from sxg.failures import REFUSED
+
+Row = Mapping[str, Any]
+
+
+@click.group(no_args_is_help=True)
+def registration() -> None:
+    """Register a consumer at the provider, and see how far it came.
+
+    \b
+    Examples:
+      sxg registration create --company ACME --contact-name Ada --contact-email ada@acme.example
+      sxg registration list
+      sxg registration reissue REG0000001
+    """
+
+
+@registration.command(epilog=ENVIRONMENT)
+@click.option("--company", required=True, help="Who connects. A company may have several connections.")
+@click.option("--contact-name", required=True, help="Whom to speak to.")
+@click.option("--contact-email", required=True, help="Where to write to.")
+@click.option("--base-url", help="Where their instance is: the token is then good for callbacks below it only.")
+@click.option("--callback-url", help="Where events are to go: the token is then good for this callback only.")
+@api_options
+@JSON
+def create(url: str, token: str, allow: str, as_json: bool, **asked: str | None) -> None:
+    """Register a consumer, and print the token to hand over to it: shown this once, good for one use within 24 h.
+
+    The user needs the role exchange_admin.
+
+    \b
+    Example:
+      sxg registration create --company ACME --contact-name Ada --contact-email ada@acme.example \\
+          --base-url https://acme.example
+    """
+    with open_client(url, token, allow) as client:
+        made = client.post("/registrations", {name: value for name, value in asked.items() if value is not None})
+    _tell_token(made, as_json)
+
+
+@registration.command("list", epilog=ENVIRONMENT)
+@api_options
+@JSON
+def list_registrations(url: str, token: str, allow: str, as_json: bool) -> None:
+    """List registrations: at which step each stands, what it is stuck at, and what to do.
+
+    \b
+    The steps:
+      complete   the consumer has to come with its token
+      verify     it has its credentials; its callback has to prove itself
+      done       it is connected
+      closed     it was revoked before that
+
+    \b
+    Example:
+      sxg registration list
+    """
+    with open_client(url, token, allow) as client:
+        found = list(client.pages("/registrations"))
+    _tell(found, ("number", "company", "base_url", "state", "step", "problem"), as_json)
+
+
+@registration.command("show", epilog=ENVIRONMENT)
+@click.argument("key", metavar="NUMBER")
+@api_options
+def show_registration(key: str, url: str, token: str, allow: str) -> None:
+    """Print one registration, by its number or id, as JSON.
+
+    \b
+    Example:
+      sxg registration show REG0000001
+    """
+    with open_client(url, token, allow) as client:
+        _print(client.get(f"/registrations/{segment(key)}"))
+
+
+@registration.command(epilog=ENVIRONMENT)
+@click.argument("key", metavar="NUMBER")
+@api_options
+@JSON
+def reissue(key: str, url: str, token: str, allow: str, as_json: bool) -> None:
+    """Print a new token for a registration whose token is lost or too old; the former one ends at once.
+
+    May be repeated until the consumer's callback has proven itself. The user needs the role exchange_admin.
+
+    \b
+    Example:
+      sxg registration reissue REG0000001
+    """
+    with open_client(url, token, allow) as client:
+        made = client.post(f"/registrations/{segment(key)}/reissue")
+    _tell_token(made, as_json)
+
+
+@click.group(no_args_is_help=True)
+def connection() -> None:
+    """See how the connections to consumers do; test, pause, resume or revoke one.
+
+    \b
+    Examples:
+      sxg connection list
+      sxg connection test 5b0c...
+      sxg connection pause 5b0c... --reason "their maintenance"
+    """
+
+
+@connection.command("list", epilog=ENVIRONMENT)
+@api_options
+@JSON
+def list_connections(url: str, token: str, allow: str, as_json: bool) -> None:
+    """List connections: in which state each is, what is wrong with it, and what to do.
+
+    \b
+    Example:
+      sxg connection list
+    """
+    with open_client(url, token, allow) as client:
+        found = list(client.pages("/connections"))
+    _tell(found, ("id", "name", "company", "number_prefix", "state", "problem"), as_json)
+
+
+@connection.command("show", epilog=ENVIRONMENT)
+@click.argument("connection_id", metavar="ID")
+@api_options
+def show_connection(connection_id: str, url: str, token: str, allow: str) -> None:
+    """Print one connection as JSON, with what waits, what is parked, and what its last answers taught.
+
+    \b
+    Example:
+      sxg connection show 5b0c...
+    """
+    with open_client(url, token, allow) as client:
+        _print(client.get(f"/connections/{segment(connection_id)}"))
+
+
+@connection.command(epilog=ENVIRONMENT)
+@click.argument("connection_id", metavar="ID")
+@api_options
+@JSON
+def test(connection_id: str, url: str, token: str, allow: str, as_json: bool) -> None:
+    """Send a test event now, and say what the consumer answered. Exit code 1 unless it was taken.
+
+    The consumer shows the same event id with its connection. The user needs the role exchange_admin.
+
+    \b
+    Example:
+      sxg connection test 5b0c...
+    """
+    with open_client(url, token, allow) as client:
+        told = client.post(f"/connections/{segment(connection_id)}/test-event")
+    text = f"{told['detail']}, within {told['took_s']:g} s (event {told['event_id']})"
+    click.echo(json.dumps(told) if as_json else text)
+    if not told["delivered"]:
+        raise click.exceptions.Exit(REFUSED)
+
+
+@connection.command(epilog=ENVIRONMENT)
+@click.argument("connection_id", metavar="ID")
+@click.option("--reason", required=True, help="Why; shown with the connection.")
+@api_options
+@JSON
+def pause(connection_id: str, reason: str, url: str, token: str, allow: str, as_json: bool) -> None:
+    """Stop the flow both ways, at once. What happens meanwhile is kept, and sent after `sxg connection resume`.
+
+    \b
+    Example:
+      sxg connection pause 5b0c... --reason "their maintenance"
+    """
+    with open_client(url, token, allow) as client:
+        _tell_state(client, connection_id, "pause", {"reason": reason}, as_json)
+
+
+@connection.command(epilog=ENVIRONMENT)
+@click.argument("connection_id", metavar="ID")
+@api_options
+@JSON
+def resume(connection_id: str, url: str, token: str, allow: str, as_json: bool) -> None:
+    """Let it flow again, after a pause or once a divergence is mended.
+
+    \b
+    Example:
+      sxg connection resume 5b0c...
+    """
+    with open_client(url, token, allow) as client:
+        _tell_state(client, connection_id, "resume", {}, as_json)
+
+
+@connection.command(epilog=ENVIRONMENT)
+@click.argument("connection_id", metavar="ID")
+@click.option("--reason", required=True, help="Why; shown with the connection.")
+@api_options
+@JSON
+def revoke(connection_id: str, reason: str, url: str, token: str, allow: str, as_json: bool) -> None:
+    """End a connection for ever: its next request is refused already. Only a new registration leads back.
+
+    \b
+    Example:
+      sxg connection revoke 5b0c... --reason "the contract ended"
+    """
+    with open_client(url, token, allow) as client:
+        _tell_state(client, connection_id, "revoke", {"reason": reason}, as_json)
+
+
+@click.group(no_args_is_help=True)
+def provider_connection() -> None:
+    """At a consumer: connect to a provider, go on where that stopped, and see how far it came.
+
+    \b
+    Examples:
+      sxg provider-connection begin --provider-url https://exchange.example --prefix ACME --registration-token sxr_...
+      sxg provider-connection list
+      sxg provider-connection resume 5b0c...
+    """
+
+
+@provider_connection.command(epilog=CONSUMER_API)
+@click.option("--provider-url", required=True, help="The provider's base address.")
+@click.option("--registration-token", required=True, help="What the provider's people handed over.")
+@click.option("--prefix", required=True, help="Begins the numbers of requests: 2 to 12 of A-Z and 0-9.")
+@api_options
+@JSON
+def begin(
+    provider_url: str, registration_token: str, prefix: str, url: str, token: str, allow: str, as_json: bool
+) -> None:
+    """Connect, and go as far as the provider lets us. Safe to repeat: it goes on where it stopped.
+
+    With a reissued token the same connection goes on. Exit code 1 when it is not connected afterwards.
+
+    \b
+    Example:
+      sxg provider-connection begin --provider-url https://exchange.example --prefix ACME --registration-token sxr_...
+    """
+    body = {"provider_url": provider_url, "token": registration_token, "number_prefix": prefix}
+    with open_client(url, token, allow) as client:
+        _tell_step(client.post("/connections", body), as_json)
+
+
+@provider_connection.command("resume", epilog=CONSUMER_API)
+@click.argument("connection_id", metavar="ID")
+@api_options
+@JSON
+def resume_connecting(connection_id: str, url: str, token: str, allow: str, as_json: bool) -> None:
+    """Take up connecting where it stopped. Exit code 1 when it is not connected afterwards.
+
+    \b
+    Example:
+      sxg provider-connection resume 5b0c...
+    """
+    with open_client(url, token, allow) as client:
+        _tell_step(client.post(f"/connections/{segment(connection_id)}/resume"), as_json)
+
+
+@provider_connection.command("list", epilog=CONSUMER_API)
+@api_options
+@JSON
+def list_provider_connections(url: str, token: str, allow: str, as_json: bool) -> None:
+    """List the connections to providers: the step of each, what it is stuck at, and the last test event that came.
+
+    \b
+    Example:
+      sxg provider-connection list
+    """
+    with open_client(url, token, allow) as client:
+        found = list(client.pages("/connections"))
+    told = [
+        {**one, "provider": one["provider"]["url"], "last_test": (one["last_test"] or {}).get("at")} for one in found
+    ]
+    _tell(
+        found if as_json else told,
+        ("id", "provider", "number_prefix", "state", "step", "waiting", "last_test", "problem"),
+        as_json,
+    )
+
+
+def _tell(found: Sequence[Row], columns: Sequence[str], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"items": found}))
+        return
+    for line in _with_advice(table(found, columns), found):
+        click.echo(line)
+
+
+def _with_advice(lines: Sequence[str], found: Iterable[Row]) -> Iterator[str]:
+    """What helps stands below what is stuck."""
+    yield lines[0]
+    for line, row in zip(lines[1:], found, strict=True):
+        yield line
+        if row.get("problem") and row.get("advice"):
+            yield f"  -> {row['advice']}"
+
+
+def _tell_token(made: Row, as_json: bool) -> None:
+    """The token alone on standard output, for scripts."""
+    if as_json:
+        click.echo(json.dumps(made))
+        return
+    click.echo(f"registration {made['number']} of {made['company']}", err=True)
+    click.echo(made["token"])
+
+
+def _tell_state(client: Client, connection_id: str, move: str, body: dict[str, str], as_json: bool) -> None:
+    moved = client.post(f"/connections/{segment(connection_id)}/{move}", body)
+    click.echo(json.dumps(moved) if as_json else f"connection {moved['name']} is {moved['state']}")
+
+
+def _tell_step(made: Row, as_json: bool) -> None:
+    stuck = f"stopped at the step {made['step']}: {made['problem']}"
+    said = f"connected to {made['provider']['name']}, numbers begin with {made['number_prefix']}"
+    done = made["step"] == "done"
+    click.echo(json.dumps(made) if as_json else f"connection {made['id']}: {said if done else stuck}")
+    if not done:
+        raise click.exceptions.Exit(REFUSED)
+
+
+def _print(document: Row) -> None:
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
