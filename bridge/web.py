@@ -204,6 +204,9 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
 
     ARGUMENTS_PARSER = _StrictParser()
 
+    def add_url_rule(self, *args: Any, **options: Any) -> None:
+        super().add_url_rule(*args, **{**options, "tags": options.get("tags") or [self.name]})
+
     if TYPE_CHECKING:  # flask-smorest has no types, and an untyped decorator would hide those of every view
 
         def route(self, rule: str, **options: Any) -> Callable[[View], View]: ...
@@ -226,6 +229,14 @@ class Api(flask_smorest.Api):  # type: ignore[misc]
         self.DEFAULT_RESPONSE_CONTENT_TYPE = PROBLEM_CONTENT_TYPE
         super()._register_responses()
         del self.DEFAULT_RESPONSE_CONTENT_TYPE  # the class has the one of successful answers
+
+    def register_blueprint(self, blueprint: Blueprint) -> None:
+        """Its endpoints are `api_orders.get` and so on: `orders.show` is a page. The document says `orders`."""
+        name = f"api_{blueprint.name}"
+        self._app.extensions["flask-smorest"]["blp_name_to_api"][name] = self
+        self._app.register_blueprint(blueprint, name=name)
+        blueprint.register_views_in_doc(self, self._app, self.spec, name=name, parameters=None)
+        self.spec.tag({"name": blueprint.name, "description": blueprint.description})
 
 
 def openapi_config(title: str, version: str) -> dict[str, str]:

@@ -33,8 +33,10 @@ def create_app(config: ProviderConfig, *, clock: Callable[[], datetime] = utc_no
     install_flow_metrics(app, context.database, clock)
     api = Api(app)
     for blueprint in BLUEPRINTS:
-        register = api.register_blueprint if isinstance(blueprint, Blueprint) else app.register_blueprint
-        register(blueprint)
+        if isinstance(blueprint, Blueprint):
+            api.register_blueprint(blueprint)
+        else:
+            app.register_blueprint(blueprint)
     install_pages(app, context, config)
     app.register_blueprint(health({"database": lambda: _ask(context.database)}))
     return app

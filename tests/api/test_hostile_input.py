@@ -20,7 +20,7 @@ from werkzeug.test import TestResponse
 from bridge.vocabulary import BATCH_CONTENT_TYPE, BATCH_LIMIT_BYTES, EventType
 from bridge.web import BODY_LIMIT_BYTES
 from consumer_sim import models as consumer_models
-from tests.api.worlds import Document, World, make_consumer_world, make_provider, make_worlds
+from tests.api.worlds import Document, World, endpoint_of, make_consumer_world, make_provider, make_worlds
 from tests.consumer_factories import (
     Consumer,
     comment_added,
@@ -201,7 +201,7 @@ REFUSALS = (400, 413, 415, 422)
 
 def test_every_write_route_has_a_body_here_that_it_accepts(fresh: dict[str, World], side: str) -> None:
     world = fresh[side]
-    rules = {rule.endpoint: (method, rule) for method, rule in world.rules("POST", "PUT", "PATCH", "DELETE")}
+    rules = {endpoint_of(rule): (method, rule) for method, rule in world.rules("POST", "PUT", "PATCH", "DELETE")}
     with_body = {end for end, (method, rule) in rules.items() if "requestBody" in world.documented(method, rule)}
     assert with_body - {TOKEN, RECEIVER} == set(world.bodies), "give each new route a body that it accepts"
     for endpoint, body in world.bodies.items():
@@ -215,20 +215,20 @@ def test_a_spoilt_body_is_refused_and_nothing_is_written(
 ) -> None:
     world = worlds[side]
     for method, rule in world.rules("POST", "PUT", "PATCH", "DELETE"):
-        if rule.endpoint not in world.bodies:
+        if endpoint_of(rule) not in world.bodies:
             continue
-        body, path = world.bodies[rule.endpoint], world.path(rule)
+        body, path = world.bodies[endpoint_of(rule)], world.path(rule)
         for name, data, kind in body_rows(body):
             answer = world.call(method, path, data=data, content_type=kind)
-            check_refused(answer, REFUSALS, (rule.endpoint, name))
-            assert untouched(), (rule.endpoint, name)
+            check_refused(answer, REFUSALS, (endpoint_of(rule), name))
+            assert untouched(), (endpoint_of(rule), name)
         for stream in (BytesIO(b" " * BODY_LIMIT_BYTES + json.dumps(body).encode()), endless := Endless()):
-            check_refused(world.call(method, path, **chunked(stream)), (413,), (rule.endpoint, "chunked"))
-            assert untouched(), (rule.endpoint, "chunked")
+            check_refused(world.call(method, path, **chunked(stream)), (413,), (endpoint_of(rule), "chunked"))
+            assert untouched(), (endpoint_of(rule), "chunked")
         assert endless.given < 2 * BODY_LIMIT_BYTES
         short = raw_stream(BytesIO(b"{"), CONTENT_LENGTH="99")
-        check_refused(world.call(method, path, **short), (400,), (rule.endpoint, "shorter than it says"))
-        assert untouched(), rule.endpoint
+        check_refused(world.call(method, path, **short), (400,), (endpoint_of(rule), "shorter than it says"))
+        assert untouched(), endpoint_of(rule)
 
 
 def test_a_spoilt_value_is_refused_and_nothing_is_written(
@@ -236,10 +236,12 @@ def test_a_spoilt_value_is_refused_and_nothing_is_written(
 ) -> None:
     world = worlds[side]
     for method, rule in world.rules("POST", "PUT", "PATCH", "DELETE"):
-        for name, data in value_rows(world.bodies.get(rule.endpoint, {})) if rule.endpoint in world.bodies else ():
+        for name, data in (
+            value_rows(world.bodies.get(endpoint_of(rule), {})) if endpoint_of(rule) in world.bodies else ()
+        ):
             answer = world.call(method, world.path(rule), data=data, content_type="application/json")
-            check_refused(answer, REFUSALS, (rule.endpoint, name))
-            assert untouched(), (rule.endpoint, name)
+            check_refused(answer, REFUSALS, (endpoint_of(rule), name))
+            assert untouched(), (endpoint_of(rule), name)
 
 
 ANY_VALUE = ("null", "true", "1.5", "-1", "9223372036854775807", '""', json.dumps("x" * 30_000), '"\\u202e"', "[]",
@@ -249,14 +251,14 @@ ANY_VALUE = ("null", "true", "1.5", "-1", "9223372036854775807", '""', json.dump
 def test_any_value_at_any_place_is_taken_or_refused_but_never_a_fault(fresh: dict[str, World], side: str) -> None:
     world = fresh[side]
     for method, rule in world.rules("POST", "PUT", "PATCH", "DELETE"):
-        body = world.bodies.get(rule.endpoint, {})
-        if rule.endpoint == "connections.connect":  # would call whom it is told to
+        body = world.bodies.get(endpoint_of(rule), {})
+        if endpoint_of(rule) == "connections.connect":  # would call whom it is told to
             body = {}
         for at, _ in places(body):
             for text in ANY_VALUE:
                 data = spoilt(body, at, text)
                 answer = world.call(method, world.path(rule), data=data, content_type="application/json")
-                check_form(answer, (rule.endpoint, at, text[:20]))
+                check_form(answer, (endpoint_of(rule), at, text[:20]))
 
 
 # --- paths and queries
@@ -284,20 +286,20 @@ NO_IDS = (
 
 def lacks_body(world: World, method: str, rule: Any) -> bool:
     """The first test tells of a route that has no body here."""
-    return rule.endpoint not in world.bodies and "requestBody" in world.documented(method, rule)
+    return endpoint_of(rule) not in world.bodies and "requestBody" in world.documented(method, rule)
 
 
 def test_an_id_that_is_none_is_not_found(on_both: World) -> None:
     for method, rule in on_both.rules("GET", "POST", "PUT", "PATCH", "DELETE"):
-        if rule.endpoint == RECEIVER or lacks_body(on_both, method, rule):
+        if endpoint_of(rule) == RECEIVER or lacks_body(on_both, method, rule):
             continue
-        body = on_both.bodies.get(rule.endpoint)
+        body = on_both.bodies.get(endpoint_of(rule))
         query = {"kind": "product"} if rule.rule.endswith("/records") else None
         for argument in rule.arguments:
             for text in NO_IDS:
                 path = on_both.path(rule, **{argument: text})
                 answer = on_both.call(method, path, json=body, query_string=query)
-                check_refused(answer, (404,), (rule.endpoint, text[:20]))
+                check_refused(answer, (404,), (endpoint_of(rule), text[:20]))
 
 
 def test_a_path_is_never_answered_with_a_redirect(worlds: dict[str, World], side: str) -> None:
@@ -312,7 +314,7 @@ def test_another_method_is_a_problem(worlds: dict[str, World], side: str) -> Non
     known = {rule.rule for _, rule in world.rules("DELETE")}
     for _, rule in world.rules("GET", "POST", "PUT"):
         for method in ("TRACE", "PROPFIND", "PATCH", *(() if rule.rule in known else ("DELETE",)), "GET\u00e9"):
-            check_refused(world.call(method, world.path(rule)), (405,), (rule.endpoint, method))
+            check_refused(world.call(method, world.path(rule)), (405,), (endpoint_of(rule), method))
 
 
 def cursor(value: Any) -> str:

@@ -30,6 +30,7 @@ from provider.services.orders import approve_order, reject_order
 from provider.services.tokens import new_token, token_hash
 from provider.services.users import add_user, disable_user
 from tests.api.provider_client import Clock, context_of, introduce, make_app, user_headers
+from tests.api.worlds import endpoint_of
 from tests.factories import AGENT, NOW, make_consumer, make_registration, make_request, make_router_item
 
 CANARY = "CANARY"
@@ -196,7 +197,7 @@ def test_an_id_of_somebody_else_is_answered_like_one_that_nobody_has(
         ids = {theirs[argument]} | ({theirs["rejected"]} if argument == "task_id" else set())
         for foreign in ids:
             nobodys = str(uuid4())
-            path, body = f"{rule.rule.split('<')[0]}%s{rule.rule.split('>')[1]}", body_of(beta, rule.endpoint)
+            path, body = f"{rule.rule.split('<')[0]}%s{rule.rule.split('>')[1]}", body_of(beta, endpoint_of(rule))
             answers = [beta.call(method, path % one, body) for one in (foreign, nobodys)]
             assert shape(answers[0], foreign) == shape(answers[1], nobodys), rule
             assert (answers[0].status_code, answers[0].get_json()["code"]) == (404, "not_found"), rule
@@ -296,7 +297,7 @@ def test_no_text_of_one_consumer_reaches_the_other(
             path = rule.rule
             for argument in rule.arguments:
                 path = path.replace(f"<{argument}>", values[argument])
-            answer = beta.call(method, path, body_of(beta, rule.endpoint))
+            answer = beta.call(method, path, body_of(beta, endpoint_of(rule)))
             heard.append(f"{answer.headers} {answer.text}")
             seen.append(acme.call("GET", path).text if method == "GET" else "")
     acme.order()
