@@ -34,6 +34,7 @@ _WAY = (
     _S.AWAITING_INFORMATION, _S.IN_PROGRESS, _S.COMPLETED,
 )  # fmt: skip
 """The states of an order, one event each; a record with more events begins again."""
+STEPS = len(_WAY)
 _EVENTS_PER_COMMIT = 500
 
 
@@ -105,6 +106,13 @@ class Origin:
             session.flush()
             database.info["outbox"] = outbox.Rendering(identity.source, version.version)
         return cls(instance, database, identity, Keyring.load(instance.directory))
+
+    def told(self, change: Change) -> dict[str, Any]:
+        """The facts of a change as the consumer is told them: after mapping."""
+        rendering: outbox.Rendering = self.database.info["outbox"]
+        with self.database.reading() as session:
+            tables = rendering.tables_of(session, None)
+        return dict(tables.apply(_TYPE, change.data())) if tables else change.data()
 
     def connect(self, consumer: Instance) -> str:
         """A new active connection in both databases: the state after onboarding, which is not measured."""
@@ -193,6 +201,12 @@ class Origin:
         of_one = select(func.sum(Stream.next_sequence - Stream.head)).where(due).scalar_subquery()
         with self.database.reading() as session:
             return int(session.execute(select(func.sum(of_one)).select_from(Connection)).scalar_one() or 0)
+
+    def database_version(self) -> str:
+        with self.database.reading() as session:
+            if session.get_bind().dialect.name == "postgresql":
+                return f"PostgreSQL {session.execute(text('show server_version')).scalar_one()}"
+            return f"SQLite {session.execute(text('select sqlite_version()')).scalar_one()}"
 
     def synchronous(self) -> str:
         """How the database syncs in this very configuration, in its own words."""

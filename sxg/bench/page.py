@@ -29,6 +29,8 @@ Every event of every measurement was applied exactly once (ids in the consumer's
 engine also the digest of each stream on both sides). Recording, with numbering and rendering: {recorded:,.0f} events/s
 in commits of 500.
 
+{where}"""
+_WHERE = """\
 ## Where
 
 | | |
@@ -59,12 +61,11 @@ def render_page(report: Mapping[str, Any]) -> str:
         seconds=parameters["latency_s"],
         latency="\n".join(_latency_rows(report["latency"])),
         goal_ratio=goals["ratio"]["at_least"],
-        ratio_reached=_verdict(goals["ratio"]),
+        ratio_reached=verdict(goals["ratio"]),
         goal_p99=goals["p99_ms"]["at_most"],
-        p99_reached=_verdict(goals["p99_ms"]),
+        p99_reached=verdict(goals["p99_ms"]),
         recorded=engine["recorded_per_s"],
-        machine="\n".join(f"| {name} | {value} |" for name, value in _facts(report["machine"])),
-        parameters="\n".join(f"- {name}: {value}" for name, value in {**parameters, **report["settings"]}.items()),
+        where=where(report),
     )
 
 
@@ -88,8 +89,18 @@ def _percent(figure: float | None) -> str:
     return "?" if figure is None else f"{figure:.0f} %"
 
 
-def _verdict(goal: Mapping[str, Any]) -> str:
+def verdict(goal: Mapping[str, Any]) -> str:
     return "reached" if goal["reached"] else "**missed**"
+
+
+def where(report: Mapping[str, Any]) -> str:
+    """On which machine, and with which parameters: the end of every page."""
+    return _WHERE.format(
+        machine="\n".join(f"| {name} | {value} |" for name, value in _facts(report["machine"])),
+        parameters="\n".join(
+            f"- {name}: {value}" for name, value in {**report["parameters"], **report["settings"]}.items()
+        ),
+    )
 
 
 def _facts(machine: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -16,7 +16,6 @@ from statistics import median
 from typing import Any
 
 from sxg.bench.measuring import Drained, Latency
-from sxg.bench.page import render_page
 from sxg.bench.rig import ENGINE, NAIVE
 
 GOAL_RATIO, GOAL_P99_MS = 40.0, 60.0
@@ -47,7 +46,7 @@ def describe(
     ratio = round(engine["events_per_s"] / naive["events_per_s"], 1)
     p99_ms = by_design[ENGINE]["known"]["p99_ms"]
     return {
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "measured_at": now_text(),
         "ratio": ratio,
         "p50_ms": by_design[ENGINE]["known"]["p50_ms"],
         "p99_ms": p99_ms,
@@ -62,6 +61,10 @@ def describe(
         "settings": dict(settings),
         "machine": dict(machine),
     }
+
+
+def now_text() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _drains(rounds: Sequence[Drained], design: str) -> dict[str, Any]:
@@ -146,10 +149,10 @@ def _output(command: Sequence[str]) -> str | None:
     return done.stdout.strip()
 
 
-def write(report: Mapping[str, Any], directory: Path) -> tuple[Path, Path]:
-    """Write `bench-sync.json` and `bench-sync.md`."""
+def write(report: Mapping[str, Any], page_text: str, directory: Path, name: str = "bench-sync") -> tuple[Path, Path]:
+    """Write the report as data and as a page, and return where."""
     directory.mkdir(parents=True, exist_ok=True)
-    data, page = directory / "bench-sync.json", directory / "bench-sync.md"
+    data, page = directory / f"{name}.json", directory / f"{name}.md"
     data.write_text(json.dumps(report, indent=2) + "\n")
-    page.write_text(render_page(report))
+    page.write_text(page_text)
     return data, page
