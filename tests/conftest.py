@@ -10,6 +10,19 @@ from pathlib import Path
 import pytest
 
 CI = os.environ.get("CI") == "true"
+SHARING = {"test_hostile_input.py", "test_mappings.py"}
+"""Besides those of e2e and jobs: files whose tests share what takes long to make."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """When several workers share the tests (`make test`), one gets all that use the same stage.
+
+    Such groups are begun first, so that no worker is left alone with a long one at the end.
+    """
+    for item in items:
+        if item.path.parent.name in {"e2e", "jobs"} or item.path.name in SHARING:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 def missing(what: str) -> None:
@@ -27,9 +40,11 @@ def sqlite_url(tmp_path: Path) -> str:
 def postgres_server() -> Iterator[str]:
     """The URL of a PostgreSQL server: SXG_TEST_PG_URL (its user may create databases), else one started here."""
     from tests.postgres import EmbeddedPostgres, find_postgres_bin  # noqa: PLC0415 - unit tests stay free of psycopg
+    from tests.templates import drop_templates  # noqa: PLC0415
 
     if url := os.environ.get("SXG_TEST_PG_URL"):
         yield url
+        drop_templates(url)
         return
     if find_postgres_bin() is None:
         missing("PostgreSQL")
@@ -38,6 +53,7 @@ def postgres_server() -> Iterator[str]:
         Path(directory).chmod(0o711)
         with EmbeddedPostgres(Path(directory, "data")) as server:
             yield server.url
+            drop_templates(server.url)
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from consumer_sim.config import ConsumerConfig
 from consumer_sim.context import Context
 from consumer_sim.models import CatalogItem, ProviderConnection
 from consumer_sim.worker import make_station
+from tests.templates import prepare
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 API_TOKEN = "consumer-token-of-the-tests"
@@ -79,7 +80,7 @@ def consumer(
     url: str, data_dir: Path, *, clock: Callable[[], datetime] = lambda: NOW, **settings: Any
 ) -> Iterator[Consumer]:
     """A migrated consumer without connections."""
-    migrations.upgrade(url)
+    prepare(url, migrations.upgrade)
     values: dict[str, Any] = {
         "database_url": url,
         "redis_url": "",

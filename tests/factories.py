@@ -34,6 +34,7 @@ from provider.services.order_locks import LockedOrder, lock_order
 from provider.services.orders import approve_order
 from provider.services.producers import publish_producer
 from provider.services.registrations import Introduction, create_registration
+from tests.templates import prepare
 
 # --- instances, connections, catalog
 
@@ -46,7 +47,7 @@ DEMO_CATALOG = Path(__file__).parents[1] / "sxg" / "data" / "managed_service_pro
 @contextmanager
 def provider_database(url: str, **info: Any) -> Iterator[Database]:
     """A migrated provider database."""
-    upgrade(url)
+    prepare(url, upgrade)
     database = Database(url, info={"outbox": outbox.Rendering(PROVIDER.source), **info})
     try:
         yield database

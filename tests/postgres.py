@@ -143,13 +143,30 @@ class EmbeddedPostgres:
 def fresh_database(server_url: str, template: str = "template1") -> Iterator[str]:
     """The URL of a new database on that server, a copy of `template`, dropped after the block with all its sessions."""
     name = f"test_{uuid.uuid4().hex}"
-    with _connect(server_url) as connection:
-        connection.execute(f'create database "{name}" template "{template}"')
+    create_database(server_url, name, template)
     try:
         yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
     finally:
-        with _connect(server_url) as connection:
-            connection.execute(f'drop database "{name}" with (force)')
+        drop_database(server_url, name)
+
+
+def create_database(server_url: str, name: str, template: str = "template1") -> None:
+    with _connect(server_url) as connection:
+        # Copying files is twice as quick as going through the WAL; older servers know nothing else.
+        strategy = "strategy file_copy" if connection.info.server_version >= 150_000 else ""
+        connection.execute(f'create database "{name}" template "{template}" {strategy}')
+
+
+def drop_database(server_url: str, name: str) -> None:
+    """Its sessions are ended with it."""
+    with _connect(server_url) as connection:
+        connection.execute(f'drop database "{name}" with (force)')
+
+
+def is_empty(url: str) -> bool:
+    """Whether the database has no table."""
+    with _connect(url) as connection:
+        return connection.execute("select from pg_tables where schemaname = 'public' limit 1").fetchone() is None
 
 
 def _connect(url: str) -> psycopg.Connection[Any]:

@@ -28,6 +28,7 @@ from bridge.jobs import Bell, Station
 from bridge.migrations import create_bridge_tables
 from bridge.models import Connection, Delivery, Stream
 from bridge.vocabulary import ConnectionState, EventType
+from tests.templates import prepare
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 TOY = EventType.PRODUCT_CHANGED
@@ -53,13 +54,18 @@ class ToyEffect(ToyBase):
 def toy_database(url: str, **options: Any) -> Database:
     """A migrated database with the engine's tables and the toy's own."""
     options.setdefault("info", {"outbox": outbox.Rendering(PROVIDER.source)})
-    database = Database(url, **options)
+    prepare(url, create_tables)
+    return Database(url, **options)
+
+
+def create_tables(url: str) -> None:
+    database = Database(url)
     with database.transaction() as session:
         connection = session.connection()
         with Operations.context(MigrationContext.configure(connection)):
             create_bridge_tables()
         ToyBase.metadata.create_all(connection)
-    return database
+    database.close()
 
 
 def add_connection(session: Session, keyring: Keyring, url: str = "http://127.0.0.1:1/", **values: Any) -> str:

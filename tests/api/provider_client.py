@@ -22,6 +22,7 @@ from provider.context import Context
 from provider.migrations import upgrade
 from provider.services.users import add_user
 from tests.factories import NOW
+from tests.templates import prepare
 
 
 class Clock:
@@ -35,7 +36,7 @@ class Clock:
 
 
 def make_app(database_url: str, directory: Path, clock: Clock | None = None) -> flask.Flask:
-    upgrade(database_url)
+    prepare(database_url, upgrade)
     config = ProviderConfig(
         database_url=database_url,
         redis_url="",
