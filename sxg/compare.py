@@ -68,6 +68,52 @@ def compare(
         time.sleep(_POLL_S)
 
 
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """One connection of a consumer that cannot be asked: what the provider still holds for it, and since when."""
+
+    connection_id: str
+    name: str
+    state: str
+    waiting: int
+    parked: int
+    oldest_at: str | None
+    problem: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def find_behind(provider: Client, consumer_url: str, connection_ids: Sequence[str] = ()) -> list[Behind]:
+    """What waits at the provider for a consumer that does not answer: for the named connections, else for those whose
+    callback is at its address. Raises ClientError.
+    """
+    here = f"{consumer_url.rstrip('/')}/"
+    found = [
+        one
+        for one in provider.pages("/connections")
+        if (one["id"] in connection_ids if connection_ids else (one["peer_url"] or "").startswith(here))
+    ]
+    return [_behind(provider.get(f"/connections/{one['id']}")) for one in found if one["state"] != "revoked"]
+
+
+def behind_lines(found: Sequence[Behind]) -> list[str]:
+    """One line a connection, for people."""
+    return [_behind_line(one) for one in found] or ["the provider has no connection to that address"]
+
+
+def _behind(connection: Row) -> Behind:
+    health = connection["health"]
+    told = {name: connection[name] for name in ("name", "state", "problem")}
+    return Behind(connection["id"], **told, **{name: health[name] for name in ("waiting", "parked", "oldest_at")})
+
+
+def _behind_line(one: Behind) -> str:
+    since = f", the oldest since {one.oldest_at}" if one.oldest_at else ""
+    problem = f"; {one.problem}" if one.problem else ""
+    return f"{one.name} ({one.connection_id}): {one.waiting} waiting, {one.parked} parked{since}{problem}"
+
+
 def known_connections(consumer: Client) -> list[str]:
     """The ids, as on the wire, of the consumer's connections that a provider has made."""
     found = consumer.get("/connections")["items"]

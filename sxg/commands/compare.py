@@ -1,12 +1,14 @@
 """`sxg compare`."""
 
 import json
+from collections.abc import Sequence
 
 import click
 
+from sxg.client import Unreachable
 from sxg.commands.connecting import allow_option, open_client
+from sxg.compare import Behind, behind_lines, find_behind, report_lines
 from sxg.compare import compare as compare_sides
-from sxg.compare import report_lines
 from sxg.failures import REFUSED
 
 
@@ -46,6 +48,8 @@ def compare(
     Waits until nothing is on its way; then tasks with their comments, products and catalog items are compared field by
     field, and a record that only one side has is a difference as well. Nothing is changed.
 
+    When the consumer does not answer, what the provider still holds for it is told instead.
+
     \b
     Exit codes: 0 equal, 1 different, 3 one of the two does not answer.
 
@@ -60,7 +64,11 @@ def compare(
         open_client(provider_url, provider_token, allow) as provider,
         open_client(consumer_url, consumer_token, allow) as consumer,
     ):
-        report = compare_sides(provider, consumer, connection_ids=connections, timeout_s=timeout_s)
+        try:
+            report = compare_sides(provider, consumer, connection_ids=connections, timeout_s=timeout_s)
+        except Unreachable as failed:
+            _tell_behind(find_behind(provider, consumer.url, connections), str(failed), as_json)
+            raise
     if as_json:
         click.echo(json.dumps(report.to_json()))
     else:
@@ -68,3 +76,12 @@ def compare(
             click.echo(line)
     if report.differences:
         raise click.exceptions.Exit(REFUSED)
+
+
+def _tell_behind(behind: Sequence[Behind], problem: str, as_json: bool) -> None:
+    """Nothing could be compared; this is what will be different until the consumer is back."""
+    if as_json:
+        click.echo(json.dumps({"unreachable": problem, "behind": [one.to_json() for one in behind]}))
+        return
+    for line in behind_lines(behind):
+        click.echo(line)
