@@ -25,7 +25,7 @@ _S = OrderState
 _INTERRUPTIONS = frozenset({_S.ON_HOLD, _S.REVISION_IN_PROGRESS, _S.ASSESSING_CANCELLATION})
 """States that save what they interrupt, on every level."""
 
-_REQUESTS = frozenset({_S.REVISION_IN_PROGRESS, _S.ASSESSING_CANCELLATION})
+REQUESTS = frozenset({_S.REVISION_IN_PROGRESS, _S.ASSESSING_CANCELLATION})
 """Each makes a new version, gives back what it interrupted when declined, and is barred past the point of no return."""
 
 _WORK_RESTS = _INTERRUPTIONS | {_S.CANCELLATION_IN_PROGRESS}
@@ -36,7 +36,7 @@ _FULFILMENT = _WORK_GOES_ON | {_S.ON_HOLD}
 
 def legal_moves(order: CustomerOrder) -> tuple[OrderState, ...]:
     """Where this very order may go: what the table says, less what its history and its point of no return rule out."""
-    return tuple(state for state in _remembered(order) if not (order.ponr and state in _REQUESTS))
+    return tuple(state for state in _remembered(order) if not (order.ponr and state in REQUESTS))
 
 
 def change_state(
@@ -49,7 +49,7 @@ def change_state(
     before = locked.state
     _check(locked, wanted)
     declined = _is_given_back(locked.order, wanted)
-    if wanted in _REQUESTS and not declined:
+    if wanted in REQUESTS and not declined:
         locked.order.version += 1
     _move_levels(locked, before, wanted, declined)
     record_state(session, locked, before, reason=reason, actor=actor, now=now)
@@ -85,7 +85,7 @@ def _remembered(order: CustomerOrder) -> tuple[OrderState, ...]:
     """A request that is declined gives back the state it was made in, and no other of that kind."""
     current = _S(order.state)
     legal = ORDER_MOVES.legal(current)
-    if current not in _REQUESTS or not order.saved_states:
+    if current not in REQUESTS or not order.saved_states:
         return legal
     others = (_FULFILMENT | {_S.REVISION_IN_PROGRESS}) - {_S(order.saved_states[-1])}
     return tuple(state for state in legal if state not in others)
@@ -96,7 +96,7 @@ def _check(locked: LockedOrder, wanted: OrderState) -> None:
     legal = _remembered(order)
     if wanted not in legal:
         raise IllegalMove(ORDER_MOVES.noun, current, wanted, legal)
-    if order.ponr and wanted in _REQUESTS:
+    if order.ponr and wanted in REQUESTS:
         raise past_point_of_no_return(order)
     waiting = open_tasks(locked.order_tasks)
     if wanted is _S.COMPLETED and waiting:

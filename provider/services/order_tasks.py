@@ -53,6 +53,18 @@ def move_task(
     return order_tasks_data(session, [order_task])[0]
 
 
+def assign_task(session: Session, number: str, assignee: str | None, *, actor: str, now: datetime) -> dict[str, Any]:
+    """Give an unsettled task to somebody, or back to all (None). Raises NotFound, and Conflict `task_settled`."""
+    _, order_task = lock_order_of_order_task(session, number)
+    if order_task.state in SETTLED:
+        raise Conflict("task_settled", f"task {number} is {OrderTaskState(order_task.state).label} already")
+    detail = {"from": order_task.assigned_to, "to": assignee}
+    order_task.assigned_to = assignee
+    record_audit(session, actor, "order_task.assign", f"order_task/{number}", now, detail)
+    session.flush()
+    return order_tasks_data(session, [order_task])[0]
+
+
 def list_order_tasks(
     session: Session, *, state: str | None, order: str | None, limit: int, after: Sequence[Any] | None = None
 ) -> Page[dict[str, Any]]:

@@ -10,6 +10,7 @@ from provider.domain.errors import NotFound
 from provider.domain.orders import OrderState
 from provider.domain.pricing import sum_charges
 from provider.models.orders import (
+    Comment,
     CustomerOrder,
     OrderLine,
     OrderStateChange,
@@ -43,7 +44,7 @@ def show_order(session: Session, number: str) -> Document:
         **_lines(session, order),
         "order_tasks": order_tasks_data(session, list(session.execute(work).scalars())),
         "timeline": _timeline(session, order),
-        "comments": [comment_data(comment, task.external_id) for comment in comments_of(session, [task.id])],
+        "comments": [_comment(comment, task.external_id) for comment in comments_of(session, [task.id])],
         "work_notes": _work_notes(session, order),
         "delivery": show_delivery(session, task),
         "legal_moves": [str(state) for state in legal_moves(order)],
@@ -80,6 +81,8 @@ def _lines(session: Session, order: CustomerOrder) -> Document:
 
 def _line(line: OrderLine) -> Document:
     return {
+        "id": line.id,
+        "specification_id": line.specification_id,
         "number": line.number,
         "name": line.name,
         "action": line.action,
@@ -108,6 +111,10 @@ def _timeline(session: Session, order: CustomerOrder) -> list[Document]:
         }
         for move in session.execute(moves).scalars()
     ]
+
+
+def _comment(comment: Comment, external_id: str) -> Document:
+    return comment_data(comment, external_id) | {"from_consumer": comment.from_consumer}
 
 
 def _work_notes(session: Session, order: CustomerOrder) -> list[Document]:

@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from provider.domain.errors import FieldError, InvalidFields
+from provider.domain.errors import Conflict, FieldError, InvalidFields
 from provider.domain.orders import ORDER_MOVES, OrderState
 from provider.models.orders import CustomerOrder
 from provider.services.order_locks import LockedOrder, lock_order
-from provider.services.order_moves import change_state, past_point_of_no_return
+from provider.services.order_moves import REQUESTS, change_state, past_point_of_no_return
 from provider.services.pages import Page, read_page
 
 _S = OrderState
@@ -65,6 +65,19 @@ def request_cancellation(session: Session, locked: LockedOrder, *, reason: str, 
     at_once = _S.CANCELLED in ORDER_MOVES.legal(locked.state)
     wanted = _S.CANCELLED if at_once else _S.ASSESSING_CANCELLATION
     change_state(session, locked, wanted, reason=reason, actor=actor, now=now)
+
+
+def decline_request(session: Session, number: str, *, reason: str, actor: str, now: datetime) -> CustomerOrder:
+    """Refuse a cancellation or a revision: the order gets the state back in which it was asked for.
+
+    Raises NotFound, and Conflict `nothing_to_decline`.
+    """
+    locked = lock_order(session, number)
+    if locked.state not in REQUESTS or not locked.order.saved_states:
+        message = f"order {number} is {locked.state.label}; there is no request to decline"
+        raise Conflict("nothing_to_decline", message, order_state=str(locked.state))
+    change_state(session, locked, _S(locked.order.saved_states[-1]), reason=reason, actor=actor, now=now)
+    return locked.order
 
 
 def list_orders(
