@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, func, literal_column, select
+from sqlalchemy import Select, and_, bindparam, literal_column, select, true
 from sqlalchemy.orm import Session
 
 from bridge.ailments import Ailment, find_ailments
@@ -32,8 +32,8 @@ _DELIVERIES, _EVENTS = table_of(Delivery), table_of(OutboxEvent)
 class Pulse:
     """How one connection does just now.
 
-    `sent` counts the events that were sent and answered within `LATELY`; with `sent_more` it may have been more, for only so
-    many attempts are looked at. Latencies are those of whole attempts, in seconds, empty before the first one.
+    `sent` counts the events that were sent and answered within `LATELY`; with `sent_more` it may have been more, for
+    only so many attempts are looked at. Latencies are those of whole attempts, in seconds, empty before the first one.
     `breaker` is `closed`, `open` until `flow.not_before`, or `half_open`: the next attempt is a probe.
     """
 
@@ -89,7 +89,8 @@ class Queue:
 def read_pulses(session: Session, now: datetime) -> list[Pulse]:
     """Every connection that is not revoked, oldest first, in two queries."""
     attempts: dict[str, list[Any]] = defaultdict(list)
-    for row in session.connection().execute(_NEWEST_ATTEMPTS):
+    connection = session.connection()
+    for row in connection.execute(_NEWEST_ATTEMPTS[connection.dialect.name]):
         attempts[row.connection_id].append(row)
     flows = [flow for flow in read_flows(session) if flow.state != ConnectionState.REVOKED]
     return [_pulse(flow, attempts[flow.connection_id], now) for flow in flows]
@@ -165,23 +166,22 @@ def _passing(row: Any, event: Any, connection: str) -> Passing:
     )
 
 
-def _newest_attempts() -> Select[Any]:
-    of_connection = _ATTEMPTS.alias()
-    oldest = (
-        select(of_connection.c.id)
-        .where(of_connection.c.connection_id == _CONNECTIONS.c.id)
-        .order_by(of_connection.c.id.desc())
-        .offset(ATTEMPTS_LIMIT - 1)
-        .limit(1)
-        .correlate(_CONNECTIONS)
-        .scalar_subquery()
-    )
-    newest = and_(_ATTEMPTS.c.connection_id == _CONNECTIONS.c.id, _ATTEMPTS.c.id >= func.coalesce(oldest, 0))
-    columns = [_ATTEMPTS.c[name] for name in ("connection_id", "started_at", "duration_s", "events", "outcome")]
-    return select(*columns).select_from(_CONNECTIONS.join(_ATTEMPTS, newest))
+def _newest_attempts(*, lateral: bool) -> Select[Any]:
+    """The newest attempts of each connection. Each database is asked in the way that it answers by the index:
+    PostgreSQL would run the subquery of the other way for every attempt there ever was, SQLite knows no LATERAL.
+    """
+    mine = _ATTEMPTS.alias()
+    wanted = mine.c.id if not lateral else mine
+    newest = select(wanted).where(mine.c.connection_id == _CONNECTIONS.c.id)
+    newest = newest.order_by(mine.c.id.desc()).limit(ATTEMPTS_LIMIT).correlate(_CONNECTIONS)
+    if lateral:
+        found = newest.lateral()
+        return select(found).select_from(_CONNECTIONS.join(found, true()))
+    joined = _CONNECTIONS.outerjoin(_ATTEMPTS, _ATTEMPTS.c.id.in_(newest))  # outer: connections first, then by the key
+    return select(_ATTEMPTS).select_from(joined).where(_ATTEMPTS.c.id.is_not(None))
 
 
-_NEWEST_ATTEMPTS = _newest_attempts()
+_NEWEST_ATTEMPTS = {name: _newest_attempts(lateral=name == "postgresql") for name in ("postgresql", "sqlite")}
 _NEWEST_EVENTS = select(_EVENTS.c.id, _EVENTS.c.type, _EVENTS.c.stream, _EVENTS.c.occurred_at).order_by(
     _EVENTS.c.id.desc()
 )
