@@ -3,6 +3,7 @@ FROM python:3.13-slim-trixie AS build
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY bridge bridge
+COPY webkit webkit
 COPY provider provider
 COPY consumer_sim consumer_sim
 COPY sxg sxg

@@ -20,7 +20,7 @@ import flask
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import BadRequest
+from werkzeug.exceptions import BadRequest, NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
 from webkit.site import Refusal, here
@@ -96,6 +96,15 @@ def error_page(error: Exception) -> ResponseReturnValue:
         error = BadRequest("This page was open for too long, or in two sign-ins. Go back, reload it, and try again.")
     refusal = here().refusal_of(error)
     return _show_refusal(refusal)
+
+
+def show_missing() -> ResponseReturnValue | None:
+    """For an address that no route has: a page for people; programs get what they get for every other error."""
+    missing, accepted = flask.request.routing_exception, flask.request.accept_mimetypes
+    is_for_people = accepted.best == "text/html" and not flask.request.path.startswith(("/api/", "/exchange/"))
+    if not is_for_people or not isinstance(missing, NotFound):
+        return None
+    return _finish(flask.make_response(error_page(missing)))
 
 
 def _show_refusal(refusal: Refusal, ask: tuple[str, ...] = ()) -> ResponseReturnValue:

@@ -70,7 +70,7 @@ def here() -> Site:
 
 def install(app: flask.Flask, site: Site) -> None:
     """Give an app sign-in, sessions, CSRF and everything that templates expect. Its pages are registered after this."""
-    from webkit import api_docs, signin  # noqa: PLC0415 - they need `here`
+    from webkit import api_docs, pages, signin  # noqa: PLC0415 - they need `here`
 
     app.extensions[_KEY] = site
     app.static_url_path = "/static"
@@ -96,6 +96,7 @@ def install(app: flask.Flask, site: Site) -> None:
     app.register_blueprint(_assets())
     app.register_blueprint(signin.make_pages(limiter))
     app.register_blueprint(api_docs.pages)
+    app.before_request(pages.show_missing)
     words.install(app, site.clock)
     app.context_processor(lambda: {"site": site, "is_live": bool(flask.request.headers.get("X-Live"))})
 

@@ -4,7 +4,14 @@ from bridge.egress import RefusedAddress
 from bridge.errors import DatabaseBusy, EnvelopeInvalid, SignatureInvalid
 from bridge.forms import FormErrors
 from bridge.web import ErrorTable, Problem
-from consumer_sim.services.errors import ConnectionNotUsable, ConsumerError, ItemNotOrderable, MoveRefused, NotFound
+from consumer_sim.services.errors import (
+    ConnectionNotUsable,
+    ConsumerError,
+    ItemNotOrderable,
+    MoveRefused,
+    NotFound,
+    UserRefused,
+)
 from consumer_sim.services.receiving import WrongSource
 
 
@@ -61,6 +68,7 @@ ERROR_TABLE: ErrorTable = {
     ItemNotOrderable: _not_orderable,
     ConnectionNotUsable: _not_usable,
     MoveRefused: _move_refused,
+    UserRefused: _other,
     ConsumerError: _other,
     SignatureInvalid: _bad_signature,
     EnvelopeInvalid: _bad_envelope,

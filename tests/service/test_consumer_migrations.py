@@ -9,6 +9,7 @@ from sqlalchemy import Engine, create_engine, inspect
 
 import bridge.models
 import consumer_sim.models
+import webkit.models
 from bridge.database import Database
 from consumer_sim import migrations
 
@@ -20,7 +21,7 @@ def test_the_schema_is_the_one_of_the_models(database_url: str) -> None:
         connection = session.connection()
         options: dict[str, Any] = {"compare_type": True, "compare_server_default": True}
         context = MigrationContext.configure(connection, opts=options)
-        both = [bridge.models.Base.metadata, consumer_sim.models.Base.metadata]
+        both = [module.models.Base.metadata for module in (bridge, webkit, consumer_sim)]
         context.opts["target_metadata"] = both
         differences = [difference for difference in compare_metadata(context, both) if not _is_own(difference)]  # type: ignore[arg-type]
     database.close()
@@ -63,4 +64,5 @@ def test_the_revisions_are_part_of_the_package() -> None:
         "0002_consumer.py",
         "0003_drafts_and_prices.py",
         "0004_test_events.py",
+        "0005_pages.py",
     ]

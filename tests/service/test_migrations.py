@@ -12,13 +12,14 @@ from alembic.migration import MigrationContext
 
 import bridge.models
 import provider.models
+import webkit.models
 from bridge.database import Database
 from provider.migrations import upgrade
 from provider.models.base import Base
 
 for module in pkgutil.iter_modules(provider.models.__path__):
     importlib.import_module(f"provider.models.{module.name}")
-METADATA = [bridge.models.Base.metadata, Base.metadata]
+METADATA = [bridge.models.Base.metadata, webkit.models.Base.metadata, Base.metadata]
 
 
 @pytest.fixture
