@@ -19,8 +19,8 @@ from sqlalchemy.engine import URL, make_url
 from bridge.config import InstanceConfig
 from bridge.database import Database
 from bridge.models import Instance
-from sxg.databases import check_migrated
 from sxg.failures import CommandFailed
+from sxg.schema import check_migrated
 
 MANIFEST = "manifest.json"
 _FORMAT = 1

@@ -5,13 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-
 from bridge.database import Database
 from bridge.migrations import upgrade
 from sxg.failures import USAGE, CommandFailed
+from sxg.schema import newest_revision
 
 SCRIPTS = {"provider": "provider:migrations", "consumer": "consumer_sim:migrations"}
 
@@ -28,28 +25,7 @@ def check_url(database_url: str) -> None:
 def migrate(side: str, database_url: str) -> str:
     """Bring the database to the newest schema, and return its revision. Raises DatabaseBusy if it cannot be reached."""
     upgrade(database_url, SCRIPTS[side])
-    return _newest(side)
-
-
-def check_migrated(side: str, database_url: str) -> None:
-    """Raises CommandFailed unless the database has the schema that this version of the code was written for."""
-    database = Database(database_url)
-    try:
-        with database.reading() as session:
-            present = MigrationContext.configure(session.connection()).get_current_revision()
-    finally:
-        database.close()
-    newest = _newest(side)
-    if present != newest:
-        found = f"has revision {present}" if present else "is empty"
-        raise CommandFailed(f"the database of the {side} {found}, {newest} is needed; run: sxg migrate {side}")
-
-
-def _newest(side: str) -> str:
-    config = Config()
-    config.set_main_option("script_location", SCRIPTS[side])
-    config.set_main_option("path_separator", "os")
-    return str(ScriptDirectory.from_config(config).get_current_head())
+    return newest_revision(side)
 
 
 def add_user(database_url: str, name: str, roles: Sequence[str]) -> str:

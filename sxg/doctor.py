@@ -20,8 +20,8 @@ from bridge.flow import Flow, read_flows
 from bridge.identity import Keyring
 from bridge.jobs import RedisState, RedisUnreachable, look_at_redis
 from bridge.models import Connection, Instance
-from sxg.databases import check_migrated
 from sxg.failures import REFUSED, UNREACHABLE, CommandFailed
+from sxg.schema import check_migrated
 
 _LEAST_FREE_BYTES = 500 * 1024 * 1024
 _OVERDUE_SPARE_S = 30.0

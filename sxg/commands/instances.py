@@ -137,7 +137,7 @@ def migrate(side: str, database_url: str) -> None:
 
 def _read(side: str, service: str) -> InstanceConfig:
     from bridge.logs import configure_logging  # noqa: PLC0415
-    from sxg.databases import check_migrated  # noqa: PLC0415
+    from sxg.schema import check_migrated  # noqa: PLC0415
     from sxg.settings import check_lease, read_config  # noqa: PLC0415
 
     config = read_config(side)

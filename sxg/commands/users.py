@@ -41,10 +41,10 @@ def add(name: str, roles: tuple[str, ...], database_url: str, as_json: bool) -> 
     Example:
       SXG_TOKEN=$(sxg user add ada --role admin)
     """
-    from sxg import databases  # noqa: PLC0415 - loads SQLAlchemy
+    from sxg import databases, schema  # noqa: PLC0415 - loads SQLAlchemy
 
     databases.check_url(database_url)
-    databases.check_migrated("provider", database_url)
+    schema.check_migrated("provider", database_url)
     token = databases.add_user(database_url, name, roles)
     click.echo(json.dumps({"name": name, "roles": list(roles), "token": token}) if as_json else token)
 
@@ -59,10 +59,10 @@ def list_users(database_url: str, as_json: bool) -> None:
     Example:
       sxg user list --json
     """
-    from sxg import databases  # noqa: PLC0415
+    from sxg import databases, schema  # noqa: PLC0415
 
     databases.check_url(database_url)
-    databases.check_migrated("provider", database_url)
+    schema.check_migrated("provider", database_url)
     users = databases.list_users(database_url)
     if as_json:
         click.echo(json.dumps(users))
@@ -82,9 +82,9 @@ def disable(name: str, database_url: str) -> None:
     Example:
       sxg user disable grace
     """
-    from sxg import databases  # noqa: PLC0415
+    from sxg import databases, schema  # noqa: PLC0415
 
     databases.check_url(database_url)
-    databases.check_migrated("provider", database_url)
+    schema.check_migrated("provider", database_url)
     databases.disable_user(database_url, name)
     click.echo(f"{name} is disabled")
