@@ -68,7 +68,8 @@ class Deployment:
     environment of all processes. A directory used before keeps its ports, for each side knows the other by its address.
 
     `copies` says how many processes a program has, as `{"provider-web": 2}`; the second one is `provider-web-2`, with
-    a port of its own. `addresses` are those of load balancers, by instance.
+    a port of its own. `addresses` are those of load balancers, by instance. `shared` processes are forked from one
+    that has loaded what all of them need, where the system can do that; otherwise each is started by itself.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Deployment:
         consumers: Sequence[str] = (CONSUMER,),
         workers: int = 1,
         threads: int = 8,
+        shared: bool = True,
     ) -> None:
         self.directory = directory.absolute()
         self.redis = EmbeddedRedis(self.directory / "redis")
@@ -90,6 +92,7 @@ class Deployment:
         self.api_tokens: dict[str, str] = {name: self._kept["api_tokens"][name] for name in consumers}
         self._web = ["--workers", str(workers), "--threads", str(threads)]
         self._copies = dict(copies or {})
+        self._shared = shared
         self.instances = {name: self._instance(name, database_urls or {}, settings or {}) for name in names}
         for name, address in (addresses or {}).items():
             self.instances[name].address = address
@@ -97,7 +100,9 @@ class Deployment:
             self.instances[name].settings["SXG_API_TOKEN"] = token
         self.environments: dict[str, dict[str, str]] = {}
         """The environment of each program; a change counts from the program's next start."""
-        self.supervisor = Supervisor(self._programs(), self.directory / "log")
+        programs = self._programs()
+        self.programs = [program.name for program in programs]
+        self.supervisor = Supervisor(programs, self.directory / "log")
 
     def _instance(self, name: str, database_urls: Mapping[str, str], settings: Mapping[str, str]) -> Instance:
         directory = self.directory / name
@@ -170,7 +175,7 @@ class Deployment:
             "sweeper": ["sweep", side],
         }
         programs = [
-            Program(name, _sxg(*command), self._environment(name, instance))
+            Program(name, _sxg(*command), self._environment(name, instance), forked=self._shared)
             for role, command in commands.items()
             for name in self._names(f"{instance.name}-{role}")
         ]
@@ -179,7 +184,8 @@ class Deployment:
     def _web_program(self, name: str, instance: Instance) -> Program:
         port = instance.web_ports[name] = free_port() if instance.web_ports else instance.port
         command = _sxg(instance.side, "--bind", f"{_HOST}:{port}", *self._web)
-        return Program(name, command, self._environment(name, instance), http_ready(port, "/ready"))
+        environment, ready = self._environment(name, instance), http_ready(port, "/ready")
+        return Program(name, command, environment, ready, forked=self._shared)
 
     def _names(self, program: str) -> list[str]:
         """Of all copies of the program; the first has the plain name."""

@@ -16,8 +16,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
+from sxg.forkserver import IS_SUPPORTED, ForkedProcess, ForkServer
 from sxg.tether import tethered
 
 _TICK_S = 0.05
@@ -32,13 +33,18 @@ class SupervisorError(Exception):
 
 @dataclass(frozen=True)
 class Program:
-    """A command to keep alive: `env` is added to the supervisor's own, `ready` is asked until it says yes."""
+    """A command to keep alive: `env` is added to the supervisor's own, `ready` is asked until it says yes.
+
+    `forked`: it is `python -m MODULE ...` of ours, and shares the memory of what it loads with the others that are,
+    where the system can do that.
+    """
 
     name: str
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
     ready: Callable[[], bool] | None = None
     ready_timeout_s: float = 30.0
+    forked: bool = False
 
 
 def http_ready(port: int, path: str = "/health") -> Callable[[], bool]:
@@ -60,10 +66,11 @@ def http_ready(port: int, path: str = "/health") -> Callable[[], bool]:
 class _Child:
     """One program and the process that runs it now, if any. Every call is made with the supervisor's lock held."""
 
-    def __init__(self, program: Program, log_path: Path) -> None:
+    def __init__(self, program: Program, log_path: Path, forks: ForkServer) -> None:
         self.program = program
         self.log_path = log_path
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | ForkedProcess | None = None
+        self._forks = forks
         self.wanted = False
         self.starts = 0
         self._started_at = 0.0
@@ -84,24 +91,31 @@ class _Child:
     def signal(self, number: int) -> None:
         # Only this lock's holder reaps, so the pid still belongs to this process even if it has just ended.
         if self.process is not None:
-            os.kill(self.process.pid, number)
+            self.process.send_signal(number)
 
     def _spawn(self, now: float) -> None:
         with self.log_path.open("ab") as log:
             try:
-                self.process = subprocess.Popen(  # noqa: S603 - the caller's own programs
-                    tethered(self.program.argv),
-                    env={**os.environ, **self.program.env},
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
+                self.process = self._start(log)
             except OSError as error:  # no memory or no process slot just now: as if it had died at once
                 log.write(f"cannot start {self.program.name}: {error}\n".encode())
                 self._postpone(now)
         self._started_at = now
         self.starts += 1
+
+    def _start(self, log: IO[bytes]) -> subprocess.Popen[bytes] | ForkedProcess:
+        program, env = self.program, {**os.environ, **self.program.env}
+        if program.forked and IS_SUPPORTED:
+            _python, _m, *argv = program.argv
+            return self._forks.start(program.name, argv, env, self.log_path)
+        return subprocess.Popen(  # noqa: S603 - the caller's own programs
+            tethered(program.argv),
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
 
     def _bury(self, pid: int, now: float) -> None:
         # Workers that outlive a killed master still hold its port; the next life needs it.
@@ -125,7 +139,10 @@ class Supervisor:
 
     def __init__(self, programs: Sequence[Program], log_dir: Path, stop_grace_s: float = 10.0) -> None:
         log_dir.mkdir(parents=True, exist_ok=True)
-        self._children = {program.name: _Child(program, log_dir / f"{program.name}.log") for program in programs}
+        self._forks = ForkServer(log_dir / "forkserver.log")
+        self._children = {
+            program.name: _Child(program, log_dir / f"{program.name}.log", self._forks) for program in programs
+        }
         self._stop_grace_s = stop_grace_s
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -160,6 +177,12 @@ class Supervisor:
         self._ended.set()
         self._monitor.join()
         self._monitor = None
+        self._forks.stop()
+
+    @property
+    def fork_server_pid(self) -> int | None:
+        """The pid of the process that programs are forked from, if there is one."""
+        return self._forks.pid
 
     def pid(self, name: str) -> int | None:
         """The pid of the program's process; None while there is none (it died and is not due yet, or is paused)."""

@@ -25,13 +25,18 @@ def tethered(argv: Sequence[str]) -> list[str]:
     return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *argv]
 
 
-def _main(parent_pid: int, argv: list[str]) -> None:
+def die_with_parent(parent_pid: int) -> None:
+    """Be sent SIGTERM when the parent dies. Exits when it is dead already: nobody waits for this process any more."""
     import ctypes  # noqa: PLC0415 - this module is also imported by programs that need no ctypes
 
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent_pid:
-        return  # the parent died before the kernel was asked; nobody waits for this command any more
+        raise SystemExit
+
+
+def _main(parent_pid: int, argv: list[str]) -> None:
+    die_with_parent(parent_pid)
     os.execvp(argv[0], argv)  # noqa: S606 - no shell is wanted
 
 

@@ -4,7 +4,10 @@ from importlib import import_module
 
 import click
 
-_COMMANDS = {"sync": ("sxg.bench.command", "Measure synchronisation: batched engine, one job per event, latency.")}
+_COMMANDS = {
+    "sync": ("sxg.bench.command", "Measure synchronisation: batched engine, one job per event, latency."),
+    "memory": ("sxg.bench.memory", "Measure the memory of a provider and one consumer with all their processes."),
+}
 
 
 class _LazyGroup(click.Group):

@@ -1,6 +1,6 @@
 """The processes of an instance: the web server, workers, the sweeper, and the schema of its database."""
 
-import os
+import gc
 import signal
 import sys
 import threading
@@ -154,6 +154,8 @@ def _worker_of(side: str) -> ModuleType:
 
 def _serve(side: str, bind: str, workers: int, threads: int) -> None:
     """Become gunicorn: the supervisor, or whoever started us, then signals it directly."""
+    from gunicorn.app import wsgiapp as gunicorn  # type: ignore[import-untyped]  # noqa: PLC0415 - for servers only
+
     config = _read(side, "web")
     argv = [
         sys.executable, "-m", "gunicorn", f"sxg.wsgi:{side}()", "--bind", bind, "--worker-class", "gthread",
@@ -162,4 +164,8 @@ def _serve(side: str, bind: str, workers: int, threads: int) -> None:
     ]  # fmt: skip
     if config.failpoint:
         argv += ["--config", "python:sxg.crashing"]
-    os.execv(sys.executable, argv)  # noqa: S606 - no shell is wanted
+    # Within this process, not a new one: what it has loaded, it shares with the workers that gunicorn forks.
+    # Frozen, for the collector of each worker would write to all of it, and so copy it.
+    gc.freeze()
+    sys.argv = argv[2:]
+    gunicorn.run()
