@@ -1,12 +1,109 @@
-"""The start page: what is waiting, and for whom."""
+"""The start page: what is waiting, and for whom; what to do first on a new instance."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import flask
+from flask_login import current_user
 
+from provider.domain.orders import OrderState
+from provider.domain.roles import Permission, holders
+from provider.services.task_search import FREE, MINE
+from provider.services.waiting import count_waiting, read_first_steps
+from provider.ui.context import actor, here
 from webkit.pages import SIGNED_IN, Pages
+from webkit.words import in_words
 
 pages = Pages("start", __name__)
+
+_P, _S = Permission, OrderState
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """One thing that waits: for those with `permission`, or for `others`."""
+
+    key: str
+    label: str
+    url: str
+    permission: Permission
+    others: str = ""
+
+    @property
+    def for_me(self) -> bool:
+        return not self.others and bool(current_user.may(self.permission))
+
+    @property
+    def who(self) -> str:
+        return self.others or ", ".join(in_words(role).lower() for role in holders(self.permission))
+
+
+@dataclass(frozen=True)
+class Step:
+    """One of the first things to do on a new instance."""
+
+    key: str
+    label: str
+    hint: str
+    url: str
+    permission: Permission
+
+
+_CONSUMER = "the consumer"
+WAITING = (
+    Waiting(_S.NEW, "orders to approve", "/orders?state=new&sort=since", _P.ORDER_APPROVE),
+    Waiting(
+        _S.ASSESSING_CANCELLATION, "cancellations to assess", "/orders?state=assessing_cancellation&sort=since",
+        _P.ORDER_APPROVE,
+    ),
+    Waiting(
+        _S.REVISION_IN_PROGRESS, "revisions to decide", "/orders?state=revision_in_progress&sort=since",
+        _P.ORDER_APPROVE,
+    ),
+    Waiting(
+        _S.CANCELLATION_IN_PROGRESS, "cancellations to finish", "/orders?state=cancellation_in_progress&sort=since",
+        _P.ORDER_APPROVE,
+    ),
+    Waiting(_S.ON_HOLD, "orders on hold", "/orders?state=on_hold&sort=since", _P.ORDER_APPROVE),
+    Waiting(MINE, "tasks of mine", "/tasks?whose=mine", _P.ORDER_TASK_WRITE),
+    Waiting(FREE, "tasks to take", "/tasks?whose=free", _P.ORDER_TASK_WRITE),
+    Waiting("parked", "parked deliveries", "/deliveries?state=parked", _P.DELIVERY_WRITE),
+    Waiting("trouble", "connections in trouble", "/connections", _P.CONNECTION_WRITE),
+    Waiting("drafts", "drafts of catalog items to review", "/producers?state=draft", _P.PRODUCER_WRITE),
+    Waiting(
+        _S.AWAITING_INFORMATION, "orders awaiting information", "/orders?state=awaiting_information&sort=since",
+        _P.ORDER_READ, _CONSUMER,
+    ),
+    Waiting(
+        _S.REJECTED, "rejected orders to correct", "/orders?state=rejected&sort=since", _P.ORDER_READ, _CONSUMER
+    ),
+)  # fmt: skip
+STEPS = (
+    Step("catalog", "Fill the catalog", "Import offerings, or look at those that are there.", "/catalog",
+         _P.CATALOG_READ),
+    Step("item", "Offer a product", "Publish an offering and its catalog item to consumers.", "/producers",
+         _P.PRODUCER_READ),
+    Step("registration", "Invite a consumer", "Register it, and hand its token over.", "/connections",
+         _P.CONNECTION_READ),
+    Step("connection", "Connect it", "The consumer uses the token; then the connection is active.", "/connections",
+         _P.CONNECTION_READ),
+    Step("order", "Get the first order", "The consumer activates the item and orders it.", "/orders", _P.ORDER_READ),
+)  # fmt: skip
 
 
 @pages.page("/", SIGNED_IN)
 def show() -> str:
-    return flask.render_template("provider/start.html")
+    with here().database.reading() as session:
+        counts = count_waiting(session, actor=actor(), permissions=current_user.permissions, now=here().clock())
+        done = read_first_steps(session)
+    steps = None if done["order"] else [(step, done[step.key], current_user.may(step.permission)) for step in STEPS]
+    return flask.render_template("provider/start.html", steps=steps, **_sorted(counts))
+
+
+def _sorted(counts: Mapping[str, int]) -> dict[str, list[tuple[Waiting, int]]]:
+    """What waits for me also when nothing does, what waits for others only when something does."""
+    shown = [(waiting, counts[waiting.key]) for waiting in WAITING if waiting.key in counts]
+    return {
+        "mine": [pair for pair in shown if pair[0].for_me],
+        "others": [(waiting, count) for waiting, count in shown if count and not waiting.for_me],
+    }

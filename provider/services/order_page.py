@@ -1,0 +1,71 @@
+"""Everything that the page of one order shows: the order, its work, and what the consumer was told of it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bridge.models import Delivery, OutboxEvent, Stream
+from bridge.vocabulary import EventType
+from provider.models.catalog import Specification
+from provider.models.orders import CustomerOrder, ProviderTask
+from provider.services.order_view import show_order
+from provider.services.provider_tasks import task_stream
+from provider.services.task_search import tasks_of_order
+
+Document = dict[str, Any]
+
+
+def read_order_page(session: Session, number: str) -> Document:
+    """An order as `show_order` tells it, and more for people. Raises NotFound.
+
+    `lines` is flat, each with its `depth` and its `characteristics` as (label, value). `told` is what the consumer has
+    confirmed last about the state, empty before that. `order_tasks` are those of `task_search`, by their line.
+    """
+    order = show_order(session, number)
+    lines = list(_flat(order["lines"], 0))
+    labels = _labels(session, {line["specification_id"] for line in lines})
+    tasks = tasks_of_order(session, number)
+    for line in lines:
+        named = labels.get(line["specification_id"], {})
+        line["characteristics"] = [(named.get(key, key), value) for key, value in line["characteristics"].items()]
+        line["order_tasks"] = [task for task in tasks if task["line_id"] == line["id"]]
+    return order | {"lines": lines, "order_tasks": tasks, "told": _told(session, number)}
+
+
+def _flat(lines: list[Document], depth: int) -> Iterator[Document]:
+    for line in lines:
+        yield line | {"depth": depth}
+        yield from _flat(line["lines"], depth + 1)
+
+
+def _labels(session: Session, specification_ids: set[str]) -> dict[str, dict[str, str]]:
+    """The names of characteristics by their keys, for each specification."""
+    rows = session.execute(
+        select(Specification.id, Specification.characteristics).where(Specification.id.in_(specification_ids))
+    )
+    return {row.id: {one["key"]: one["name"] for one in row.characteristics} for row in rows}
+
+
+def _told(session: Session, number: str) -> Document | None:
+    """The newest state of the request that the consumer has confirmed, in the words it got, and when."""
+    task = session.execute(
+        select(ProviderTask)
+        .join(CustomerOrder, CustomerOrder.id == ProviderTask.order_id)
+        .where(CustomerOrder.number == number)
+    ).scalar_one()
+    stream = select(Stream.id).where(Stream.connection_id == task.connection_id, Stream.stream == task_stream(task))
+    confirmed = (
+        select(Delivery.text, Delivery.settled_at)
+        .join(OutboxEvent, OutboxEvent.id == Delivery.event_id)
+        .where(Delivery.stream_id == stream.scalar_subquery(), Delivery.state == "delivered")
+        .where(Delivery.original_id.is_(None), OutboxEvent.type == EventType.PROVIDER_TASK_STATE_CHANGED)
+        .order_by(Delivery.sequence.desc())
+    )
+    newest = session.execute(confirmed.limit(1)).first()
+    if newest is None:
+        return None
+    data: Document = json.loads(newest.text)["data"]
+    return data | {"settled_at": newest.settled_at}

@@ -1,0 +1,60 @@
+"""What waits for people, counted; and how far a new instance has come."""
+
+from collections.abc import Set as AbstractSet
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy.orm import Session
+
+from bridge.ailments import find_ailments
+from bridge.flow import read_flows
+from bridge.models import Connection, Delivery
+from bridge.vocabulary import ConnectionState
+from provider.domain.orders import OrderState
+from provider.domain.roles import Permission
+from provider.models.access import Registration
+from provider.models.catalog import ProductOffering, RemoteRecordProducer
+from provider.models.orders import CustomerOrder
+from provider.services.task_search import FREE, MINE, count_order_tasks
+
+_P = Permission
+
+
+def count_waiting(session: Session, *, actor: str, permissions: AbstractSet[str], now: datetime) -> dict[str, int]:
+    """How many records wait, by what they wait for; only what these permissions let one read is counted.
+
+    Order states count the orders in them. `free` and `mine` are order tasks, `parked` deliveries, `trouble`
+    connections, `drafts` remote record producers.
+    """
+    found: dict[str, int] = {}
+    if _P.ORDER_READ in permissions:
+        states = select(CustomerOrder.state, func.count()).group_by(CustomerOrder.state)
+        found |= {str(state): 0 for state in OrderState} | {state: count for state, count in session.execute(states)}
+    if _P.ORDER_TASK_READ in permissions:
+        tasks = count_order_tasks(session, actor)
+        found |= {kind: tasks[kind] for kind in (FREE, MINE)}
+    if _P.DELIVERY_READ in permissions:
+        found["parked"] = _count(session, Delivery.state == "parked")
+    if _P.CONNECTION_READ in permissions:
+        found["trouble"] = sum(1 for flow in read_flows(session) if find_ailments(flow, now))
+    if _P.PRODUCER_READ in permissions:
+        found["drafts"] = _count(session, RemoteRecordProducer.state == "draft")
+    return found
+
+
+def read_first_steps(session: Session) -> dict[str, bool]:
+    """Which of the first steps of a new instance are done, in their order."""
+    steps: dict[str, Any] = {
+        "catalog": exists(select(ProductOffering.id)),
+        "item": exists(select(RemoteRecordProducer.id).where(RemoteRecordProducer.state == "published")),
+        "registration": exists(select(Registration.id)),
+        "connection": exists(select(Connection.id).where(Connection.state == ConnectionState.ACTIVE)),
+        "order": exists(select(CustomerOrder.id)),
+    }
+    row = session.execute(select(*(step.label(name) for name, step in steps.items()))).one()
+    return {name: bool(done) for name, done in zip(steps, row, strict=True)}
+
+
+def _count(session: Session, condition: ColumnElement[bool]) -> int:
+    return session.scalar(select(func.count()).where(condition)) or 0

@@ -1,0 +1,92 @@
+"""Order tasks: what is to be taken, what I have, what others have; and one task with what may be done with it."""
+
+from typing import Any
+
+import flask
+from flask.typing import ResponseReturnValue
+
+from provider.domain.order_tasks import OrderTaskState
+from provider.services import order_tasks
+from provider.services.task_search import FREE, MINE, OTHERS, SORTABLE, count_order_tasks, search_order_tasks
+from provider.services.task_search import show_order_task as read_task
+from provider.ui.context import actor, here
+from provider.ui.moves import task_move, task_moves
+from provider.ui.orders import PlainForm, ReasonForm
+from webkit.forms import Form
+from webkit.listing import read_listing
+from webkit.pages import Pages
+
+pages = Pages("order_tasks", __name__)
+
+STATES = [(str(state), state.label) for state in OrderTaskState]
+WHOSE = {MINE: "Mine", FREE: "To take", OTHERS: "Of others"}
+
+
+@pages.page("/tasks", "order_task.read")
+def list_all() -> str:
+    listing = read_listing(SORTABLE, "since", ("whose", "state"))
+    with here().database.reading() as session:
+        rows, total = search_order_tasks(
+            session, actor=actor(), text=listing.text, **_known(listing.filters), sort=listing.sort,
+            descending=listing.descending, offset=listing.offset, limit=listing.limit,
+        )  # fmt: skip
+        counts = count_order_tasks(session, actor())
+    shown: dict[str, Any] = {"whose": WHOSE, "counts": counts, "states": STATES, "task_moves": task_moves}
+    return flask.render_template("provider/order_tasks.html", listing=listing, rows=rows, total=total, **shown)
+
+
+@pages.page("/tasks/<number>", "order_task.read")
+def show(number: str) -> str:
+    return _show(number)
+
+
+@pages.form("/tasks/<number>/move/<to>", "order_task.write")
+def move(number: str, to: str) -> ResponseReturnValue:
+    """Any move of the state table."""
+    wanted = task_move(to) or flask.abort(404)
+    form = ReasonForm() if wanted.asks else PlainForm()
+    if form.done(lambda: _move(number, to, form.data.get("reason"))):
+        return flask.redirect(_came_from(number), 303)
+    return _show(number, to, form), 422 if form.is_submitted() else 200
+
+
+@pages.action("/tasks/<number>/take", "order_task.write")
+def take(number: str) -> ResponseReturnValue:
+    """Make it mine."""
+    return _assign(number, actor())
+
+
+@pages.action("/tasks/<number>/give-back", "order_task.write")
+def give_back(number: str) -> ResponseReturnValue:
+    """Make it nobody's."""
+    return _assign(number, None)
+
+
+def _show(number: str, to: str = "", form: Form | None = None) -> str:
+    with here().database.reading() as session:
+        task = read_task(session, number)
+    moves = task_moves(task)
+    return flask.render_template("provider/order_task.html", task=task, moves=moves, to=to, form=form or PlainForm())
+
+
+def _move(number: str, to: str, reason: str | None) -> None:
+    wanted = OrderTaskState(to)
+    with here().transaction() as session:
+        order_tasks.move_task(session, number, wanted, reason=reason, actor=actor(), now=here().clock())
+
+
+def _assign(number: str, assignee: str | None) -> ResponseReturnValue:
+    with here().transaction() as session:
+        order_tasks.assign_task(session, number, assignee, actor=actor(), now=here().clock())
+    return flask.redirect(_came_from(number), 303)
+
+
+def _came_from(number: str) -> str:
+    """The page the button was on, by the form's own word for it: the list or the order; else the task's."""
+    wanted = flask.request.form.get("back", "")
+    return wanted if wanted.startswith(("/tasks", "/orders/")) else flask.url_for(".show", number=number)
+
+
+def _known(filters: Any) -> dict[str, str]:
+    """A `whose` that no link of ours has is none."""
+    return {name: value for name, value in filters.items() if name != "whose" or value in WHOSE}
