@@ -117,14 +117,35 @@ class FaultSchema(StrictSchema):
     stream = SafeStr(max_length=255, allow_none=True, metadata=_about("For `reject`: events of this stream."))
 
 
+def _limit() -> BoundedInt:
+    return BoundedInt(minimum=1, maximum=200, from_text=True, load_default=50, metadata=_about("How many at most.", 50))
+
+
+_UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+
 class PageSchema(StrictSchema):
-    limit = BoundedInt(
-        minimum=1, maximum=200, from_text=True, load_default=50, metadata=_about("How many at most.", 50)
-    )
+    limit = _limit()
     cursor = Uuid(load_default=None, metadata=_about("Where to go on: the `next` of the page before."))
 
 
-class ProductsPageSchema(PageSchema):
+class ItemQuerySchema(StrictSchema):
+    connection = Uuid(
+        load_default=None, metadata=_about("Over which connection; needed only where two offer the same item.")
+    )
+
+
+class ItemsPageSchema(StrictSchema):
+    limit = _limit()
+    connection = Uuid(load_default=None, metadata=_about("Only what is offered over this connection."))
+    cursor = fields.String(
+        load_default=None,
+        validate=validate.Regexp(rf"{_UUID}_{_UUID}\Z"),
+        metadata=_about("Where to go on: the `next` of the page before."),
+    )
+
+
+class ProductsPageSchema(PageSchema, ItemQuerySchema):
     location = SafeStr(max_length=255, metadata=_about("Only products at the location of this name.", "Berlin office"))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from bridge.envelope import Event
@@ -15,7 +15,7 @@ from bridge.inbox import Rejection
 from bridge.outbox import record_call
 from bridge.vocabulary import EXCHANGE_PATH, EventType
 from consumer_sim.models import CatalogItem, ProviderConnection
-from consumer_sim.services import fields, forms, pages, writing
+from consumer_sim.services import fields, forms, writing
 from consumer_sim.services.errors import ItemNotOrderable, NotFound
 
 _RULES: Mapping[str, fields.Rules] = {
@@ -85,9 +85,23 @@ def get_item(session: Session, item_id: str, *, connection_id: str | None = None
     return item
 
 
-def list_items(session: Session, *, after: str | None, limit: int) -> tuple[list[CatalogItem], str | None]:
-    """All items ever offered and still known, removed ones included."""
-    return pages.read_page(session, select(CatalogItem), CatalogItem.id, after=after, limit=limit)
+def list_items(
+    session: Session, *, connection_id: str | None = None, after: str | None, limit: int
+) -> tuple[list[CatalogItem], str | None]:
+    """All items ever offered and still known, removed ones included; of one connection, if one is named.
+
+    Two connections may offer the same item, so the cursor `{item}_{connection}` names both.
+    """
+    query = select(CatalogItem).order_by(CatalogItem.id, CatalogItem.connection_id).limit(limit + 1)
+    if connection_id is not None:
+        query = query.where(CatalogItem.connection_id == connection_id)
+    if after is not None:
+        item_id, of_connection = after.split("_")
+        later = and_(CatalogItem.id == item_id, CatalogItem.connection_id > of_connection)
+        query = query.where(or_(CatalogItem.id > item_id, later))
+    found = list(session.scalars(query))
+    last = found[limit - 1] if len(found) > limit else None
+    return found[:limit], f"{last.id}_{last.connection_id}" if last else None
 
 
 def activate_item(session: Session, item: CatalogItem, *, now: datetime) -> None:

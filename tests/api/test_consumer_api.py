@@ -27,6 +27,7 @@ from tests.consumer_factories import (
     connected_consumer,
     consumer,
     item_changed,
+    make_connection,
     make_item,
     played_provider,
     problem,
@@ -157,6 +158,30 @@ def test_lists_come_in_pages_without_gaps(acme: Consumer, item_id: str) -> None:
 
 
 # --- products, records
+
+
+def test_two_connections_that_offer_the_same_item_are_told_apart(acme: Consumer, item_id: str) -> None:
+    with acme.context.database.transaction() as session:
+        other, _ = make_connection(session, acme.context, prefix="OTHER")
+        make_item(session, other, id=item_id, state="pending_activation", active_revision=None, active_form=None)
+    listed: list[tuple[str, str]] = []
+    cursor = ""
+    while cursor is not None:
+        page = acme.client.get(f"/api/v1/catalog-items?limit=1{cursor and '&cursor='}{cursor}").json
+        listed += [(one["id"], one["connection_id"]) for one in page["items"]]
+        cursor = page["next"]
+    assert listed == sorted([(item_id, acme.connection_id), (item_id, other)])
+    path = f"/api/v1/catalog-items/{item_id}"
+    (only,) = acme.client.get(f"/api/v1/catalog-items?connection={other}").json["items"]
+    assert only["connection_id"] == other
+    assert acme.client.get(f"{path}?connection={other}").json["state"] == "pending_activation"
+    assert acme.client.post(f"{path}/activate?connection={other}").json["connection_id"] == other
+    assert acme.client.get(f"{path}?connection={other}").json["state"] == "active"
+    assert acme.client.post(f"{path}/deactivate?connection={other}").json["state"] == "inactive"
+    assert acme.client.get(f"{path}?connection={acme.connection_id}").json["state"] == "active"
+    assert acme.client.get(f"{path}?connection={uuid4()}").status_code == 404
+    for cursor in ("x", f"{item_id}", f"{item_id}_x"):
+        assert acme.client.get(f"/api/v1/catalog-items?cursor={cursor}").status_code == 422
 
 
 def test_products_are_found_by_location(acme: Consumer) -> None:
