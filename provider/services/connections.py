@@ -91,7 +91,7 @@ def list_connections(session: Session, *, limit: int, after: Sequence[Any] | Non
 
 
 def show_connection(session: Session, connection: Connection, *, now: datetime) -> Document:
-    """With the company that was registered, what is wrong with it, and what to do about that."""
+    """With the company that was registered, its `flow`, what is wrong with it, and what to do about that."""
     session.flush()
     registration = _registrations(session, [connection.id]).get(connection.id)
     return _document(connection, registration, read_flow(session, connection.id), now)
@@ -233,6 +233,7 @@ def _document(connection: Connection, registration: Registration | None, flow: F
         "registration_number": registration.number if registration else None,
         "problem": problem,
         "advice": advice,
+        "flow": flow,
     }
 
 

@@ -7,15 +7,24 @@ import flask
 
 from provider.config import ProviderConfig
 from provider.context import Context
-from provider.ui import start
+from provider.ui import connections, deliveries, flow, order_tasks, orders, registrations, start
 from provider.ui.site import make_site
 from webkit.site import install
 
-PAGES = (start.pages,)
+PAGES = (
+    start.pages,
+    orders.pages,
+    order_tasks.pages,
+    deliveries.pages,
+    connections.pages,
+    registrations.pages,
+    flow.pages,
+)
 
 
 def install_pages(app: flask.Flask, context: Context, config: ProviderConfig) -> None:
     install(app, make_site(context, config))
+    app.config["SXG_PUBLIC_URL"] = config.public_url
     app.register_blueprint(flask.Blueprint("provider", __name__, template_folder="templates"))
     for pages in PAGES:
         app.register_blueprint(pages)

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.egress import SendFailed
-from bridge.errors import NothingToReplay, RefusedAddress
+from bridge.errors import NothingToReplay, RefusedAddress, RefusedDocument
 from bridge.forms import FormErrors
 from bridge.mapping import MappingError, MappingErrors, MappingHole
 from bridge.web import problem_of
@@ -18,9 +18,17 @@ from provider.models.access import User
 from webkit.accounts import Account
 from webkit.site import Entry, Site
 
-NAVIGATION = (Entry("Start", "start.show"),)
+NAVIGATION = (
+    Entry("Start", "start.show"),
+    Entry("Orders", "orders.list_all", "order.read"),
+    Entry("Tasks", "order_tasks.list_all", "order_task.read"),
+    Entry("Deliveries", "deliveries.list_all", "delivery.read"),
+    Entry("Connections", "connections.list_all", "connection.read"),
+    Entry("Flow", "flow.show", "connection.read"),
+)
 REFUSALS = (
-    DomainError, FormErrors, MappingError, MappingErrors, MappingHole, NothingToReplay, RefusedAddress, SendFailed,
+    DomainError, FormErrors, MappingError, MappingErrors, MappingHole, NothingToReplay, RefusedAddress,
+    RefusedDocument, SendFailed,
 )  # fmt: skip
 
 

@@ -1,0 +1,124 @@
+"""Connections: how each does, what is wrong with it, and what is done about it."""
+
+from typing import Any
+
+import flask
+from flask.typing import ResponseReturnValue
+from werkzeug import Response
+from wtforms import TextAreaField
+from wtforms.validators import InputRequired, Length
+
+from bridge.flow_recent import read_queues
+from bridge.vocabulary import ConnectionState
+from provider.services import connections, registrations
+from provider.services.connection_search import CONNECTIONS_SORTABLE, search_connections
+from provider.services.connections import CONNECTION_MOVES
+from provider.services.pricing import SHOW_PRICES
+from provider.ui.context import actor, here
+from webkit.forms import Form, strip
+from webkit.listing import read_listing
+from webkit.pages import Pages
+from webkit.words import in_words
+
+pages = Pages("connections", __name__)
+
+_MOVES = {ConnectionState.PAUSED: connections.pause_connection, ConnectionState.REVOKED: connections.revoke_connection}
+
+
+class ReasonForm(Form):
+    reason = TextAreaField(
+        "Reason",
+        [InputRequired("Say why: whoever finds the connection like this will ask."), Length(max=500)],
+        filters=[strip],
+        description="Your colleagues read it here, and in the log of what was done.",
+    )
+
+
+@pages.page("/connections", "connection.read")
+def list_all() -> str:
+    listing = read_listing(CONNECTIONS_SORTABLE, "name", ("state", "health"))
+    wanted: dict[str, Any] = {
+        "text": listing.text,
+        "sort": listing.sort,
+        "descending": listing.descending,
+        **listing.filters,
+    }
+    with here().database.reading() as session:
+        rows, total = search_connections(
+            session, now=here().clock(), offset=listing.offset, limit=listing.limit, **wanted
+        )
+    states = [(state, in_words(state)) for state in ConnectionState]
+    return flask.render_template("provider/connections.html", listing=listing, rows=rows, total=total, states=states)
+
+
+@pages.page("/connections/<connection_id>", "connection.read")
+def show(connection_id: str) -> str:
+    with here().database.reading() as session:
+        connection = connections.get_connection(session, connection_id)
+        shown = connections.show_connection(session, connection, now=here().clock())
+        queues = read_queues(session, connection.id)
+    moves = CONNECTION_MOVES.moves[ConnectionState(shown["state"])]
+    return flask.render_template("provider/connection.html", connection=shown, queues=queues, moves=moves)
+
+
+@pages.form("/connections/<connection_id>/pause", "connection.write")
+def pause(connection_id: str) -> ResponseReturnValue:
+    return _move(connection_id, ConnectionState.PAUSED)
+
+
+@pages.form("/connections/<connection_id>/revoke", "connection.write")
+def revoke(connection_id: str) -> ResponseReturnValue:
+    return _move(connection_id, ConnectionState.REVOKED)
+
+
+@pages.action("/connections/<connection_id>/resume", "connection.write")
+def resume(connection_id: str) -> Response:
+    with here().transaction() as session:
+        resumed = connections.resume_connection(session, connection_id, actor=actor(), now=here().clock())
+        flask.flash(f"{resumed.name} flows again.", "success")
+    return _to(connection_id)
+
+
+@pages.action("/connections/<connection_id>/settings", "connection.write")
+def change_settings(connection_id: str) -> Response:
+    settings = {SHOW_PRICES: SHOW_PRICES in flask.request.form}
+    with here().transaction() as session:
+        connections.change_settings(session, connection_id, settings, actor=actor(), now=here().clock())
+    flask.flash("Prices are told from now on." if settings[SHOW_PRICES] else "Prices are not told any more.", "success")
+    return _to(connection_id)
+
+
+@pages.action("/connections/<connection_id>/test-event", "connection.write")
+def test_event(connection_id: str) -> Response:
+    context, now = here(), here().clock()
+    with context.database.reading() as session:
+        connection = connections.get_reachable(session, connection_id)
+    echo = registrations.send_test_event(context.carrier(), context.identity, connection, now=now)
+    with context.transaction() as session:
+        registrations.record_test(session, connection.id, echo, actor=actor(), now=now)
+    if echo.delivered:
+        flask.flash(f"Test event {echo.event_id} arrived, in {echo.took_s} s. They see the same id.", "success")
+    else:
+        flask.flash(f"Test event {echo.event_id} did not arrive: {echo.detail}", "danger")
+    return _to(connection_id)
+
+
+def _move(connection_id: str, wanted: ConnectionState) -> ResponseReturnValue:
+    """The page that asks why, and whether it is meant; then the move."""
+    form = ReasonForm()
+    with here().database.reading() as session:
+        connection = connections.get_connection(session, connection_id)
+
+    def move() -> None:
+        with here().transaction() as session:
+            _MOVES[wanted](session, connection_id, reason=form.reason.data, actor=actor(), now=here().clock())
+
+    if form.done(move):
+        flask.flash(f"{connection.name} is {wanted}.", "success")
+        return _to(connection_id)
+    page = flask.render_template("provider/connection_move.html", connection=connection, wanted=wanted, form=form)
+    return page, 422 if form.is_submitted() else 200
+
+
+def _to(connection_id: str) -> Response:
+    return flask.redirect(flask.url_for(".show", connection_id=connection_id), 303)
