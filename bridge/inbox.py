@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, Protocol
 
-from sqlalchemy import bindparam, insert, select, tuple_, update
+from sqlalchemy import and_, bindparam, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
@@ -181,11 +181,10 @@ def _known(session: Session, places: Mapping[str, _Place], events: Sequence[Even
     old = [(places[e.stream].id, e.sequence) for e in events if e.sequence and e.sequence <= places[e.stream].applied]
     if not old:
         return {}
-    rows = session.execute(
-        select(InboxMessage.stream_id, InboxMessage.sequence, InboxMessage.id, InboxMessage.contenthash).where(
-            tuple_(InboxMessage.stream_id, InboxMessage.sequence).in_(old)
-        )
-    )
+    # One comparison of pairs would be shorter, but for that SQLite reads the whole inbox.
+    ours = or_(*(and_(_MESSAGES.c.stream_id == stream_id, _MESSAGES.c.sequence == n) for stream_id, n in old))
+    columns = (_MESSAGES.c[name] for name in ("stream_id", "sequence", "id", "contenthash"))
+    rows = session.connection().execute(select(*columns).where(ours))
     return {(row.stream_id, row.sequence): row for row in rows}
 
 
