@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from bridge.identity import Keyring
@@ -32,11 +32,15 @@ class Link:
 def begin_connecting(
     session: Session, keyring: Keyring, provider_url: str, token: str, number_prefix: str, *, now: datetime
 ) -> ProviderConnection:
-    """A new attempt, or the one under way with this provider: a reissued token takes the place of the former."""
+    """A new attempt, or the one under way with this provider: a reissued token takes the place of the former.
+
+    Another prefix with another token is another connection to that provider; with the same token it is a correction.
+    """
     token_hash = hashlib.sha256(token.encode()).hexdigest()
     same_token = ProviderConnection.token_hash == token_hash
+    under_way = and_(ProviderConnection.step != "done", ProviderConnection.requested_prefix == number_prefix)
     query = select(ProviderConnection).where(
-        ProviderConnection.provider_url == provider_url, or_(same_token, ProviderConnection.step != "done")
+        ProviderConnection.provider_url == provider_url, or_(same_token, under_way)
     )
     found = session.scalars(query.order_by(same_token.desc(), ProviderConnection.created_at).with_for_update()).first()
     if found is None:
@@ -44,7 +48,7 @@ def begin_connecting(
             id=str(uuid4()), provider_url=provider_url, step="complete", auto_activate=False, created_at=now
         )
         session.add(found)
-    elif found.step == "done" or found.token_hash == token_hash:
+    elif found.step != "complete" and found.token_hash == token_hash:
         return found
     else:
         found.step = "complete"

@@ -258,6 +258,28 @@ def test_a_refused_token_says_so_and_a_reissued_one_goes_on(alone: Consumer, pro
     assert (second["id"], second["state"]) == (first["id"], "active")
 
 
+def test_two_connections_to_one_provider_may_be_under_way_at_once(alone: Consumer, provider: PlayedProvider) -> None:
+    provider.script["/registrations/complete"] = [problem(409, "callback_taken"), problem(409, "callback_taken")]
+    first = alone.client.post("/api/v1/connections", json=connecting(provider)).json
+    other = connecting(provider, token="sxr_other", number_prefix="ACMEIT")
+    second = alone.client.post("/api/v1/connections", json=other).json
+    assert (first["id"] != second["id"], first["step"], second["step"]) == (True, "complete", "complete")
+    resumed = alone.client.post(f"/api/v1/connections/{first['id']}/resume").json
+    assert (resumed["id"], resumed["state"]) == (first["id"], "active")
+    assert [call.body["token"] for call in provider.calls_to("/registrations/complete")] == [
+        "sxr_abc", "sxr_other", "sxr_abc",
+    ]  # fmt: skip
+
+
+def test_a_prefix_is_corrected_with_the_same_token(alone: Consumer, provider: PlayedProvider) -> None:
+    provider.script["/registrations/complete"] = [problem(422, "invalid_fields")]
+    first = alone.client.post("/api/v1/connections", json=connecting(provider)).json
+    assert first["step"] == "complete"
+    second = alone.client.post("/api/v1/connections", json=connecting(provider, number_prefix="OTHER")).json
+    assert (second["id"], second["state"]) == (first["id"], "active")
+    assert provider.calls_to("/registrations/complete")[-1].body["number_prefix"] == "OTHER"
+
+
 def test_credentials_that_were_issued_anew_since_are_asked_for_again(alone: Consumer, provider: PlayedProvider) -> None:
     provider.script["/token"] = [(401, {"error": "invalid_client"})]
     assert alone.client.post("/api/v1/connections", json=connecting(provider)).json["state"] == "active"

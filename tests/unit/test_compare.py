@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sxg.compare import MISSING, NOT_TOLD, Difference, Report, compare_rows, report_lines
+from sxg.compare import MISSING, NOT_TOLD, Behind, Difference, Report, behind_lines, compare_rows, report_lines
 
 TASK = {
     "task_id": "t1",
@@ -102,3 +102,17 @@ def test_a_report_can_be_read_by_programs() -> None:
             }
         ],
     }
+
+
+def test_what_a_consumer_lacks_that_does_not_answer_is_a_line_for_each_connection() -> None:
+    oldest_at = "2026-11-21T09:00:00.000Z"
+    behind = [
+        Behind("c1", "ACME IT", "active", 3, 1, oldest_at, "failed 2 times since 9 s ago: Connection refused"),
+        Behind("c2", "ACME Sales", "active", 0, 0, None, None),
+    ]
+    assert behind_lines(behind) == [
+        f"ACME IT (c1): 3 waiting, 1 parked, the oldest since {oldest_at}; "
+        "failed 2 times since 9 s ago: Connection refused",
+        "ACME Sales (c2): 0 waiting, 0 parked",
+    ]
+    assert behind_lines([]) == ["the provider has no connection to that address"]
