@@ -117,7 +117,7 @@ def show_delivery_page(session: Session, delivery_id: str) -> Document:
 def _conditions(session: Session, text: str, state: str, connection_id: str) -> list[ColumnElement[bool]]:
     found = [_IN_STATE[state]] if state in _IN_STATE else []
     if connection_id:
-        found.append(Delivery.connection_id == as_id("connection", connection_id))
+        found.append(Delivery.connection_id == connection_id)
     if text:
         parts = [OutboxEvent.type.icontains(text, autoescape=True), OutboxEvent.stream.icontains(text, autoescape=True)]
         if streams := _streams_of_number(session, text):

@@ -21,6 +21,7 @@ _COLUMNS: Mapping[str, Any] = {
     "number": CustomerOrder.number,
     "item": OrderLine.name,
     "company": CustomerOrder.company,
+    "task": ProviderTask.number,
     "state": CustomerOrder.state,
     "since": CustomerOrder.updated_at,
     "created": CustomerOrder.created_at,

@@ -15,7 +15,7 @@ from provider.services.fulfilment import SETTLED
 Document = dict[str, Any]
 
 _S = OrderTaskState
-FREE, MINE, OTHERS = "free", "mine", "others"
+FREE, MINE, OTHERS, UNSETTLED = "free", "mine", "others", "unsettled"
 _OPEN = OrderTask.state.not_in([str(state) for state in SETTLED])
 _COLUMNS: Mapping[str, Any] = {
     "number": OrderTask.number,
@@ -36,8 +36,8 @@ def search_order_tasks(
 ) -> tuple[list[Document], int]:  # fmt: skip
     """One page of the tasks that match, and how many match in all.
 
-    `whose`: FREE (ready, and nobody's), MINE or OTHERS (unsettled ones of somebody), empty for all. `text` is part of
-    the number or name of a task, of its order or company, or of what was ordered.
+    `whose`: FREE (ready, and nobody's), MINE or OTHERS (unsettled ones of somebody), UNSETTLED, empty for all. `text`
+    is part of the number or name of a task, of its order or company, or of what was ordered.
     """
     query = (
         select(OrderTask, OrderLine, CustomerOrder)
@@ -77,6 +77,8 @@ def whose(kind: str, actor: str) -> ColumnElement[bool]:
         return and_(_OPEN, OrderTask.assigned_to == actor)
     if kind == OTHERS:
         return and_(_OPEN, OrderTask.assigned_to != actor)
+    if kind == UNSETTLED:
+        return _OPEN
     ready = CustomerOrder.state == OrderState.IN_PROGRESS
     return and_(OrderTask.assigned_to.is_(None), OrderTask.state == _S.OPEN, ready)
 

@@ -26,8 +26,7 @@ def list_all() -> str:
     with here().database.reading() as session:
         rows, total = search_deliveries(
             session, text=listing.text, state=listing.filters.get("state", ""),
-            connection_id=listing.filters.get("connection", ""), sort=listing.sort, descending=listing.descending,
-            offset=listing.offset, limit=listing.limit,
+            connection_id=listing.id_in("connection") or "", **listing.place,
         )  # fmt: skip
         connections = list_connections(session, limit=CONNECTIONS_MOST, after=None).items
     named = [(connection.id, connection.name) for connection in connections]

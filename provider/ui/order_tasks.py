@@ -1,5 +1,6 @@
 """Order tasks: what is to be taken, what I have, what others have; and one task with what may be done with it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import flask
@@ -7,7 +8,15 @@ from flask.typing import ResponseReturnValue
 
 from provider.domain.order_tasks import OrderTaskState
 from provider.services import order_tasks
-from provider.services.task_search import FREE, MINE, OTHERS, SORTABLE, count_order_tasks, search_order_tasks
+from provider.services.task_search import (
+    FREE,
+    MINE,
+    OTHERS,
+    SORTABLE,
+    UNSETTLED,
+    count_order_tasks,
+    search_order_tasks,
+)
 from provider.services.task_search import show_order_task as read_task
 from provider.ui.context import actor, here
 from provider.ui.moves import task_move, task_moves
@@ -19,20 +28,24 @@ from webkit.pages import Pages
 pages = Pages("order_tasks", __name__)
 
 STATES = [(str(state), state.label) for state in OrderTaskState]
-WHOSE = {MINE: "Mine", FREE: "To take", OTHERS: "Of others"}
+ALL = "all"
+WHOSE = {MINE: "Mine", FREE: "To take", OTHERS: "Of others", UNSETTLED: "Unfinished", ALL: "All"}
 
 
 @pages.page("/tasks", "order_task.read")
 def list_all() -> str:
     listing = read_listing(SORTABLE, "since", ("whose", "state"))
+    chosen = _whose(listing.filters)
     with here().database.reading() as session:
         rows, total = search_order_tasks(
-            session, actor=actor(), text=listing.text, **_known(listing.filters), sort=listing.sort,
-            descending=listing.descending, offset=listing.offset, limit=listing.limit,
+            session, actor=actor(), whose=chosen, text=listing.text,
+            state=listing.filters.get("state", ""), **listing.place,
         )  # fmt: skip
         counts = count_order_tasks(session, actor())
-    shown: dict[str, Any] = {"whose": WHOSE, "counts": counts, "states": STATES, "task_moves": task_moves}
-    return flask.render_template("provider/order_tasks.html", listing=listing, rows=rows, total=total, **shown)
+    shown: dict[str, Any] = {"whose": WHOSE, "chosen": chosen or ALL, "counts": counts, "states": STATES}
+    return flask.render_template(
+        "provider/order_tasks.html", listing=listing, rows=rows, total=total, task_moves=task_moves, **shown
+    )
 
 
 @pages.page("/tasks/<number>", "order_task.read")
@@ -87,6 +100,9 @@ def _came_from(number: str) -> str:
     return wanted if wanted.startswith(("/tasks", "/orders/")) else flask.url_for(".show", number=number)
 
 
-def _known(filters: Any) -> dict[str, str]:
-    """A `whose` that no link of ours has is none."""
-    return {name: value for name, value in filters.items() if name != "whose" or value in WHOSE}
+def _whose(filters: Mapping[str, str]) -> str:
+    """Without a choice what is unsettled; all if a state is wanted, which may be one of the end."""
+    chosen = filters.get("whose", "")
+    if chosen not in WHOSE:
+        chosen = ALL if filters.get("state") else UNSETTLED
+    return "" if chosen == ALL else chosen

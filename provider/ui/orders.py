@@ -44,10 +44,10 @@ class TextForm(Form):
 @pages.page("/orders", "order.read")
 def list_all() -> str:
     listing = read_listing(SORTABLE, "-number", ("state", "company", "category"))
+    filters: dict[str, Any] = {**listing.filters}
     with here().database.reading() as session:
         rows, total = search_orders(
-            session, text=listing.text, **listing.filters, sort=listing.sort, descending=listing.descending,
-            offset=listing.offset, limit=listing.limit,
+            session, text=listing.text, **filters, **listing.place,
         )  # fmt: skip
         companies = list_companies(session)
     known = {"states": STATES, "categories": CATEGORIES, "companies": [(name, name) for name in companies]}

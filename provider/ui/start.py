@@ -51,31 +51,31 @@ class Step:
 
 _CONSUMER = "the consumer"
 WAITING = (
-    Waiting(_S.NEW, "orders to approve", "/orders?state=new&sort=since", _P.ORDER_APPROVE),
+    Waiting(_S.NEW, "Orders to approve", "/orders?state=new&sort=since", _P.ORDER_APPROVE),
     Waiting(
-        _S.ASSESSING_CANCELLATION, "cancellations to assess", "/orders?state=assessing_cancellation&sort=since",
+        _S.ASSESSING_CANCELLATION, "Cancellations to assess", "/orders?state=assessing_cancellation&sort=since",
         _P.ORDER_APPROVE,
     ),
     Waiting(
-        _S.REVISION_IN_PROGRESS, "revisions to decide", "/orders?state=revision_in_progress&sort=since",
+        _S.REVISION_IN_PROGRESS, "Revisions to decide", "/orders?state=revision_in_progress&sort=since",
         _P.ORDER_APPROVE,
     ),
     Waiting(
-        _S.CANCELLATION_IN_PROGRESS, "cancellations to finish", "/orders?state=cancellation_in_progress&sort=since",
+        _S.CANCELLATION_IN_PROGRESS, "Cancellations to finish", "/orders?state=cancellation_in_progress&sort=since",
         _P.ORDER_APPROVE,
     ),
-    Waiting(_S.ON_HOLD, "orders on hold", "/orders?state=on_hold&sort=since", _P.ORDER_APPROVE),
-    Waiting(MINE, "tasks of mine", "/tasks?whose=mine", _P.ORDER_TASK_WRITE),
-    Waiting(FREE, "tasks to take", "/tasks?whose=free", _P.ORDER_TASK_WRITE),
-    Waiting("parked", "parked deliveries", "/deliveries?state=parked", _P.DELIVERY_WRITE),
-    Waiting("trouble", "connections in trouble", "/connections", _P.CONNECTION_WRITE),
-    Waiting("drafts", "drafts of catalog items to review", "/producers?state=draft", _P.PRODUCER_WRITE),
+    Waiting(_S.ON_HOLD, "Orders on hold", "/orders?state=on_hold&sort=since", _P.ORDER_APPROVE),
+    Waiting(MINE, "Tasks of mine", "/tasks?whose=mine", _P.ORDER_TASK_WRITE),
+    Waiting(FREE, "Tasks to take", "/tasks?whose=free", _P.ORDER_TASK_WRITE),
+    Waiting("parked", "Parked deliveries", "/deliveries?state=parked", _P.DELIVERY_WRITE),
+    Waiting("trouble", "Connections in trouble", "/connections", _P.CONNECTION_WRITE),
+    Waiting("drafts", "Drafts of catalog items to review", "/producers?state=draft", _P.PRODUCER_WRITE),
     Waiting(
-        _S.AWAITING_INFORMATION, "orders awaiting information", "/orders?state=awaiting_information&sort=since",
+        _S.AWAITING_INFORMATION, "Orders awaiting information", "/orders?state=awaiting_information&sort=since",
         _P.ORDER_READ, _CONSUMER,
     ),
     Waiting(
-        _S.REJECTED, "rejected orders to correct", "/orders?state=rejected&sort=since", _P.ORDER_READ, _CONSUMER
+        _S.REJECTED, "Rejected orders to correct", "/orders?state=rejected&sort=since", _P.ORDER_READ, _CONSUMER
     ),
 )  # fmt: skip
 STEPS = (
