@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Such groups are begun first, so that no worker is left alone with a long one at the end.
     """
     for item in items:
-        if item.path.parent.name in {"e2e", "jobs"} or item.path.name in SHARING:
+        if item.path.parent.name in {"browser", "e2e", "jobs"} or item.path.name in SHARING:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 

@@ -1,0 +1,158 @@
+"""People in front of real browsers: Chromium, signed in to the pages of a stage's instances.
+
+with Stage(tmp_path) as stage, Browsing(stage) as browsing:
+    manager = browsing.provider("order_manager")
+    manager.open("/orders")
+    manager.press("Approve")
+    assert "Acknowledged" in manager.text()
+"""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Playwright, expect, sync_playwright
+
+from bridge.database import Database
+from consumer_sim.services import users as consumer_users
+from provider.services import users as provider_users
+from tests.e2e.stage import Stage
+from webkit.accounts import hash_password
+
+PASSWORD = "correct horse battery"
+_HASH = hash_password(PASSWORD)
+WIDE, PHONE = {"width": 1200, "height": 900}, {"width": 390, "height": 844}
+WITHIN_MS = 15_000
+_REFUSALS = ("status of 4",)
+"""Chromium tells of every refused request as an error; the page's own words are what counts."""
+
+
+def find_chromium() -> str | None:
+    """The browser of this machine."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+class Person:
+    """Somebody with a browser of their own, signed in at one instance. What goes wrong in scripts fails the test."""
+
+    def __init__(self, context: BrowserContext, url: str, name: str) -> None:
+        self.url, self.name = url, name
+        self.page: Page = context.new_page()
+        self.page.set_default_timeout(WITHIN_MS)
+        self.problems: list[str] = []
+        self.page.on("console", self._note)
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("dialog", lambda dialog: dialog.accept())
+
+    def sign_in(self) -> None:
+        self.open("/sign-in")
+        self.page.get_by_label("Name").fill(self.name)
+        self.page.get_by_label("Password").fill(PASSWORD)
+        self.press("Sign in")
+
+    def open(self, path: str) -> Page:
+        self.page.goto(self.url + path)
+        return self.page
+
+    def press(self, name: str, within: str = "main") -> None:
+        """A button, by what it says."""
+        self.page.locator(within).get_by_role("button", name=name, exact=True).first.click()
+
+    def follow(self, name: str, within: str = "body") -> None:
+        """A link, by what it says."""
+        self.page.locator(within).get_by_role("link", name=name, exact=True).first.click()
+
+    def fill(self, label: str, value: str) -> None:
+        self.page.locator("main").get_by_label(label, exact=True).first.fill(value)
+
+    def text(self) -> str:
+        """What the page says, blanks made one."""
+        return " ".join(self.page.inner_text("main").split())
+
+    def sees(self, text: str, within_ms: int = WITHIN_MS) -> None:
+        """Without doing anything: the page shows it, now or soon."""
+        expect(self.page.locator("main")).to_contain_text(text, timeout=within_ms)
+
+    def offences(self) -> list[str]:
+        """What axe finds serious or critical on this page."""
+        found = Axe().run(self.page).response["violations"]
+        return [
+            f"{one['id']}: {one['help']} ({node['html'][:200]})"
+            for one in found
+            if one["impact"] in ("serious", "critical")
+            for node in one["nodes"]
+        ]
+
+    def _note(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and not any(words in message.text for words in _REFUSALS):
+            self.problems.append(message.text)
+
+
+class Browsing:
+    """Chromium, and the people who use it. `provider(role)` and `consumer(role)` make a user of that role."""
+
+    def __init__(self, stage: Stage, viewport: dict[str, int] = WIDE, **options: Any) -> None:
+        self.stage = stage
+        self.people: dict[tuple[str, str], Person] = {}
+        self._options = {"viewport": viewport, **options}
+        self._playwright: Playwright | None = None
+
+    def __enter__(self) -> Self:
+        self._playwright = sync_playwright().start()
+        # Chromium's own sandbox needs a user other than root.
+        self._browser = self._playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        problems = [f"{person.name}: {problem}" for person in self.people.values() for problem in person.problems]
+        self._browser.close()
+        if self._playwright is not None:
+            self._playwright.stop()
+        assert kind or not problems, problems
+
+    def provider(self, role: str = "admin") -> Person:
+        return self._person("provider", role)
+
+    def consumer(self, role: str = "admin") -> Person:
+        return self._person("consumer", role)
+
+    def join(self, side: str, url: str, database_url: str, role: str, context: BrowserContext | None = None) -> Person:
+        """Somebody at an instance that is not the stage's own, or in a browser that somebody else uses too."""
+        name = f"{role}-{len(self.people)}"
+        add_person(side, database_url, name, role)
+        person = Person(context or self._browser.new_context(**self._options), url, name)
+        self.people[url, name] = person
+        person.sign_in()
+        return person
+
+    def _person(self, side: str, role: str) -> Person:
+        key = (side, role)
+        if key not in self.people:
+            instance = getattr(self.stage.deployment, side)
+            add_person(side, instance.database_url, f"{role}-at-{side}", role)
+            self.people[key] = Person(self._browser.new_context(**self._options), instance.url, f"{role}-at-{side}")
+            self.people[key].sign_in()
+        return self.people[key]
+
+
+def add_person(side: str, database_url: str, name: str, role: str) -> None:
+    """A user of either side, with `PASSWORD`."""
+    database = Database(database_url)
+    with database.transaction() as session:
+        if side == "provider":
+            now = datetime.now(UTC)
+            provider_users.add_user(session, name, [role], actor="system", now=now)
+            provider_users.set_password(session, name, _HASH, actor="system", now=now)
+        else:
+            consumer_users.add_user(session, name, [role], _HASH)
+    database.close()
+
+
+def screenshot(person: Person, path: Path) -> None:
+    """The whole page, as long as it is."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    person.page.screenshot(path=path, full_page=True)
