@@ -95,6 +95,14 @@ def test_an_order_is_shown_with_everything_around_it(client: FlaskClient, databa
     assert order["legal_moves"] == ["acknowledged", "rejected", "cancelled"]
 
 
+def test_what_the_consumer_asked_for_is_shown_as_it_was_asked(client: FlaskClient, database: Database) -> None:
+    made = make_order(database, quantity=2)
+    told = get(client, f"/orders/{made.order_number}")["provider_task"]
+    asked = ("quantity", "characteristics", "parts", "location", "contacts", "requested_on", "note", "requested_by")
+    assert {name: told[name] for name in asked} == {name: made.request[name] for name in asked}
+    assert told["note"] == "Deliver before noon"
+
+
 def test_from_approval_to_completion(client: FlaskClient, database: Database) -> None:
     made = make_order(database)
     approved = post(client, f"/orders/{made.order_number}/approve")

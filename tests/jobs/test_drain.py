@@ -247,6 +247,26 @@ def test_a_dead_consumer_parks_nothing_and_is_probed_with_growing_pauses(exchang
     exchange.drain_until(exchange.all_sent)
 
 
+@pytest.mark.parametrize("state", [ConnectionState.PAUSED, ConnectionState.REVOKED])
+def test_a_connection_that_people_stop_in_the_midst_of_a_drain_gets_no_further_batch(
+    exchange: Exchange, state: ConnectionState
+) -> None:
+    def stop(_: BaseHTTPRequestHandler, batch: list[Any]) -> bool:
+        with exchange.database.transaction() as session:
+            session.execute(update(Connection).values(state=state))
+        return False
+
+    exchange.shop.fault = stop
+    exchange.record("bear", 450)
+    exchange.station.drain(exchange.connection_id)
+    assert len(exchange.shop.batches) == 1
+    assert exchange.states().count("pending") == 450 - exchange.shop.batches[0] > 0
+    exchange.shop.fault = None
+    exchange.allow_now()
+    exchange.station.drain(exchange.connection_id)
+    assert len(exchange.shop.batches) == 1
+
+
 def test_nothing_is_sent_during_a_pause_and_any_call_of_the_consumer_ends_it(exchange: Exchange) -> None:
     exchange.shop.fault = failing(503, Retry_After="600")
     exchange.record("bear")
