@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 PINS := pyproject.toml constraints.txt
-# Databases that nobody will miss need no disk, and are half as slow without. 2 GB are plenty; programs must run there.
+# Where tests keep what nobody will miss: in memory takes half the time of a disk, if there are 2 GB and no noexec.
 MEMORY = $(shell grep -qs '/dev/shm tmpfs [^ ]*noexec' /proc/mounts || \
   df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 2000000 {print "TMPDIR=/dev/shm"}')
 

@@ -20,7 +20,7 @@ def prepare(url: str, make: Make) -> None:
     if address.get_backend_name() == "sqlite":
         _prepare_file(url, Path(str(address.database)), make)
     else:
-        _prepare_database(address, make)
+        _prepare_database(url, address, make)
 
 
 def drop_templates(server_url: str) -> None:
@@ -41,11 +41,11 @@ def _prepare_file(url: str, path: Path, make: Make) -> None:
         _files[make] = path.read_bytes()
 
 
-def _prepare_database(address: URL, make: Make) -> None:
+def _prepare_database(url: str, address: URL, make: Make) -> None:
     from tests.postgres import create_database, drop_database, is_empty  # noqa: PLC0415
 
-    if not is_empty(_text(address)):
-        make(_text(address))
+    if not is_empty(url):
+        make(url)
         return
     server, name = address.set(database="postgres"), str(address.database)
     if (make, server) not in _databases:

@@ -114,7 +114,7 @@ def describe_machine(directory: Path, redis_command: Sequence[str]) -> dict[str,
         "packages": {name: version(name) for name in _PACKAGES},
         "fsync_ms": round(_fsync_ms(directory), 3),
         "load_1min": round(os.getloadavg()[0], 2),
-        "commit": _commit(),
+        "commit": commit(),
     }
 
 
@@ -131,7 +131,7 @@ def _fsync_ms(directory: Path) -> float:
     return median(taken)
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """The commit that was measured, with `+` when files were changed since; None outside of a repository."""
     root = str(Path(__file__).parents[2])
     commit = _output(["git", "-C", root, "rev-parse", "--short=12", "HEAD"])

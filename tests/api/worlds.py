@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 
 from bridge.database import Database
 from bridge.models import Delivery
+from bridge.vocabulary import ConnectionState
 from consumer_sim import models as consumer_models
 from provider.models.access import AccessToken
 from provider.models.catalog import ProductOffering, Specification
@@ -114,6 +115,8 @@ def make_provider(url: str, directory: Path) -> World:
     with database.transaction() as session:
         producer = import_small_catalog(session)
         connection, other = make_consumer(session), make_consumer(session, "OTHER")
+        paused = make_consumer(session, "PAUSED")
+        paused.state = ConnectionState.PAUSED
         item = make_router_item(session, connection.id)
         for number in range(1, 7):
             request = make_request(item, number)
@@ -175,9 +178,11 @@ def make_provider(url: str, directory: Path) -> World:
     own_ids = {
         "exchange_tasks.resubmit": {"task_id": orders[1][0]},
         "exchange_tasks.cancel": {"task_id": orders[2][0]},
+        "orders.approve": {"number": orders[5][1]},
         "orders.reject": {"number": orders[3][1]},
         "orders.cancel": {"number": orders[4][1]},
         "connections.pause": {"connection_id": other.id},
+        "connections.resume": {"connection_id": paused.id},
         "connections.revoke": {"connection_id": other.id},
     }
     people = user_headers(app, "admin")

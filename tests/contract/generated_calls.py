@@ -25,6 +25,8 @@ from tests.consumer_factories import SECRET, comment_added, item_changed, produc
 OAUTH = "/exchange/v1/token"
 """Refuses in the words of RFC 6749 instead of problems."""
 RECEIVER = "/exchange/v1/connections/{callback_id}/events"
+NOT_LET_IN = {"unauthorized", "forbidden"}
+"""What valid credentials never get."""
 OUTWARD = {"provider_url", "callback_url"}
 """Addresses that the app calls. No name that was made up is looked up in the DNS."""
 
@@ -88,6 +90,7 @@ def check(case: Any, response: Any) -> None:
     if response.status_code >= 400 and case.operation.path != OAUTH:
         assert response.headers["content-type"] == ["application/problem+json"], response.text
         assert {"type", "code", "title", "status"} <= response.json().keys(), response.text
+        assert response.json()["code"] not in NOT_LET_IN, response.text
 
 
 def grafted(made: Any, sample: Any, kept: Set[str]) -> Any:
