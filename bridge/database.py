@@ -6,12 +6,12 @@ import fcntl
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Engine, Float, create_engine, event
+from sqlalchemy import DateTime, Dialect, Engine, Executable, Float, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -81,6 +81,11 @@ def insert_into(session: Session, target: Any) -> postgresql.Insert | sqlite.Ins
     if session.get_bind().dialect.name == "postgresql":
         return postgresql.insert(target)
     return sqlite.insert(target)
+
+
+def inserts_into(target: Any, build: Callable[[Any], Executable]) -> Mapping[str, Executable]:
+    """The statement that `build` makes of such an insert, by the name of the dialect: made once, it is run often."""
+    return {"postgresql": build(postgresql.insert(target)), "sqlite": build(sqlite.insert(target))}
 
 
 class WriteGate:

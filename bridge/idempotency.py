@@ -5,12 +5,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
-from bridge.database import insert_into
+from bridge.database import inserts_into
 from bridge.errors import IdempotencyKeyReused
-from bridge.models import IdempotencyRecord
+from bridge.models import IdempotencyRecord, table_of
+
+_RECORDS = table_of(IdempotencyRecord)
+_IS_IT = (_RECORDS.c.connection_id == bindparam("of_connection")) & (_RECORDS.c.key == bindparam("of_key"))
+
+# Built once: putting such a statement together costs more than running it.
+_RESERVE = inserts_into(_RECORDS, lambda insert: insert.on_conflict_do_nothing().returning(_RECORDS.c.key))
+_ANSWER = update(_RECORDS).where(_IS_IT)
+_READ = select(_RECORDS.c.fingerprint, _RECORDS.c.status, _RECORDS.c.body).where(_IS_IT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +53,19 @@ def answer_once(
     if not _reserve(session, connection_id, key, request_fingerprint, now):
         return _recorded(session, connection_id, key, request_fingerprint)
     answer = produce(session)
-    session.execute(
-        update(IdempotencyRecord)
-        .where(IdempotencyRecord.connection_id == connection_id, IdempotencyRecord.key == key)
-        .values(status=answer.status, body=answer.body)
-    )
+    said = {"status": answer.status, "body": answer.body}
+    session.connection().execute(_ANSWER, said | {"of_connection": connection_id, "of_key": key})
     return answer
 
 
 def _reserve(session: Session, connection_id: str, key: str, request_fingerprint: str, now: datetime) -> bool:
     row = {"connection_id": connection_id, "key": key, "fingerprint": request_fingerprint, "created_at": now}
-    statement = (
-        insert_into(session, IdempotencyRecord).values(row).on_conflict_do_nothing().returning(IdempotencyRecord.key)
-    )
-    return session.execute(statement).first() is not None
+    connection = session.connection()
+    return connection.execute(_RESERVE[connection.dialect.name], row).first() is not None
 
 
 def _recorded(session: Session, connection_id: str, key: str, request_fingerprint: str) -> Answer:
-    record = session.execute(
-        select(IdempotencyRecord.fingerprint, IdempotencyRecord.status, IdempotencyRecord.body).where(
-            IdempotencyRecord.connection_id == connection_id, IdempotencyRecord.key == key
-        )
-    ).one()
+    record = session.connection().execute(_READ, {"of_connection": connection_id, "of_key": key}).one()
     if record.fingerprint != request_fingerprint:
         raise IdempotencyKeyReused(key)
     return Answer(record.status, record.body)

@@ -4,17 +4,19 @@ A *stream* is (connection, record). `record_event` addresses webhooks, `record_c
 claiming and settling, which belong to the drain, are in `bridge.draining` and `bridge.settling`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import repeat
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import bindparam, case, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from bridge import envelope
+from bridge.database import inserts_into
 from bridge.errors import EventTooLarge, NothingToReplay
 from bridge.mapping import MappingHole, Tables
 from bridge.models import Connection, Delivery, Lease, MappingVersion, OutboxEvent, Stream, table_of
@@ -56,22 +58,21 @@ _ADD_EVENTS = insert(_EVENTS).returning(_EVENTS.c.stream, _EVENTS.c.id)
 _ADD_DELIVERIES = insert(_DELIVERIES)
 
 
-def _take_places(dialect: Any) -> Any:
-    """Insert the stream, or count its next sequence on; an idle one becomes due, a waiting or blocked one stays as it
-    is.
+def _take_places(statement: Any) -> Any:
+    """Insert the stream, or count its next sequence on by as many; an idle one becomes due, a waiting or blocked one
+    stays as it is.
     """
-    statement = dialect.insert(_STREAMS)
     idle = _STREAMS.c.due_at.is_(None) & _STREAMS.c.blocked_by.is_(None)
     return statement.on_conflict_do_update(
         index_elements=[_STREAMS.c.connection_id, _STREAMS.c.stream],
         set_={
-            "next_sequence": _STREAMS.c.next_sequence + 1,
+            "next_sequence": _STREAMS.c.next_sequence + statement.excluded.next_sequence - 1,
             "due_at": case((idle, statement.excluded.due_at), else_=_STREAMS.c.due_at),
         },
     ).returning(_STREAMS.c.connection_id, _STREAMS.c.stream, _STREAMS.c.id, _STREAMS.c.next_sequence)
 
 
-_TAKE_PLACES = {"sqlite": _take_places(sqlite), "postgresql": _take_places(postgresql)}
+_TAKE_PLACES = inserts_into(_STREAMS, _take_places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +101,8 @@ def record_event(
 def record_events(
     session: Session, events: Sequence[NewEvent], *, to: Iterable[str], now: datetime, origin: str | None = None
 ) -> None:
-    """Record facts, each of another stream, for the connections `to`, except revoked ones and the `origin` they came
-    from.
+    """Record facts for the connections `to`, except revoked ones and the `origin` they came from; those of one stream
+    in their order.
 
     Each mapping version renders a fact once. A hole in a mapping parks that delivery unrendered and blocks neither the
     change nor other connections. Raises EventTooLarge, which refuses the change.
@@ -109,15 +110,33 @@ def record_events(
     wanted = sorted(set(to) - {origin})
     session.flush()
     connections = session.connection().execute(_OPEN_CONNECTIONS, {"wanted": wanted}).all() if wanted else []
-    if not connections or not events:
-        return
+    if connections and events:
+        _record(session, events, [(found.id, found.mapping_version) for found in connections], origin, now)
+
+
+def record_events_for(
+    session: Session, events: Sequence[NewEvent], connection_id: str, mapping_version: int | None, *, now: datetime
+) -> None:
+    """As `record_events`, for a caller who has locked that one connection and knows it to be open."""
+    _record(session, events, [(connection_id, mapping_version)], None, now)
+
+
+def _record(
+    session: Session,
+    events: Sequence[NewEvent],
+    connections: Sequence[tuple[str, int | None]],
+    origin: str | None,
+    now: datetime,
+) -> None:
     event_ids = _add_facts(session, [(e.stream, e.type, envelope.render_data(e.data)) for e in events], origin, now)
-    places = _take(session, [(c, event.stream) for c, _ in connections for event in events], now)
+    counts = Counter(event.stream for event in events)
+    places = _take(session, {(c, stream): count for c, _ in connections for stream, count in counts.items()}, now)
     rows = []
     for event in events:
+        event_id = next(event_ids[event.stream])
         rendered = {version: _map(session, version, event) for version in {version for _, version in connections}}
         for connection_id, version in connections:
-            row = _row(connection_id, event_ids[event.stream], *places[connection_id, event.stream])
+            row = _row(connection_id, event_id, *next(places[connection_id, event.stream]))
             rows.append(row | _render(session, event, rendered[version], row, now))
     _add(session, rows)
 
@@ -132,8 +151,8 @@ def record_call(
     word for it, by which the answer is recognised.
     """
     text = envelope.render_data(body)
-    event_ids = _add_facts(session, [(stream, operation, text)], None, now)
-    row = _row(to, event_ids[stream], *_take(session, [(to, stream)], now)[to, stream])
+    event_id = next(_add_facts(session, [(stream, operation, text)], None, now)[stream])
+    row = _row(to, event_id, *next(_take(session, {(to, stream): 1}, now)[to, stream]))
     _add(session, [row | {"text": text, "target": target, "contenthash": envelope.contenthash(text)}])
     delivery_id: str = row["id"]
     return delivery_id
@@ -189,33 +208,43 @@ def wake(session: Session, connection_id: str, *, now: datetime) -> None:
 
 def _add_facts(
     session: Session, facts: Sequence[tuple[str, str, str]], origin: str | None, now: datetime
-) -> dict[str, int]:
-    """The ids, by stream, of the event rows for (stream, type, data text)."""
+) -> dict[str, Iterator[int]]:
+    """The ids of the event rows for (stream, type, data text), by stream, in that order."""
     trace = session.info.get("traceparent")
     rows = [
         {"stream": stream, "type": str(kind), "data": text, "origin": origin, "traceparent": trace, "occurred_at": now}
         for stream, kind, text in facts
     ]
-    return {stream: row_id for stream, row_id in session.connection().execute(_ADD_EVENTS, _one_or_many(rows))}
+    ids = defaultdict[str, list[int]](list)
+    for stream, row_id in session.connection().execute(_ADD_EVENTS, _one_or_many(rows)):
+        ids[stream].append(row_id)
+    return {stream: iter(sorted(those)) for stream, those in ids.items()}  # databases count up, and return in any order
 
 
-def _take(session: Session, places: list[tuple[str, str]], now: datetime) -> dict[tuple[str, str], tuple[int, int]]:
-    """The stream's row id and its next sequence for each (connection, stream), locked in that order everywhere."""
+def _take(
+    session: Session, counts: Mapping[tuple[str, str], int], now: datetime
+) -> dict[tuple[str, str], Iterator[tuple[int, int]]]:
+    """The stream's row id with each of its next sequences, as many as are wanted of each (connection, stream); these
+    are locked in that order everywhere.
+    """
     new = [
         {
             "connection_id": connection_id,
             "stream": stream,
-            "next_sequence": 2,
+            "next_sequence": counts[connection_id, stream] + 1,
             "head": 1,
             "due_at": now,
             "failures": 0,
             "digest": bytes(32),
         }
-        for connection_id, stream in sorted(places)
+        for connection_id, stream in sorted(counts)
     ]
     connection = session.connection()
     rows = connection.execute(_TAKE_PLACES[connection.dialect.name], _one_or_many(new))
-    return {(connection_id, stream): (row_id, following - 1) for connection_id, stream, row_id, following in rows}
+    return {
+        (connection_id, stream): zip(repeat(row_id), range(following - counts[connection_id, stream], following))
+        for connection_id, stream, row_id, following in rows
+    }
 
 
 def _one_or_many(rows: list[dict[str, Any]]) -> Any:

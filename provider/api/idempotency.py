@@ -1,12 +1,12 @@
 """Unsafe calls of consumers: one answer per `Idempotency-Key`, kept with the effect of the call."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import flask
-from marshmallow import Schema
 from sqlalchemy.orm import Session
 
 from bridge import failpoints, idempotency
@@ -17,37 +17,44 @@ from provider.api.context import here
 from provider.api.problems import ERROR_TABLE
 from provider.domain.errors import DomainError, FieldError, InvalidFields
 
-Call = Callable[[Session, datetime], Any]
+Call = Callable[[Session, datetime], Mapping[str, Any]]
 OnRefusal = Callable[[Session, DomainError], None]
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-def answer_once(status: int, schema: Schema, call: Call, *, on_refusal: OnRefusal | None = None) -> flask.Response:
-    """Answer this request with what `call` returns, through `schema`, or with what the same call was answered before.
+def answer_once(status: int, call: Call, *, on_refusal: OnRefusal | None = None) -> flask.Response:
+    """Answer this request with the document that `call` returns, or with what the same call was answered before.
 
-    A refusal by the rules undoes what `call` did and is kept like any other answer; `on_refusal` may write something
-    down with it. Whatever else goes wrong leaves nothing behind. Raises InvalidFields without a usable key.
+    A refusal by the rules undoes all that `call` did, and is then kept like any other answer; `on_refusal` may write
+    something down with it. Whatever else goes wrong leaves nothing behind. Raises InvalidFields without a usable key.
     """
-    context, now = here(), here().clock()
-    request, key = flask.request, _key()
-    print_of_request = idempotency.fingerprint(request.method, request.path, request.get_data())
+    now, key = here().clock(), _key()
 
-    def produce(session: Session) -> Answer:
-        try:
-            with session.begin_nested():
-                return Answer(status, flask.json.dumps(schema.dump(call(session, now))))
-        except DomainError as error:
-            if on_refusal is not None:
-                on_refusal(session, error)
-            return _refusal(error)
+    def accept(session: Session) -> Answer:
+        return Answer(status, flask.json.dumps(call(session, now)))
 
-    with context.transaction() as session:
-        answer = idempotency.answer_once(session, flask.g.connection, key, print_of_request, produce, now=now)
-        failpoints.hit("intake.in_tx")
+    def refuse(error: DomainError, session: Session) -> Answer:
+        if on_refusal is not None:
+            on_refusal(session, error)
+        return _refusal(error)
+
+    try:
+        answer = _answer_once(key, accept, now)
+    except DomainError as error:
+        answer = _answer_once(key, partial(refuse, error), now)
     failpoints.hit("intake.after_commit")
     content_type = "application/json" if answer.status < 400 else PROBLEM_CONTENT_TYPE
     return flask.Response(answer.body, answer.status, content_type=content_type)
+
+
+def _answer_once(key: str, produce: Callable[[Session], Answer], now: datetime) -> Answer:
+    request = flask.request
+    print_of_request = idempotency.fingerprint(request.method, request.path, request.get_data())
+    with here().transaction() as session:
+        answer = idempotency.answer_once(session, flask.g.connection, key, print_of_request, produce, now=now)
+        failpoints.hit("intake.in_tx")
+    return answer
 
 
 def _key() -> str:

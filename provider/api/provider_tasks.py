@@ -29,14 +29,13 @@ Document = dict[str, Any]
 
 @blueprint.route("/provider-tasks", methods=["POST"])
 @connected
-@blueprint.arguments(SubmissionSchema)
+@blueprint.arguments(SubmissionSchema())  # made once; of a class one would be made for each request
 @blueprint.response(201, ProviderTaskSchema)
 def submit(body: Document) -> flask.Response:
     """Ask for something. Accepted is accepted for ever; the same again is the same answer."""
     me = flask.g.connection
     return answer_once(
         201,
-        ProviderTaskSchema(),
         lambda session, now: intake.submit_provider_task(session, me, body, now=now).acceptance,
         on_refusal=lambda session, error: intake.remember_refusal(session, me, body["id"], body["revision"], error),
     )
@@ -71,7 +70,6 @@ def resubmit(body: Document, task_id: str) -> flask.Response:
     me, task_id = flask.g.connection, as_id("provider task", task_id)
     return answer_once(
         200,
-        ProviderTaskSchema(),
         lambda session, now: intake.resubmit_provider_task(session, me, task_id, body, now=now),
         on_refusal=lambda session, error: intake.remember_refusal(session, me, task_id, body["revision"], error),
     )
@@ -86,7 +84,6 @@ def cancel(body: Document, task_id: str) -> flask.Response:
     me, task_id = flask.g.connection, as_id("provider task", task_id)
     return answer_once(
         200,
-        ProviderTaskSchema(),
         lambda session, now: intake.cancel_provider_task(session, me, task_id, reason=body["reason"], now=now),
     )
 
@@ -101,7 +98,6 @@ def add_comment(body: Document, task_id: str) -> flask.Response:
     said = {"text": body["text"], "author_name": body["author"]["name"], "created_at": body["created_at"]}
     return answer_once(
         201,
-        CommentSchema(),
         lambda session, now: comments.add_comment(session, me, task_id, comment_id=str(body["id"]), **said, now=now),
     )
 

@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import bindparam, delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from bridge.ailments import find_ailments
 from bridge.flow import Flow, read_flow, read_flows
-from bridge.models import Connection, Lease
+from bridge.models import Connection, Lease, table_of
 from bridge.vocabulary import ConnectionState
 from provider.domain.errors import NotFound
 from provider.domain.registrations import Progress, find_progress
@@ -74,6 +74,16 @@ class Health:
     last_success_at: datetime | None
     last_duration_s: float | None
     last_error: str | None
+
+
+_CONNECTIONS, _TOKENS, _LEASES = (table_of(model) for model in (Connection, AccessToken, Lease))
+_IS_HELD = exists().where(_LEASES.c.connection_id == _CONNECTIONS.c.id, _LEASES.c.not_before.is_not(None))
+# Built once, for it is asked before each call of a consumer.
+_WHO = (
+    select(_CONNECTIONS.c.id, _CONNECTIONS.c.state, _IS_HELD.label("is_held"), _CONNECTIONS.c.peer_epoch)
+    .join(_TOKENS, _TOKENS.c.connection_id == _CONNECTIONS.c.id)
+    .where(_TOKENS.c.token_hash == bindparam("token_hash"), _TOKENS.c.expires_at > bindparam("now"))
+)
 
 
 def get_connection(session: Session, connection_id: str, *, lock: bool = False) -> Connection:
@@ -144,12 +154,7 @@ def issue_token(session: Session, client_id: str, client_secret: str, *, now: da
 
 def authenticate_token(session: Session, token: str, *, now: datetime) -> Peer:
     """The consumer that holds this token. Raises NotAuthenticated."""
-    held = exists().where(Lease.connection_id == Connection.id, Lease.not_before.is_not(None))
-    row = session.execute(
-        select(Connection.id, Connection.state, held.label("is_held"), Connection.peer_epoch)
-        .join(AccessToken, AccessToken.connection_id == Connection.id)
-        .where(AccessToken.token_hash == token_hash(token), AccessToken.expires_at > now)
-    ).first()
+    row = session.connection().execute(_WHO, {"token_hash": token_hash(token), "now": now}).first()
     if row is None or row.state == ConnectionState.REVOKED:
         raise NotAuthenticated
     return Peer(row.id, row.state, row.is_held, row.peer_epoch)

@@ -18,7 +18,6 @@ from provider.services.pages import Page, read_page
 from provider.services.pricing import find_told_prices, told_prices
 
 _LIVE = (ConnectionState.ACTIVE, ConnectionState.PAUSED, ConnectionState.DIVERGED)
-_ORDERABLE = (RemoteRecordProducerState.PUBLISHED, RemoteRecordProducerState.INACTIVE)
 
 
 def lock_guard(session: Session) -> None:
@@ -65,24 +64,6 @@ def report_activation(
     entitlement.active_revision = revision if state == "active" else entitlement.active_revision
     entitlement.updated_at = now
     return entitlement
-
-
-def get_orderable_item(session: Session, connection_id: str, identity: str, revision: int) -> RemoteRecordProducer:
-    """The revision that a request fills in. Raises NotFound when the connection may not order it.
-
-    A superseded revision can be ordered until it is archived or retired: the consumer may not have switched yet.
-    """
-    producer = session.execute(
-        _entitled(connection_id).where(
-            RemoteRecordProducer.identity == identity,
-            RemoteRecordProducer.revision == revision,
-            RemoteRecordProducer.state.in_(_ORDERABLE),
-            RemoteRecordProducer.kind != "inventory",
-        )
-    ).scalar_one_or_none()
-    if producer is None:
-        raise NotFound("catalog item", identity)
-    return producer
 
 
 def show_catalog_item(session: Session, connection_id: str, identity: str) -> dict[str, Any]:

@@ -7,59 +7,102 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy.engine import Connection as Link
 from sqlalchemy.orm import Session
 
-from bridge.database import insert_into
+from bridge.database import insert_into, inserts_into
 from bridge.forms import FormErrors, check_answers
-from bridge.models import Connection
+from bridge.models import Connection, table_of
 from provider.domain.errors import Conflict, DomainError, FieldError, InvalidFields, NotFound
 from provider.domain.orders import OrderState
 from provider.models.access import Registration
-from provider.models.catalog import RemoteRecordProducer
-from provider.models.orders import CustomerOrder, ProviderTask, RefusedSubmission
-from provider.services.entitlements import get_orderable_item
+from provider.models.orders import CustomerOrder, OrderLine, ProviderTask, RefusedSubmission
 from provider.services.numbers import next_number
-from provider.services.order_lines import write_lines
-from provider.services.order_locks import LockedOrder, lock_connection, lock_order_of_task
-from provider.services.order_moves import change_state, record_state
+from provider.services.order_lines import plan_lines, write_lines
+from provider.services.order_locks import lock_order_of_task
+from provider.services.order_moves import OPENING, change_state, record_opening
+from provider.services.orderable import OrderableItem, get_orderable_item
 from provider.services.orders import request_cancellation
-from provider.services.provider_tasks import task_data
+from provider.services.provider_tasks import render_task, task_data
 
 _S = OrderState
 _ANSWERS = ("quantity", "characteristics", "parts", "location", "contacts", "requested_on", "note")
 
 Document = dict[str, Any]
 
+_CONNECTIONS, _TASKS, _ORDERS, _REFUSED, _REGISTRATIONS = (
+    table_of(model) for model in (Connection, ProviderTask, CustomerOrder, RefusedSubmission, Registration)
+)
+# Built once: putting such a statement together costs more than running it.
+_LOCK_CONSUMER = (
+    select(
+        _CONNECTIONS.c.id,
+        _CONNECTIONS.c.name,
+        _CONNECTIONS.c.number_prefix,
+        _CONNECTIONS.c.mapping_version,
+        _REGISTRATIONS.c.company,
+    )
+    .outerjoin_from(_CONNECTIONS, _REGISTRATIONS, _REGISTRATIONS.c.connection_id == _CONNECTIONS.c.id)
+    .where(_CONNECTIONS.c.id == bindparam("connection_id"))
+    .with_for_update(read=True, of=_CONNECTIONS)  # as `lock_connection` does
+)
+_FIND_KNOWN = (
+    select(_TASKS.c.order_id, _TASKS.c.acceptance, _TASKS.c.fingerprint, _REFUSED.c.revision.label("refused_revision"))
+    .select_from(
+        _CONNECTIONS.outerjoin(
+            _TASKS, (_TASKS.c.connection_id == _CONNECTIONS.c.id) & (_TASKS.c.external_id == bindparam("external_id"))
+        ).outerjoin(
+            _REFUSED,
+            (_REFUSED.c.connection_id == _CONNECTIONS.c.id) & (_REFUSED.c.external_id == bindparam("external_id")),
+        )
+    )
+    .where(_CONNECTIONS.c.id == bindparam("connection_id"))
+)
+_ADD_ORDER = insert(_ORDERS)
+_DROP_ORDER = delete(_ORDERS).where(_ORDERS.c.id == bindparam("order_id"))
+# Of several calls at once one inserts; the others wait until it has committed, and then insert nothing.
+_ADD_TASK = inserts_into(_TASKS, lambda insert: insert.on_conflict_do_nothing().returning(_TASKS.c.id))
 
-def submit_provider_task(session: Session, connection_id: str, request: Document, *, now: datetime) -> ProviderTask:
-    """Accept a request as `docs/wire.md` 4.1 describes it, in plain JSON; the answer to it is `task.acceptance`.
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A request that was accepted: the id of its order, and the answer to it."""
+
+    order_id: str
+    acceptance: Document
+
+
+def submit_provider_task(session: Session, connection_id: str, request: Document, *, now: datetime) -> Accepted:
+    """Accept a request as `docs/wire.md` 4.1 describes it, in plain JSON.
 
     The same content again, however often and by whichever call, is the same task. Raises InvalidFields, NotFound (the
     catalog item), and Conflict `already_accepted`, `revision_superseded` or `number_taken`.
     """
-    connection = lock_connection(session, connection_id)
-    if accepted := _find_accepted(session, connection_id, request):
-        return accepted
-    _check_not_superseded(session, connection_id, request["id"], request["revision"])
-    _check_number(connection, request["number"])
-    producer, answers = _check_request(session, connection_id, request["catalog_item_id"], request)
-    task = _reserve(session, connection_id, request, now)
-    if task is None:
+    link = session.connection()
+    consumer = link.execute(_LOCK_CONSUMER, {"connection_id": connection_id}).one()
+    known = _find_known(link, connection_id, request["id"])
+    if known.order_id:
+        return _accepted(known, request)
+    _check_not_superseded(known.refused_revision, request["revision"])
+    _check_number(consumer.number_prefix, request["number"])
+    item, lines = _check_request(session, connection_id, request["catalog_item_id"], request)
+    order = _open_order(session, consumer, item.kind, now)
+    row = _task_row(connection_id, order.id, request, now)
+    task = ProviderTask(**row)
+    acceptance = render_task(session, consumer.mapping_version, task, order)
+    if link.execute(_ADD_TASK[link.dialect.name], row | {"acceptance": acceptance}).first() is None:
+        link.execute(_DROP_ORDER, {"order_id": order.id})
         return _of_another_call(session, connection_id, request)
-    locked = _open_order(session, connection, producer, task, now)
+    write_lines(session, order, lines)
     actor = f"connection/{connection_id}"
-    record_state(session, locked, None, reason=None, actor=actor, now=now)
-    for state in (_S.SUBMITTED, _S.NEW):
-        change_state(session, locked, state, reason=None, actor=actor, now=now)
-    write_lines(session, locked, producer, answers)
-    task.acceptance = task_data(session, task, locked.order)
-    session.flush()
-    return task
+    record_opening(session, task, order, consumer.mapping_version, actor=actor, now=now)
+    return Accepted(order.id, acceptance)
 
 
 def resubmit_provider_task(
@@ -78,14 +121,16 @@ def resubmit_provider_task(
         return task_data(session, task, locked.order)
     if request["revision"] <= task.revision:
         raise _superseded(task.revision)
-    _check_not_superseded(session, connection_id, external_id, request["revision"])
-    producer, answers = _check_request(session, connection_id, task.catalog_item_id, request)
+    known = _find_known(session.connection(), connection_id, external_id)
+    _check_not_superseded(known.refused_revision, request["revision"])
+    item, lines = _check_request(session, connection_id, task.catalog_item_id, request)
     actor = f"connection/{connection_id}"
     locked.order.version += 1
     for state in (_S.DRAFT, _S.SUBMITTED, _S.NEW):
         change_state(session, locked, state, reason=None, actor=actor, now=now)
-    write_lines(session, locked, producer, answers)
-    task.request, task.revision, task.catalog_item_revision = content, request["revision"], producer.revision
+    session.execute(delete(OrderLine).where(OrderLine.order_id == locked.order.id))
+    write_lines(session, locked.order, lines)
+    task.request, task.revision, task.catalog_item_revision = content, request["revision"], item.revision
     task.requested_by = request["requested_by"]
     session.flush()
     return task_data(session, task, locked.order)
@@ -129,22 +174,22 @@ def _fingerprint(request: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _find_accepted(session: Session, connection_id: str, request: Document) -> ProviderTask | None:
-    """The task that this very content made. Raises Conflict when the UUID was accepted with another content."""
-    found = select(ProviderTask).where(
-        ProviderTask.connection_id == connection_id, ProviderTask.external_id == request["id"]
-    )
-    task = session.execute(found).scalar_one_or_none()
-    if task is not None and task.fingerprint != _fingerprint(request):
+def _find_known(link: Link, connection_id: str, external_id: str) -> Any:
+    """What was accepted under this UUID, and the highest revision that was refused; each None if there was none."""
+    return link.execute(_FIND_KNOWN, {"connection_id": connection_id, "external_id": external_id}).one()
+
+
+def _accepted(known: Any, request: Document) -> Accepted:
+    """What this very content made. Raises Conflict when the UUID was accepted with another content."""
+    if known.fingerprint != _fingerprint(request):
         message = "this id was accepted with other content; while the order is Rejected it can be resubmitted"
         raise Conflict("already_accepted", message)
-    return task
+    return Accepted(known.order_id, known.acceptance)
 
 
-def _check_not_superseded(session: Session, connection_id: str, external_id: str, revision: int) -> None:
-    refused = session.get(RefusedSubmission, (connection_id, external_id))
-    if refused is not None and revision <= refused.revision:
-        raise _superseded(refused.revision)
+def _check_not_superseded(refused_revision: int | None, revision: int) -> None:
+    if refused_revision is not None and revision <= refused_revision:
+        raise _superseded(refused_revision)
 
 
 def _superseded(revision: int) -> Conflict:
@@ -152,30 +197,25 @@ def _superseded(revision: int) -> Conflict:
     return Conflict("revision_superseded", message, revision=revision)
 
 
-def _check_number(connection: Connection, number: str) -> None:
-    if not re.fullmatch(rf"{re.escape(connection.number_prefix or '')}-PT[0-9]{{7,12}}", number):
-        message = f"the number must be {connection.number_prefix}-PT and 7 to 12 digits"
-        raise InvalidFields([FieldError("/number", "invalid", message)])
+def _check_number(prefix: str | None, number: str) -> None:
+    if not re.fullmatch(rf"{re.escape(prefix or '')}-PT[0-9]{{7,12}}", number):
+        raise InvalidFields([FieldError("/number", "invalid", f"the number must be {prefix}-PT and 7 to 12 digits")])
 
 
 def _check_request(
     session: Session, connection_id: str, item_id: str, request: Document
-) -> tuple[RemoteRecordProducer, Document]:
-    """The item and the answers in their normal form."""
-    producer = get_orderable_item(session, connection_id, item_id, request["catalog_item_revision"])
+) -> tuple[OrderableItem, list[Document]]:
+    """The item, and the lines that an order of it needs."""
+    item, prices = get_orderable_item(session, connection_id, item_id, request["catalog_item_revision"])
     try:
-        given = {name: request[name] for name in _ANSWERS if name in request}
-        return producer, check_answers(producer.form, given)
+        answers = check_answers(item.form, {name: request[name] for name in _ANSWERS if name in request})
     except FormErrors as errors:
         raise InvalidFields(FieldError(error.pointer, error.code, error.message) for error in errors.errors) from None
+    return item, plan_lines(item, prices, answers)
 
 
-def _reserve(session: Session, connection_id: str, request: Document, now: datetime) -> ProviderTask | None:
-    """The row of a new task; None when its UUID or its number is taken, perhaps by a call that has just ended.
-
-    Of several calls at once one inserts, the others wait here until it has committed.
-    """
-    row = {
+def _task_row(connection_id: str, order_id: str, request: Document, now: datetime) -> Document:
+    return {
         "id": str(uuid4()),
         "connection_id": connection_id,
         "external_id": request["id"],
@@ -185,23 +225,21 @@ def _reserve(session: Session, connection_id: str, request: Document, now: datet
         "revision": request["revision"],
         "fingerprint": _fingerprint(request),
         "request": _content(request),
+        "order_id": order_id,
         "requested_by": request["requested_by"],
         "opened_at": datetime.fromisoformat(request["opened_at"]),
         "received_at": now,
     }
-    statement = insert_into(session, ProviderTask).values(row).on_conflict_do_nothing().returning(ProviderTask.id)
-    if session.execute(statement).first() is None:
-        return None
-    return session.get_one(ProviderTask, row["id"])
 
 
-def _of_another_call(session: Session, connection_id: str, request: Document) -> ProviderTask:
-    accepted = _find_accepted(session, connection_id, request)
-    if accepted is None:
-        next_free = _next_free_number(session, connection_id, request["number"])
-        message = f"another request has the number {request['number']}; {next_free} is free"
-        raise Conflict("number_taken", message, next_number=next_free)
-    return accepted
+def _of_another_call(session: Session, connection_id: str, request: Document) -> Accepted:
+    """The UUID or the number was taken between our first look and the insert, or the number long ago."""
+    known = _find_known(session.connection(), connection_id, request["id"])
+    if known.order_id:
+        return _accepted(known, request)
+    next_free = _next_free_number(session, connection_id, request["number"])
+    message = f"another request has the number {request['number']}; {next_free} is free"
+    raise Conflict("number_taken", message, next_number=next_free)
 
 
 def _next_free_number(session: Session, connection_id: str, number: str) -> str:
@@ -216,27 +254,22 @@ def _next_free_number(session: Session, connection_id: str, number: str) -> str:
     return f"{prefix}{int(highest.removeprefix(prefix)) + 1:07d}"
 
 
-def _open_order(
-    session: Session, connection: Connection, producer: RemoteRecordProducer, task: ProviderTask, now: datetime
-) -> LockedOrder:
-    company = session.execute(
-        select(Registration.company).where(Registration.connection_id == connection.id)
-    ).scalar_one_or_none()
-    order = CustomerOrder(
-        id=str(uuid4()),
-        number=next_number(session, "order"),
-        category=producer.kind,
-        connection_id=connection.id,
-        company=company or connection.name,
-        state=_S.DRAFT,
-        saved_states=[],
-        version=1,
-        ponr=False,
-        reason=None,
-        created_at=now,
-        updated_at=now,
-    )
-    session.add(order)
-    session.flush()
-    task.order_id = order.id
-    return LockedOrder(task, order, [], [])
+def _open_order(session: Session, consumer: Any, kind: str, now: datetime) -> CustomerOrder:
+    """The order as it stands at the end of its opening. Taking its number makes others wait, so that comes late."""
+    row = {
+        "id": str(uuid4()),
+        "number": next_number(session, "order"),
+        "category": kind,
+        "connection_id": consumer.id,
+        "company": consumer.company or consumer.name,
+        "state": OPENING[-1],
+        "saved_states": [],
+        "version": 1,
+        "ponr": False,
+        "reason": None,
+        "created_at": now,
+        "updated_at": now,
+        "row_version": 1,
+    }
+    session.connection().execute(_ADD_ORDER, row)
+    return CustomerOrder(**row)

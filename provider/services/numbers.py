@@ -1,8 +1,11 @@
 """Numbers for people: a prefix that tells the kind, and at least seven digits."""
 
+from typing import Any
+
 from sqlalchemy.orm import Session
 
-from bridge.database import insert_into
+from bridge.database import inserts_into
+from bridge.models import table_of
 from provider.models.orders import Counter
 
 PREFIXES = {
@@ -12,6 +15,16 @@ PREFIXES = {
     "order_task": "TASK",
     "product": "PRD",
 }
+
+_COUNTERS = table_of(Counter)
+
+
+def _count_on(insert: Any) -> Any:
+    raised = {"value": _COUNTERS.c.value + insert.excluded.value}
+    return insert.on_conflict_do_update(index_elements=[_COUNTERS.c.name], set_=raised).returning(_COUNTERS.c.value)
+
+
+_COUNT_ON = inserts_into(_COUNTERS, _count_on)
 
 
 def next_number(session: Session, kind: str) -> str:
@@ -24,7 +37,6 @@ def next_numbers(session: Session, kind: str, count: int) -> list[str]:
 
     The row stays locked until the transaction ends: whoever takes several kinds takes them in the order of PREFIXES.
     """
-    statement = insert_into(session, Counter).values(name=kind, value=count)
-    statement = statement.on_conflict_do_update(index_elements=[Counter.name], set_={"value": Counter.value + count})
-    last = session.execute(statement.returning(Counter.value)).scalar_one()
+    connection = session.connection()
+    last = connection.execute(_COUNT_ON[connection.dialect.name], {"name": kind, "value": count}).scalar_one()
     return [f"{PREFIXES[kind]}{value:07d}" for value in range(last - count + 1, last + 1)]

@@ -2,13 +2,15 @@
 
 from datetime import datetime
 
+from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from bridge.outbox import record_event
+from bridge.models import table_of
+from bridge.outbox import NewEvent, record_event, record_events_for
 from bridge.vocabulary import EventType
 from provider.domain.errors import Conflict, IllegalMove
 from provider.domain.orders import ORDER_LINE_MOVES, ORDER_MOVES, OrderState
-from provider.models.orders import CustomerOrder, OrderLine, OrderStateChange
+from provider.models.orders import CustomerOrder, OrderLine, OrderStateChange, ProviderTask
 from provider.services.fulfilment import (
     cancel_order_tasks,
     create_order_tasks,
@@ -21,6 +23,11 @@ from provider.services.order_locks import LockedOrder
 from provider.services.provider_tasks import state_data, task_stream
 
 _S = OrderState
+
+OPENING = (_S.DRAFT, _S.SUBMITTED, _S.NEW)
+"""The way of a new order."""
+
+_ADD_HISTORY = insert(table_of(OrderStateChange))
 
 _INTERRUPTIONS = frozenset({_S.ON_HOLD, _S.REVISION_IN_PROGRESS, _S.ASSESSING_CANCELLATION})
 """States that save what they interrupt, on every level."""
@@ -67,6 +74,29 @@ def record_state(
         OrderStateChange(order_id=order.id, from_state=before, to_state=order.state, reason=reason, actor=actor, at=now)
     )
     tell_state(session, locked, now=now)
+
+
+def record_opening(
+    session: Session,
+    task: ProviderTask,
+    order: CustomerOrder,
+    mapping_version: int | None,
+    *,
+    actor: str,
+    now: datetime,
+) -> None:
+    """Write down the way of an order that was made as New: each state of it is a row of history, and an event.
+
+    Neither record need be in the session. The caller has locked the connection, which has that mapping version.
+    """
+    history, events = [], []
+    for before, state in zip((None, *OPENING), OPENING, strict=False):
+        order.state = ORDER_MOVES.move(before, state) if before else state
+        change = {"order_id": order.id, "from_state": before, "to_state": state, "reason": None, "actor": actor}
+        history.append(change | {"at": now})
+        events.append(NewEvent(task_stream(task), EventType.PROVIDER_TASK_STATE_CHANGED, state_data(task, order)))
+    session.connection().execute(_ADD_HISTORY, history)
+    record_events_for(session, events, order.connection_id, mapping_version, now=now)
 
 
 def tell_state(session: Session, locked: LockedOrder, *, now: datetime) -> None:

@@ -1,6 +1,6 @@
 """Requests as the consumer sees them: in the words of the wire, with the state that its mapping tables give."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -46,17 +46,20 @@ def tasks_data(
 ) -> list[Document]:
     """Tasks of one connection. Behind a hole in its mapping the state is None, as it is in no event."""
     version = session.execute(select(Connection.mapping_version).where(Connection.id == connection_id)).scalar_one()
+    return [render_task(session, version, task, order) for task, order in rows]
+
+
+def render_task(session: Session, mapping_version: int | None, task: ProviderTask, order: CustomerOrder) -> Document:
+    """A task for a connection with that mapping version. Neither record need be in the session."""
     rendering: Rendering = session.info["outbox"]
-    tables = rendering.tables_of(session, version)
-
-    def mapped(data: Document) -> Mapping[str, Any]:
-        unknown = {"state": None, "state_label": None}
-        try:
-            return tables.apply(EventType.PROVIDER_TASK_STATE_CHANGED, data) if tables else data | unknown
-        except MappingHole:
-            return data | unknown
-
-    return [{**_asked(task), **mapped(state_data(task, order))} for task, order in rows]
+    tables = rendering.tables_of(session, mapping_version)
+    told = state_data(task, order)
+    unknown = {"state": None, "state_label": None}
+    try:
+        told = tables.apply(EventType.PROVIDER_TASK_STATE_CHANGED, told) if tables else told | unknown
+    except MappingHole:
+        told = told | unknown
+    return {**_asked(task), **told}
 
 
 def get_task(session: Session, connection_id: str, external_id: str) -> ProviderTask:

@@ -12,7 +12,8 @@ from bridge.models import Delivery
 from bridge.vocabulary import ConnectionState
 from provider.domain.errors import InvalidFields, NotFound
 from provider.models.catalog import Entitlement
-from provider.services.entitlements import get_orderable_item, refresh_entitlements, report_activation
+from provider.services.entitlements import refresh_entitlements, report_activation
+from provider.services.orderable import get_orderable_item
 from provider.services.registrations import Challenge, activate_connection, complete_registration, prepare_challenge
 from tests.factories import (
     LOOPBACK,

@@ -12,7 +12,7 @@ from provider.domain.errors import Conflict, InvalidFields, NotFound
 from provider.models.catalog import Entitlement, ProductOffering, RemoteRecordProducer
 from provider.services.catalog import retire_offering
 from provider.services.catalog_import import import_catalog
-from provider.services.entitlements import get_orderable_item
+from provider.services.orderable import get_orderable_item
 from provider.services.producers import publish_producer, retire_producer
 from tests.factories import (
     NOW,
@@ -83,8 +83,8 @@ def test_a_new_revision_supersedes_and_the_old_one_can_still_be_ordered(database
         states = {row.revision: row.state for row in rows}
         assert states == {1: "inactive", 2: "published"}
         assert [event[2]["revision"] for event in events_of(session, connection.id)] == [1, 2]
-        assert get_orderable_item(session, connection.id, identity, 1).revision == 1
-        assert get_orderable_item(session, connection.id, identity, 2).revision == 2
+        assert get_orderable_item(session, connection.id, identity, 1)[0].revision == 1
+        assert get_orderable_item(session, connection.id, identity, 2)[0].revision == 2
 
 
 def test_retiring_the_offering_withdraws_the_item_and_ends_ordering(database: Database) -> None:
