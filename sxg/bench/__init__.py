@@ -6,6 +6,7 @@ import click
 
 _COMMANDS = {
     "sync": ("sxg.bench.command", "Measure synchronisation: batched engine, one job per event, latency."),
+    "intake": ("sxg.bench.intake", "Measure intake: orders per second, beside an endpoint that only inserts."),
     "memory": ("sxg.bench.memory", "Measure the memory of a provider and one consumer with all their processes."),
 }
 

@@ -157,11 +157,7 @@ def _serve(side: str, bind: str, workers: int, threads: int) -> None:
     from gunicorn.app import wsgiapp as gunicorn  # type: ignore[import-untyped]  # noqa: PLC0415 - for servers only
 
     config = _read(side, "web")
-    argv = [
-        sys.executable, "-m", "gunicorn", f"sxg.wsgi:{side}()", "--bind", bind, "--worker-class", "gthread",
-        "--workers", str(workers), "--threads", str(threads), "--no-control-socket", "--keep-alive", "30",
-        "--graceful-timeout", "8", "--log-level", "warning",
-    ]  # fmt: skip
+    argv = gunicorn_command(f"sxg.wsgi:{side}()", bind, workers, threads)
     if config.failpoint:
         argv += ["--config", "python:sxg.crashing"]
     # Within this process, not a new one: what it has loaded, it shares with the workers that gunicorn forks.
@@ -169,3 +165,12 @@ def _serve(side: str, bind: str, workers: int, threads: int) -> None:
     gc.freeze()
     sys.argv = argv[2:]
     gunicorn.run()
+
+
+def gunicorn_command(app: str, bind: str, workers: int, threads: int) -> list[str]:
+    """How every web process of ours is served; `app` as in `sxg.wsgi:provider()`."""
+    return [
+        sys.executable, "-m", "gunicorn", app, "--bind", bind, "--worker-class", "gthread",
+        "--workers", str(workers), "--threads", str(threads), "--no-control-socket", "--keep-alive", "30",
+        "--graceful-timeout", "8", "--log-level", "warning",
+    ]  # fmt: skip
