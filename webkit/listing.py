@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import flask
 
@@ -31,6 +32,19 @@ class Listing:
     @property
     def limit(self) -> int:
         return PER_PAGE
+
+    def id_in(self, name: str) -> str | None:
+        """The id that a filter holds. What is none becomes one that no record has: databases compare ids with ids."""
+        text = self.filters.get(name)
+        try:
+            return str(UUID(text)) if text else None
+        except ValueError:
+            return str(UUID(int=0))
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """What the search of a service takes to give this page: sort, descending, offset, limit."""
+        return {"sort": self.sort, "descending": self.descending, "offset": self.offset, "limit": self.limit}
 
     @property
     def is_narrowed(self) -> bool:

@@ -57,14 +57,8 @@ def submit_request(
 def correct_request(session: Session, task: ProviderTask, answers: Mapping[str, Any], *, now: datetime) -> None:
     """Ask again, differently: after a refusal, or while the provider's order is Rejected. Raises MoveRefused,
     FormErrors, ItemNotOrderable, ConnectionNotUsable."""
-    _must_be_usable(session, task.connection_id)
+    revision, form = get_correction_form(session, task)
     resubmits = task.submission == "accepted"
-    _must_be_correctable(task, resubmits)
-    item = _item_of(session, task)
-    if resubmits and item.state == "removed":
-        revision, form = item.active_revision or item.revision, item.active_form or item.form
-    else:
-        revision, form = catalog.get_orderable_form(item)
     kept = {name: (task.request or {}).get(name) for name in ("requested_by", "opened_at")}
     task.request = {"catalog_item_revision": revision, **_checked(form, answers), **kept}
     task.revision += 1
@@ -77,6 +71,18 @@ def correct_request(session: Session, task: ProviderTask, answers: Mapping[str, 
     else:
         task.submission = "waiting"
         send_create(session, task, now)
+
+
+def get_correction_form(session: Session, task: ProviderTask) -> tuple[int, dict[str, Any]]:
+    """The revision of the item and its form that a correction has to fit. Raises MoveRefused, ItemNotOrderable,
+    ConnectionNotUsable."""
+    _must_be_usable(session, task.connection_id)
+    resubmits = task.submission == "accepted"
+    _must_be_correctable(task, resubmits)
+    item = _item_of(session, task)
+    if resubmits and item.state == "removed":
+        return item.active_revision or item.revision, item.active_form or item.form
+    return catalog.get_orderable_form(item)
 
 
 def cancel_request(session: Session, task: ProviderTask, reason: str, *, now: datetime) -> None:

@@ -81,6 +81,14 @@ def get_task(session: Session, task_id: str, *, lock: bool = False) -> ProviderT
     return task
 
 
+def lock_task(session: Session, connection_id: str, task_id: str) -> ProviderTask:
+    """To change it. Raises NotFound."""
+    task = session.get(ProviderTask, (connection_id, task_id), with_for_update=True)
+    if task is None:
+        raise NotFound("request", task_id)
+    return task
+
+
 def list_tasks(session: Session, *, after: str | None, limit: int) -> tuple[list[ProviderTask], str | None]:
     """Newest first; `after` is the id of the last one of the page before."""
     query = select(ProviderTask).order_by(ProviderTask.opened_at.desc(), ProviderTask.id)

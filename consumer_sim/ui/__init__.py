@@ -6,11 +6,11 @@
 import flask
 
 from consumer_sim.context import Context
-from consumer_sim.ui import start
+from consumer_sim.ui import catalog, drafts, requests, start
 from consumer_sim.ui.site import make_site
 from webkit.site import install
 
-PAGES = (start.pages,)
+PAGES = (start.pages, catalog.pages, drafts.pages, requests.pages)
 
 
 def install_pages(app: flask.Flask, context: Context) -> None:

@@ -12,11 +12,15 @@ from bridge.web import problem_of
 from consumer_sim.context import Context
 from consumer_sim.models import User
 from consumer_sim.services.errors import ConsumerError
-from consumer_sim.services.users import find_user, holders, permissions_of
+from consumer_sim.services.users import Permission, find_user, holders, permissions_of
 from webkit.accounts import Account
 from webkit.site import Entry, Site
 
-NAVIGATION = (Entry("Start", "start.show"),)
+NAVIGATION = (
+    Entry("Start", "start.show"),
+    Entry("Catalog", "catalog.list_all", Permission.CATALOG_READ),
+    Entry("Requests", "requests.list_all", Permission.REQUEST_READ),
+)
 REFUSALS = (ConsumerError, FormErrors, RefusedAddress, SendFailed)
 
 

@@ -1,0 +1,135 @@
+"""Finding requests among thousands, with the stage each has reached in plain words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, case, func, or_, select, tuple_
+from sqlalchemy.orm import Session
+
+from consumer_sim.models import CatalogItem, Draft, ProviderConnection, ProviderTask
+from consumer_sim.services.errors import NotFound
+
+STAGES = ("sending", "accepted", "in_progress", "awaiting_info", "rejected", "done", "cancelled")
+"""How far a request is, as its requester sees it. `rejected`: it can be corrected; `sending`: not with the provider
+yet."""
+SORTS = ("number", "item", "state", "order", "opened", "updated")
+
+_OF_TASK = {
+    "received": "accepted",
+    "work_in_progress": "in_progress",
+    "awaiting_info": "awaiting_info",
+    "resolved": "done",
+    "closed": "done",
+    "cancelled": "cancelled",
+}
+_STAGE = case(
+    (ProviderTask.submission == "withdrawn", "cancelled"),
+    (ProviderTask.submission == "refused", "rejected"),
+    (ProviderTask.resubmission == "waiting", "sending"),
+    (ProviderTask.order_state == "rejected", "rejected"),
+    # The wire shows it as cancelled, though the provider may still say no.
+    (ProviderTask.order_state == "assessing_cancellation", "in_progress"),
+    *((ProviderTask.state == state, stage) for state, stage in _OF_TASK.items()),
+    (ProviderTask.submission == "waiting", "sending"),
+    else_="accepted",
+)
+_ITEM_NAME = func.coalesce(CatalogItem.name, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A request, its stage, what it asks for and whom; `item` is empty for a request known from the provider only."""
+
+    task: ProviderTask
+    stage: str
+    item: str
+    provider: str
+
+
+def search_requests(
+    session: Session, *, text: str, stage: str | None, item_id: str | None, asked_by: str | None, sort: str,
+    descending: bool, offset: int, limit: int,
+) -> tuple[list[Found], int]:  # fmt: skip
+    """One page of the requests, and how many there are. `sort` is one of `SORTS`; `asked_by` is a person's name."""
+    query = _requests().where(*_wanted(text, stage, item_id, asked_by))
+    total = session.scalar(select(func.count()).select_from(query.with_only_columns(ProviderTask.id).subquery())) or 0
+    rows = session.execute(query.order_by(*_order(sort, descending)).offset(offset).limit(limit))
+    return [Found(*row) for row in rows], total
+
+
+def get_found(session: Session, connection_id: str, task_id: str) -> Found:
+    """One request. Raises NotFound."""
+    query = _requests().where(ProviderTask.connection_id == connection_id, ProviderTask.id == task_id)
+    row = session.execute(query).first()
+    if row is None:
+        raise NotFound("request", task_id)
+    return Found(*row)
+
+
+def list_requested_items(session: Session) -> Sequence[tuple[str, str]]:
+    """(id, name) of all items that were ever asked for, to narrow a list by."""
+    asked = select(ProviderTask.connection_id, ProviderTask.catalog_item_id).distinct()
+    key = tuple_(CatalogItem.connection_id, CatalogItem.id)
+    query = select(CatalogItem.id, CatalogItem.name).where(key.in_(asked)).order_by(CatalogItem.name, CatalogItem.id)
+    return [(row[0], row[1]) for row in session.execute(query)]
+
+
+def search_drafts(
+    session: Session, *, author: str, text: str, sort: str, descending: bool, offset: int, limit: int
+) -> tuple[list[tuple[Draft, str, str]], int]:
+    """One page of somebody's drafts, and of those without an author, with the names of item and provider. `sort` is
+    `item` or `changed`.
+    """
+    query = (
+        select(Draft, CatalogItem.name, func.coalesce(ProviderConnection.provider_name, ""))
+        .join(CatalogItem, _same_item(Draft))
+        .outerjoin(ProviderConnection, ProviderConnection.connection_id == Draft.connection_id)
+        .where(or_(Draft.requested_by.is_(None), Draft.requested_by["name"].as_string() == author))
+    )
+    if text:
+        query = query.where(CatalogItem.name.icontains(text, autoescape=True))
+    total = session.scalar(select(func.count()).select_from(query.with_only_columns(Draft.id).subquery())) or 0
+    first: ColumnElement[Any] = func.lower(CatalogItem.name) if sort == "item" else Draft.updated_at.expression
+    ordered = query.order_by(first.desc() if descending else first, Draft.id)
+    return [(row[0], row[1], row[2]) for row in session.execute(ordered.offset(offset).limit(limit))], total
+
+
+def _requests() -> Select[ProviderTask, str, str, str]:
+    return (
+        select(ProviderTask, _STAGE, _ITEM_NAME, func.coalesce(ProviderConnection.provider_name, ""))
+        .outerjoin(CatalogItem, _same_item(ProviderTask))
+        .outerjoin(ProviderConnection, ProviderConnection.connection_id == ProviderTask.connection_id)
+    )
+
+
+def _same_item(model: type[ProviderTask] | type[Draft]) -> ColumnElement[bool]:
+    same: ColumnElement[bool] = CatalogItem.connection_id == model.connection_id
+    return same & (CatalogItem.id == model.catalog_item_id)
+
+
+def _wanted(text: str, stage: str | None, item_id: str | None, asked_by: str | None) -> list[ColumnElement[bool]]:
+    wanted: list[ColumnElement[bool]] = []
+    if text:
+        told = (ProviderTask.number, ProviderTask.order_number, CatalogItem.name)
+        wanted.append(or_(*(column.icontains(text, autoescape=True) for column in told)))
+    if stage:
+        wanted.append(_STAGE.in_([stage]))
+    if item_id:
+        wanted.append(ProviderTask.catalog_item_id == item_id)
+    if asked_by:
+        wanted.append(ProviderTask.request["requested_by"]["name"].as_string() == asked_by)
+    return wanted
+
+
+def _order(sort: str, descending: bool) -> list[ColumnElement[Any]]:
+    columns: dict[str, ColumnElement[Any]] = {
+        "number": ProviderTask.number.expression,
+        "item": func.lower(_ITEM_NAME),
+        "state": _STAGE,
+        "order": ProviderTask.order_number.expression,
+        "opened": ProviderTask.opened_at.expression,
+        "updated": ProviderTask.updated_at.expression,
+    }
+    first = columns[sort]
+    return [first.desc().nulls_last() if descending else first.asc().nulls_last(), ProviderTask.id.expression]

@@ -1,0 +1,103 @@
+"""All that a requester wants to know of one request: how far it is, what was said, what came of it, what one can do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from bridge.models import Connection, Lease
+from consumer_sim.models import CatalogItem, Comment, Product, ProviderTask, TaskState
+from consumer_sim.services import comments, requests, tasks
+from consumer_sim.services.request_search import Found, get_found
+
+_PRODUCTS_SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Whether what we say reaches the provider. `waiting` words name what is still here; `failing_since` is empty while
+    the provider answers, `stuck` unless people must help.
+    """
+
+    waiting: Sequence[str]
+    connection_state: str
+    failing_since: datetime | None
+    stuck: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestView:
+    """`products` are the first ones of `product_count`."""
+
+    found: Found
+    form: dict[str, Any]
+    timeline: Sequence[TaskState]
+    comments: Sequence[Comment]
+    products: Sequence[Product]
+    product_count: int
+    way: Way
+
+    @property
+    def task(self) -> ProviderTask:
+        return self.found.task
+
+
+def get_request_view(session: Session, connection_id: str, task_id: str) -> RequestView:
+    """Raises NotFound."""
+    found = get_found(session, connection_id, task_id)
+    said = comments.get_comments(session, connection_id, [task_id])[task_id]
+    products = select(Product).where(Product.connection_id == connection_id, Product.task_id == task_id)
+    first = products.order_by(Product.number, Product.id).limit(_PRODUCTS_SHOWN)
+    return RequestView(
+        found=found,
+        form=get_form(session, found.task),
+        timeline=tasks.get_timeline(session, found.task),
+        comments=said,
+        products=session.scalars(first).all(),
+        product_count=session.scalar(select(func.count()).select_from(products.subquery())) or 0,
+        way=_way_of(session, found.task, said),
+    )
+
+
+def get_form(session: Session, task: ProviderTask) -> dict[str, Any]:
+    """The form that a correction has to fit, and by which answers are told; an empty one where the item is unknown."""
+    item = session.get(CatalogItem, (task.connection_id, task.catalog_item_id)) if task.catalog_item_id else None
+    return {"variables": [], "parts": []} if item is None else item.active_form or item.form
+
+
+def can_correct(task: ProviderTask) -> bool:
+    """Whether the provider has sent it back. The item may still be in the way, which only an attempt tells."""
+    if task.placeholder or task.resubmission == "waiting":
+        return False
+    return task.submission == "refused" or (task.submission == "accepted" and task.order_state == "rejected")
+
+
+def can_cancel(task: ProviderTask) -> bool:
+    """Whether asking makes sense. The provider may still refuse."""
+    is_over = task.submission == "withdrawn" or task.state in ("closed", "cancelled")
+    return not (is_over or task.ponr or task.cancellation in ("waiting", "accepted"))
+
+
+def _way_of(session: Session, task: ProviderTask, said: Sequence[Comment]) -> Way:
+    query = select(Connection.state, Lease.failing_since).outerjoin(Lease, Lease.connection_id == Connection.id)
+    state, failing_since = session.execute(query.where(Connection.id == task.connection_id)).one()
+    stream = requests.stream_of(task)
+    return Way(
+        waiting=_waiting(task, said),
+        connection_state=state,
+        failing_since=failing_since,
+        stuck=tasks.find_parked(session, task.connection_id, [stream]).get(stream),
+    )
+
+
+def _waiting(task: ProviderTask, said: Sequence[Comment]) -> list[str]:
+    waits = {
+        "request": task.submission == "waiting",
+        "correction": task.resubmission == "waiting",
+        "cancellation": task.cancellation == "waiting",
+        "comment": any(comment.sent == "waiting" for comment in said),
+    }
+    return [name for name, is_waiting in waits.items() if is_waiting]

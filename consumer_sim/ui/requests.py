@@ -1,0 +1,183 @@
+"""What was asked for: find it, follow it, talk about it, correct it, take it back."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import flask
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from wtforms import TextAreaField
+from wtforms.validators import InputRequired, Length
+
+from consumer_sim.services import requests, tasks
+from consumer_sim.services.comments import add_comment
+from consumer_sim.services.order_answers import check_order
+from consumer_sim.services.request_search import SORTS, STAGES, Found, get_found, list_requested_items, search_requests
+from consumer_sim.services.request_view import can_cancel, can_correct, get_form, get_request_view
+from consumer_sim.services.users import Permission
+from consumer_sim.ui.context import here
+from consumer_sim.ui.order_form import Errors, find_errors, tell_errors
+from webkit.forms import Form, strip
+from webkit.listing import read_listing
+from webkit.order_form import make_order_form, read_answers, show_answers
+from webkit.pages import Pages
+
+pages = Pages("requests", __name__)
+_ONE = "/requests/<uuid:connection_id>/<uuid:task_id>"
+WORDS = {
+    "sending": "On its way", "accepted": "Accepted", "in_progress": "In progress", "awaiting_info": "Waiting",
+    "rejected": "Rejected", "done": "Done", "cancelled": "Cancelled",
+}  # fmt: skip
+_WAY = ("Sent", "Accepted", "In progress", "Done")
+_REACHED = {"sending": 0, "accepted": 1, "in_progress": 2, "awaiting_info": 2, "done": 3}
+
+
+class CommentForm(Form):
+    text = TextAreaField(
+        "Your comment",
+        [InputRequired("Write something first."), Length(max=10_000, message="At most 10,000 characters.")],
+        filters=[strip],
+    )
+
+
+class CancelForm(Form):
+    reason = TextAreaField(
+        "Why? (the provider reads it)", [Length(max=2000, message="At most 2,000 characters.")], filters=[strip]
+    )
+
+
+@pages.page("/requests", Permission.REQUEST_READ)
+def list_all() -> str:
+    listing = read_listing(SORTS, "-opened", ("state", "item", "who"))
+    chosen: dict[str, Any] = {"stage": listing.filters.get("state"), "item_id": listing.id_in("item")}
+    mine = current_user.name if listing.filters.get("who") == "mine" else None
+    with here().database.reading() as session:
+        items = list_requested_items(session)
+        rows, total = search_requests(session, text=listing.text, asked_by=mine, **chosen, **listing.place)
+    stages = [(stage, WORDS[stage]) for stage in STAGES]
+    return flask.render_template(
+        "consumer/requests.html", listing=listing, rows=rows, total=total, items=items, stages=stages, words=WORDS
+    )
+
+
+@pages.page(_ONE, Permission.REQUEST_READ)
+def show(connection_id: UUID, task_id: UUID) -> ResponseReturnValue:
+    return _show(connection_id, task_id, CommentForm())
+
+
+@pages.form(f"{_ONE}/comment", Permission.REQUEST_WRITE)
+def comment(connection_id: UUID, task_id: UUID) -> ResponseReturnValue:
+    """Say something; the same page with what is wrong, when something is."""
+    form = CommentForm()
+
+    def add() -> None:
+        with here().database.transaction() as session:
+            task = tasks.lock_task(session, str(connection_id), str(task_id))
+            company = here().identity.name
+            add_comment(session, task, form.text.data or "", current_user.name, company, now=here().clock())
+
+    return _go_to(connection_id, task_id) if form.done(add) else _show(connection_id, task_id, form)
+
+
+@pages.form(f"{_ONE}/cancel", Permission.REQUEST_WRITE)
+def cancel(connection_id: UUID, task_id: UUID) -> ResponseReturnValue:
+    """Asks first."""
+    form = CancelForm()
+
+    def take_back() -> None:
+        with here().database.transaction() as session:
+            task = tasks.lock_task(session, str(connection_id), str(task_id))
+            requests.cancel_request(session, task, form.reason.data or "", now=here().clock())
+
+    if form.done(take_back):
+        return _go_to(connection_id, task_id)
+    found = _find(connection_id, task_id)
+    return flask.render_template("consumer/request_cancel.html", found=found, form=form), _status(form)
+
+
+@pages.form(f"{_ONE}/correct", Permission.REQUEST_WRITE)
+def correct(connection_id: UUID, task_id: UUID) -> ResponseReturnValue:
+    """The order form again, with what was sent and what the provider found wrong."""
+    found, form = _open_correction(connection_id, task_id)
+    if flask.request.method == "GET":
+        return _begin_correction(found, form)
+    answers = read_answers(form, flask.request.form)
+    if flask.request.form.get("do") != "send":
+        return _show_correction(found, form, answers, find_errors(lambda: check_order(form, answers)))
+    errors = find_errors(lambda: _send_correction(found, check_order(form, answers)))
+    return _show_correction(found, form, answers, errors) if errors else _go_to(connection_id, task_id)
+
+
+@pages.action(f"{_ONE}/correct/check", Permission.REQUEST_WRITE)
+def check_correction(connection_id: UUID, task_id: UUID) -> ResponseReturnValue:
+    """What is wrong so far, for the script of the form."""
+    _, form = _open_correction(connection_id, task_id)
+    return tell_errors(form, read_answers(form, flask.request.form), "")
+
+
+def _open_correction(connection_id: UUID, task_id: UUID) -> tuple[Found, dict[str, Any]]:
+    with here().database.reading() as session:
+        found = get_found(session, str(connection_id), str(task_id))
+        return found, get_form(session, found.task)
+
+
+def _begin_correction(found: Found, form: Mapping[str, Any]) -> ResponseReturnValue:
+    """What keeps it from being corrected is said before anybody types."""
+    with here().database.reading() as session:
+        obstacles = find_errors(lambda: requests.get_correction_form(session, found.task))
+    if obstacles:
+        flask.flash(obstacles[0]["message"], "warning")
+        return _go_to(UUID(found.task.connection_id), UUID(found.task.id))
+    made = make_order_form(form, found.task.request or {}, (found.task.refusal or {}).get("errors") or [])
+    return flask.render_template("consumer/request_correct.html", found=found, order=made)
+
+
+def _send_correction(found: Found, answers: Mapping[str, Any]) -> None:
+    with here().database.transaction() as session:
+        task = tasks.lock_task(session, found.task.connection_id, found.task.id)
+        requests.correct_request(session, task, answers, now=here().clock())
+
+
+def _show_correction(
+    found: Found, form: Mapping[str, Any], answers: Mapping[str, Any], errors: Errors
+) -> ResponseReturnValue:
+    made = make_order_form(form, answers, errors)
+    page = flask.render_template("consumer/request_correct.html", found=found, order=made)
+    return page, 422 if errors else 200
+
+
+def _show(connection_id: UUID, task_id: UUID, form: CommentForm) -> ResponseReturnValue:
+    with here().database.reading() as session:
+        view = get_request_view(session, str(connection_id), str(task_id))
+    page = flask.render_template(
+        "consumer/request.html", view=view, task=view.task, form=form, words=WORDS, steps=_progress(view.found),
+        asked=show_answers(view.form, view.task.request or {}), can_correct=can_correct(view.task),
+        can_cancel=can_cancel(view.task),
+    )  # fmt: skip
+    return page, _status(form)
+
+
+def _progress(found: Found) -> list[tuple[str, str]]:
+    """The steps as (word, "done" | "now" | ""). A request that was stopped shows where, and nothing behind."""
+    if found.stage in _REACHED:
+        now = _REACHED[found.stage]
+        ways = ["done" if place < now or found.stage == "done" else "" for place in range(len(_WAY))]
+        ways[now] = ways[now] or "now"
+        words = ("On its way" if found.stage == "sending" else "Sent", *_WAY[1:])
+        return list(zip(words, ways, strict=True))
+    was_accepted = [("Accepted", "done")] if found.task.submission == "accepted" else []
+    return [("Sent", "done"), *was_accepted, (WORDS[found.stage], "now")]
+
+
+def _find(connection_id: UUID, task_id: UUID) -> Found:
+    with here().database.reading() as session:
+        return get_found(session, str(connection_id), str(task_id))
+
+
+def _go_to(connection_id: UUID, task_id: UUID) -> ResponseReturnValue:
+    return flask.redirect(flask.url_for("requests.show", connection_id=connection_id, task_id=task_id), 303)
+
+
+def _status(form: Form) -> int:
+    return 422 if form.is_submitted() else 200
