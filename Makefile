@@ -21,7 +21,7 @@ demo: $(VENV)/.runtime ## Run a provider and two consumers side by side (ONCE=1:
 	@$(BIN)/sxg demo $(if $(filter 1,$(ONCE)),--once)
 
 test: $(VENV)/.dev ## Run every test floor, shared out over all CPUs
-	@$(if $(TMPDIR),,$(MEMORY)) $(BIN)/python -m pytest -n auto --dist loadgroup
+	@$(if $(TMPDIR),,$(MEMORY)) $(BIN)/python -m pytest -n auto
 
 fuzz: $(VENV)/.dev ## Make 2,000 generated calls of each side's API; writes reports/openapi-cases.md
 	@$(BIN)/python -m tests.campaigns.openapi
