@@ -8,7 +8,7 @@ import flask
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from wtforms import TextAreaField
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import DataRequired, Length
 
 from consumer_sim.services import requests, tasks
 from consumer_sim.services.comments import add_comment
@@ -36,7 +36,7 @@ _REACHED = {"sending": 0, "accepted": 1, "in_progress": 2, "awaiting_info": 2, "
 class CommentForm(Form):
     text = TextAreaField(
         "Your comment",
-        [InputRequired("Write something first."), Length(max=10_000, message="At most 10,000 characters.")],
+        [DataRequired("Write something first."), Length(max=10_000, message="At most 10,000 characters.")],
         filters=[strip],
     )
 
