@@ -6,7 +6,7 @@ import flask
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 from wtforms import TextAreaField
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import DataRequired, Length
 
 from provider.domain.orders import OrderCategory, OrderState
 from provider.services import comments, orders
@@ -30,7 +30,7 @@ CATEGORIES = [(str(category), in_words(category)) for category in OrderCategory]
 class ReasonForm(Form):
     """Why; asked for by the moves that need a reason."""
 
-    reason = TextAreaField("Reason", [InputRequired("Say why."), Length(max=TEXT_MOST)], filters=[strip])
+    reason = TextAreaField("Reason", [DataRequired("Say why."), Length(max=TEXT_MOST)], filters=[strip])
 
 
 class PlainForm(Form):
@@ -38,7 +38,7 @@ class PlainForm(Form):
 
 
 class TextForm(Form):
-    text = TextAreaField("Text", [InputRequired("Write something."), Length(max=TEXT_MOST)], filters=[strip])
+    text = TextAreaField("Text", [DataRequired("Write something."), Length(max=TEXT_MOST)], filters=[strip])
 
 
 @pages.page("/orders", "order.read")

@@ -39,7 +39,7 @@ class Visitor:
 
     def get(self, url: str, **options: Any) -> TestResponse:
         answer = self.client.get(url, **options)
-        if answer.mimetype == "text/html":
+        if answer.mimetype == "text/html" and answer.status_code != 303:
             self.page = answer.get_data(as_text=True)
         return answer
 
@@ -53,7 +53,7 @@ class Visitor:
         """Send a form with the token of the last page; `Referer` says it was shown at `url` unless told otherwise."""
         headers = {"Referer": f"http://localhost{url}"} | options.pop("headers", {})
         answer = self.client.post(url, data={"csrf_token": self.token(), **(data or {})}, headers=headers, **options)
-        if answer.mimetype == "text/html":
+        if answer.mimetype == "text/html" and answer.status_code != 303:
             self.page = answer.get_data(as_text=True)
         return answer
 
