@@ -19,7 +19,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from sxg.bench.report import commit
-from tests.api.worlds import World, make_worlds
+from tests.api.worlds import World, make_consumer_world, make_provider
+from tests.consumer_factories import connected_consumer
 from tests.contract.generated_calls import operations_of, sign_batches, try_operation
 
 SIDES = ("provider", "consumer")
@@ -50,9 +51,15 @@ class Findings:
 @contextmanager
 def fresh_world(side: str) -> Iterator[World]:
     with tempfile.TemporaryDirectory(prefix="sxg-fuzz-") as name:
-        for worlds in make_worlds(Path(name), lambda one: f"sqlite:///{Path(name, one)}.db"):
-            sign_batches(worlds["consumer"])
-            yield worlds[side]
+        directory, url = Path(name), f"sqlite:///{Path(name, 'data.db')}"
+        if side == "provider":
+            world = make_provider(url, directory)
+            yield world
+            world.database.close()
+        else:
+            with connected_consumer(url, directory) as one:
+                sign_batches(world := make_consumer_world(one))
+                yield world
 
 
 def try_side(side: str, cases: int, seed: int) -> Findings:
