@@ -7,7 +7,17 @@ import flask
 
 from provider.config import ProviderConfig
 from provider.context import Context
-from provider.ui import connections, deliveries, flow, order_tasks, orders, registrations, start
+from provider.ui import (
+    catalog,
+    connections,
+    deliveries,
+    flow,
+    order_tasks,
+    orders,
+    producers,
+    registrations,
+    start,
+)
 from provider.ui.site import make_site
 from webkit.site import install
 
@@ -18,6 +28,8 @@ PAGES = (
     deliveries.pages,
     connections.pages,
     registrations.pages,
+    catalog.pages,
+    producers.pages,
     flow.pages,
 )
 

@@ -6,7 +6,7 @@ import flask
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
 from wtforms import TextAreaField
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import DataRequired, Length
 
 from bridge.flow_recent import read_queues
 from bridge.vocabulary import ConnectionState
@@ -28,7 +28,7 @@ _MOVES = {ConnectionState.PAUSED: connections.pause_connection, ConnectionState.
 class ReasonForm(Form):
     reason = TextAreaField(
         "Reason",
-        [InputRequired("Say why: whoever finds the connection like this will ask."), Length(max=500)],
+        [DataRequired("Say why: whoever finds the connection like this will ask."), Length(max=500)],
         filters=[strip],
         description="Your colleagues read it here, and in the log of what was done.",
     )

@@ -5,7 +5,7 @@ from typing import Any
 import flask
 from flask.typing import ResponseReturnValue
 from wtforms import StringField
-from wtforms.validators import URL, InputRequired, Length, Optional, Regexp
+from wtforms.validators import URL, DataRequired, Length, Optional, Regexp
 
 from provider.models.access import Registration
 from provider.services import registrations
@@ -34,11 +34,11 @@ def _address(label: str, description: str) -> StringField:
 
 
 class RegistrationForm(Form):
-    company = StringField("Company", [InputRequired(), Length(max=120)], filters=[strip])
-    contact_name = StringField("Contact person", [InputRequired(), Length(max=120)], filters=[strip])
+    company = StringField("Company", [DataRequired(), Length(max=120)], filters=[strip])
+    contact_name = StringField("Contact person", [DataRequired(), Length(max=120)], filters=[strip])
     contact_email = StringField(
         "E-mail of the contact person",
-        [InputRequired(), Length(max=254), Regexp(r"[^@\s]+@[^@\s]+$", message="This is not an e-mail address.")],
+        [DataRequired(), Length(max=254), Regexp(r"[^@\s]+@[^@\s]+$", message="This is not an e-mail address.")],
         filters=[strip],
     )
     base_url = _address("Base URL", "Where their instance is, if you know it: the token is then good there only.")

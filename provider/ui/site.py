@@ -24,6 +24,8 @@ NAVIGATION = (
     Entry("Tasks", "order_tasks.list_all", "order_task.read"),
     Entry("Deliveries", "deliveries.list_all", "delivery.read"),
     Entry("Connections", "connections.list_all", "connection.read"),
+    Entry("Catalog", "catalog.list_all", "catalog.read"),
+    Entry("Record producers", "producers.list_all", "producer.read"),
     Entry("Flow", "flow.show", "connection.read"),
 )
 REFUSALS = (

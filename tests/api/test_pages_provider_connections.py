@@ -52,6 +52,12 @@ def connection_of(app: flask.Flask, connection_id: str) -> Connection:
         return session.get_one(Connection, connection_id)
 
 
+def press(visitor: Visitor, page: str, action: str, **data: str) -> Any:
+    """What comes of a button on a page."""
+    visitor.get(page)
+    return visitor.post(action, data, headers={"Referer": f"http://localhost{page}"})
+
+
 def names(page: Any) -> list[str]:
     return [row.text_content() for row in page.cssselect("tbody td:first-child")]
 
@@ -156,20 +162,18 @@ def test_pausing_asks_why_and_resuming_ends_it(app: flask.Flask, admin: Visitor)
         entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "connection.move")).one()
     assert entry.actor == "user/eve"
 
-    assert admin.post(f"/connections/{connection_id}/resume").status_code == 303
+    press(admin, f"/connections/{connection_id}", f"/connections/{connection_id}/resume")
     assert connection_of(app, connection_id).state == "active"
 
 
 def test_a_move_that_its_state_forbids_is_refused_with_the_reason(app: flask.Flask, admin: Visitor) -> None:
-    connection_id = add_connection(app)
-    assert admin.read(f"/connections/{connection_id}").cssselect("a[href$='/pause']")
-    assert not admin.read(f"/connections/{connection_id}").cssselect("form[action$='/resume']")
-    admin.post(
-        f"/connections/{connection_id}/resume", headers={"Referer": f"http://localhost/connections/{connection_id}"}
-    )
-    assert admin.read(f"/connections/{connection_id}").cssselect(".alert-danger")
-    admin.post(f"/connections/{connection_id}/revoke", {"reason": "over"})
-    again = admin.post(f"/connections/{connection_id}/pause", {"reason": "late"})
+    url = f"/connections/{add_connection(app)}"
+    assert admin.read(url).cssselect("a[href$='/pause']")
+    assert not admin.read(url).cssselect("form[action$='/resume']")
+    press(admin, url, f"{url}/resume")
+    assert admin.read(url).cssselect("main > .alert-danger")
+    press(admin, f"{url}/revoke", f"{url}/revoke", reason="over")
+    again = press(admin, f"{url}/pause", f"{url}/pause", reason="late")
     assert again.status_code == 422
     assert "late" in again.get_data(as_text=True), "what was typed stays"
 
@@ -187,24 +191,22 @@ def test_revoking_says_what_it_means_before_it_happens(app: flask.Flask, admin: 
 def test_whether_prices_are_told_is_a_setting(app: flask.Flask, admin: Visitor) -> None:
     connection_id = add_connection(app)
     url = f"/connections/{connection_id}/settings"
-    admin.read(f"/connections/{connection_id}")
-    admin.post(url, {"show_prices": "1"})
+    press(admin, f"/connections/{connection_id}", url, show_prices="1")
     assert admin.read(f"/connections/{connection_id}").cssselect("#show_prices[checked]")
     assert connection_of(app, connection_id).settings == {"show_prices": True}
-    admin.post(url)
+    press(admin, f"/connections/{connection_id}", url)
     assert connection_of(app, connection_id).settings == {"show_prices": False}
 
 
 def test_a_test_event_says_whether_it_arrived(app: flask.Flask, admin: Visitor, callback: Callback) -> None:
     admission, _ = connect(app, callback)
     url = f"/connections/{admission['connection_id']}"
-    admin.read(url)
-    admin.post(f"{url}/test-event")
+    press(admin, url, f"{url}/test-event")
     sent = callback.events[-1]
     assert sent["type"] == "exchange.connection.test"
     assert f"Test event {sent['id']} arrived" in text_of(admin.read(url))
     callback.mode = "error"
-    admin.post(f"{url}/test-event")
+    press(admin, url, f"{url}/test-event")
     assert "did not arrive" in text_of(admin.read(url))
 
 
@@ -241,7 +243,7 @@ def test_a_registration_shows_its_token_once_with_what_to_tell_the_consumer(app:
     assert "until 2026-11-22 09:00 UTC" in text
     for url in ("/registrations", "/registrations/REG0000001"):
         assert token not in admin.get(url).get_data(as_text=True)
-    assert introduce(app.test_client(), token, "http://127.0.0.1:9/events").status_code == 200
+    assert introduce(app.test_client(), token, "http://127.0.0.1:9/events").status_code == 201
 
 
 @pytest.mark.parametrize(
@@ -276,12 +278,12 @@ def test_a_lost_token_is_issued_anew_until_the_registration_is_closed(
     second = token_of(admin.post("/registrations/REG0000001/reissue"))
     client = app.test_client()
     assert introduce(client, first, callback.url).status_code == 401
-    assert introduce(client, second, callback.url).status_code == 200
+    assert introduce(client, second, callback.url).status_code == 201
     with context_of(app).database.transaction() as session:
         session.execute(update(Registration).values(state="closed_complete", token_hash=None))
     page = admin.read("/registrations/REG0000001")
     assert not page.cssselect("form[action$='/reissue']")
-    admin.post("/registrations/REG0000001/reissue", headers={"Referer": "http://localhost/registrations/REG0000001"})
+    press(admin, "/registrations/REG0000001", "/registrations/REG0000001/reissue")
     assert "is closed" in text_of(admin.read("/registrations/REG0000001"))
 
 

@@ -1,0 +1,121 @@
+"""Remote record producers for those who look after them: each with whom it is for, and what they made of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Select, and_, case, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from bridge.models import Connection
+from bridge.vocabulary import ConnectionState
+from provider.domain.catalog import RemoteRecordProducerState
+from provider.models.access import Registration
+from provider.models.catalog import Entitlement, RemoteRecordProducer
+from provider.services.producers import list_revisions
+
+Document = dict[str, Any]
+
+_PUBLISHED = aliased(RemoteRecordProducer)
+_P = RemoteRecordProducer
+SORTABLE = ("name", "kind", "category", "state", "revision", "entitled", "active")
+
+
+def search_producers(
+    session: Session, *, text: str = "", state: str = "", kind: str = "", sort: str = "name", descending: bool = False,
+    offset: int = 0, limit: int = 25,
+) -> tuple[list[Document], int]:  # fmt: skip
+    """One page of the items that match, each by its newest revision, and how many match in all.
+
+    `published` is the revision that consumers have now, `criteria` whom it is for; `entitled` and `active` count
+    connections.
+    """
+    query = _items().where(*_conditions(text, state, kind))
+    total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
+    found = query.subquery()
+    key = func.lower(found.c.name) if sort == "name" else found.c[sort]
+    order = key.desc() if descending else key
+    rows = session.execute(select(found).order_by(order, found.c.name, found.c.identity).offset(offset).limit(limit))
+    return [dict(row) for row in rows.mappings()], total
+
+
+def show_producer(session: Session, identity: str) -> Document:
+    """An item with its revisions, newest first, whom the published one is for, and what each of them made of it.
+
+    `newest` is what is to be reviewed; `published` is empty while nothing is. Raises NotFound.
+    """
+    revisions = list_revisions(session, identity)[::-1]
+    published = next((one for one in revisions if one.state == RemoteRecordProducerState.PUBLISHED), None)
+    return {
+        "newest": revisions[0],
+        "published": published,
+        "revisions": revisions,
+        "entitlements": _entitlements(session, revisions[0].identity),
+        "audience": _audience(session, (published.criteria if published else None) or {}),
+    }
+
+
+def list_possible_consumers(session: Session) -> list[Document]:
+    """Every connection that an item may be published to, by name, with its company."""
+    query = (
+        select(Connection.id, Connection.name, Connection.state, Registration.company)
+        .outerjoin(Registration, Registration.connection_id == Connection.id)
+        .where(Connection.state != ConnectionState.REVOKED)
+        .order_by(func.lower(Connection.name), Connection.id)
+    )
+    return [dict(row) for row in session.execute(query).mappings()]
+
+
+def _items() -> Select[Any]:
+    newest = select(_P.identity, func.max(_P.revision).label("revision")).group_by(_P.identity).subquery()
+    active = case((Entitlement.consumer_state == "active", 1), else_=0)
+    counts = (
+        select(Entitlement.identity, func.count().label("entitled"), func.sum(active).label("active"))
+        .where(Entitlement.entitled)
+        .group_by(Entitlement.identity)
+        .subquery()
+    )
+    return (
+        select(
+            *(getattr(_P, name) for name in ("identity", "name", "kind", "category", "revision", "state")),
+            _PUBLISHED.revision.label("published"),
+            _PUBLISHED.criteria.label("criteria"),
+            func.coalesce(counts.c.entitled, 0).label("entitled"),
+            func.coalesce(counts.c.active, 0).label("active"),
+        )
+        .join(newest, and_(newest.c.identity == _P.identity, newest.c.revision == _P.revision))
+        .outerjoin(
+            _PUBLISHED,
+            and_(_PUBLISHED.identity == _P.identity, _PUBLISHED.state == RemoteRecordProducerState.PUBLISHED),
+        )
+        .outerjoin(counts, counts.c.identity == _P.identity)
+    )
+
+
+def _conditions(text: str, state: str, kind: str) -> list[Any]:
+    found: list[Any] = []
+    if text:
+        found.append(or_(*(column.icontains(text, autoescape=True) for column in (_P.name, _P.category))))
+    if state:
+        found.append(_P.state == state)
+    if kind:
+        found.append(_P.kind == kind)
+    return found
+
+
+def _entitlements(session: Session, identity: str) -> Sequence[Any]:
+    query = (
+        select(
+            Entitlement.connection_id, Connection.name, Entitlement.revision, Entitlement.consumer_state,
+            Entitlement.active_revision, Entitlement.updated_at,
+        )
+        .join(Connection, Connection.id == Entitlement.connection_id)
+        .where(Entitlement.identity == identity, Entitlement.entitled)
+        .order_by(func.lower(Connection.name), Connection.id)
+    )  # fmt: skip
+    return session.execute(query).mappings().all()
+
+
+def _audience(session: Session, criteria: Mapping[str, Any]) -> list[str]:
+    """The names of the connections that are named; empty for all consumers, and for nobody."""
+    wanted = criteria.get("connection_ids", ())
+    return list(session.scalars(select(Connection.name).where(Connection.id.in_(wanted)).order_by(Connection.name)))

@@ -1,0 +1,121 @@
+"""Remote record producers: review what consumers will see, decide who they are, publish, retire."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import flask
+from flask.typing import ResponseReturnValue
+from werkzeug import Response
+from wtforms import RadioField, SelectChoice, SelectMultipleField, ValidationError
+from wtforms.validators import InputRequired
+
+from bridge.forms import FormErrors, check_answers
+from provider.domain.catalog import RemoteRecordProducerState
+from provider.models.catalog import RemoteRecordProducer
+from provider.services import producers
+from provider.services.producer_search import SORTABLE, list_possible_consumers, search_producers, show_producer
+from provider.ui.context import actor, here
+from webkit.forms import Form
+from webkit.listing import read_listing
+from webkit.order_form import make_order_form, read_answers
+from webkit.pages import Pages
+
+pages = Pages("producers", __name__)
+
+ALL, NAMED = "all", "named"
+STATES = tuple((str(state), state.label) for state in RemoteRecordProducerState)
+KINDS = (("product", "Product"), ("service", "Service"), ("inventory", "Inventory"))
+
+
+class AudienceForm(Form):
+    """Whom an item is for. Neither answer is given beforehand for one that was never published."""
+
+    criteria = RadioField(
+        "Who may order it",
+        [InputRequired("Decide: all consumers, or those that you name.")],
+        choices=[
+            SelectChoice(ALL, "All consumers, also those that connect later"),
+            SelectChoice(NAMED, "Only these consumers"),
+        ],
+    )
+    criteria_connection_ids = SelectMultipleField("Consumers", validate_choice=False)
+
+    def validate_criteria_connection_ids(self, field: SelectMultipleField) -> None:
+        if self.criteria.data == NAMED and not field.data:
+            raise ValidationError("Tick at least one consumer.")
+
+    def read(self) -> dict[str, Any]:
+        if self.criteria.data == ALL:
+            return {"all_consumers": True}
+        return {"connection_ids": self.criteria_connection_ids.data}
+
+
+@pages.page("/producers", "producer.read")
+def list_all() -> str:
+    listing = read_listing(SORTABLE, "name", ("state", "kind"))
+    wanted: dict[str, Any] = {"sort": listing.sort, "descending": listing.descending, **listing.filters}
+    with here().database.reading() as session:
+        rows, total = search_producers(session, text=listing.text, offset=listing.offset, limit=listing.limit, **wanted)
+    choices = {"states": STATES, "kinds": KINDS}
+    return flask.render_template("provider/producers.html", listing=listing, rows=rows, total=total, **choices)
+
+
+@pages.page("/producers/<identity>", "producer.read")
+def show(identity: str) -> str:
+    with here().database.reading() as session:
+        shown = show_producer(session, identity)
+    return flask.render_template("provider/producer.html", **shown)
+
+
+@pages.form("/producers/<identity>/form", "producer.read")
+def try_form(identity: str) -> ResponseReturnValue:
+    """The order form as consumers will have it; what is filled in is checked as an order's would be, and forgotten."""
+    with here().database.reading() as session:
+        item = show_producer(session, identity)["newest"]
+    is_tried = flask.request.method == "POST"
+    answers = read_answers(item.form, flask.request.form) if is_tried else {}
+    errors = _faults(item.form, answers) if is_tried else []
+    order = make_order_form(item.form, answers, errors)
+    page = flask.render_template("provider/producer_form.html", item=item, order=order, is_tried=is_tried)
+    return page, 422 if errors else 200
+
+
+@pages.form("/producers/<identity>/publish", "producer.write")
+def publish(identity: str) -> ResponseReturnValue:
+    with here().database.reading() as session:
+        shown, consumers = show_producer(session, identity), list_possible_consumers(session)
+    form = AudienceForm(data=_audience_of(shown["published"]))
+
+    def decide() -> None:
+        with here().transaction() as session:
+            producers.publish_producer(session, identity, form.read(), actor(), here().clock())
+
+    if form.done(decide):
+        flask.flash(f"{shown['newest'].name} is published.", "success")
+        return flask.redirect(flask.url_for(".show", identity=identity), 303)
+    page = flask.render_template("provider/producer_publish.html", form=form, consumers=consumers, **shown)
+    return page, 422 if form.is_submitted() else 200
+
+
+@pages.action("/producers/<identity>/retire", "producer.write")
+def retire(identity: str) -> Response:
+    with here().transaction() as session:
+        retired = producers.retire_producer(session, identity, actor(), here().clock())
+        flask.flash(f"{retired.name} is retired.", "success")
+    return flask.redirect(flask.url_for(".show", identity=identity), 303)
+
+
+def _faults(form: Mapping[str, Any], answers: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What a request with these answers would be refused for."""
+    try:
+        check_answers(form, answers)
+    except FormErrors as refused:
+        return [{"pointer": one.pointer, "message": one.message} for one in refused.errors]
+    return []
+
+
+def _audience_of(published: RemoteRecordProducer | None) -> dict[str, Any]:
+    if published is None or published.criteria is None:
+        return {}
+    named = published.criteria.get("connection_ids")
+    return {"criteria": NAMED, "criteria_connection_ids": named} if named else {"criteria": ALL}
