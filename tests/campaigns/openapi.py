@@ -24,7 +24,7 @@ from tests.consumer_factories import connected_consumer
 from tests.contract.generated_calls import operations_of, sign_batches, try_operation
 
 SIDES = ("provider", "consumer")
-CASES_EACH = 20
+CASES_EACH = 25
 """Calls of each operation and mode from one world; then a new world, for the calls before may have used it up."""
 
 
