@@ -1,0 +1,143 @@
+"""What the start page says is waiting, and for whom."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import flask
+import pytest
+from sqlalchemy import select
+
+from bridge.database import Database
+from bridge.models import Delivery, Stream
+from provider.domain.orders import OrderState
+from provider.domain.roles import Role
+from provider.services.connections import pause_connection
+from provider.services.orders import cancel_order, move_order
+from tests.api.page_client import CountedStatements, Visitor, signed_in, text_of
+from tests.api.provider_client import context_of, make_app
+from tests.factories import AGENT, NOW, import_small_catalog, make_order, make_registration, publish_to_all
+
+
+@pytest.fixture
+def app(sqlite_url: str, tmp_path: Path) -> Iterator[flask.Flask]:
+    app = make_app(sqlite_url, tmp_path)
+    yield app
+    context_of(app).database.close()
+
+
+@pytest.fixture
+def database(app: flask.Flask) -> Database:
+    return context_of(app).database
+
+
+def for_me(page: Any) -> dict[str, int]:
+    """What waits for the reader, by its label."""
+    cards = page.xpath("//*[@id='waiting']//ul[contains(@class, 'row')]//a")
+    return {text.partition(" ")[2]: int(text.partition(" ")[0]) for text in map(text_of, cards)}
+
+
+def for_others(page: Any) -> list[str]:
+    return [text_of(one) for one in page.xpath("//ul[@class='list-group mb-4']/li")]
+
+
+def make_a_day(database: Database) -> dict[str, str]:
+    """Orders in several states; their numbers by state."""
+    with database.transaction() as session:
+        import_small_catalog(session)
+    numbers = {"new": make_order(database).order_number}
+    for place, state in enumerate(("on_hold", "awaiting_information", "assessing_cancellation")):
+        made = make_order(database, approved=True, prefix=f"C{place}", number=place + 1)
+        numbers[state] = made.order_number
+        with database.transaction() as session:
+            if state == "assessing_cancellation":
+                cancel_order(session, made.order_number, reason="No need", actor=AGENT, now=NOW)
+            else:
+                move_order(session, made.order_number, OrderState(state), reason="Wait", actor=AGENT, now=NOW)
+    running = make_order(database, approved=True, prefix="RUN")
+    with database.transaction() as session:
+        pause_connection(session, running.connection_id, reason="Maintenance", actor=AGENT, now=NOW)
+        stream = session.scalars(select(Stream).where(Stream.stream == f"provider_task/{running.task_id}")).one()
+        session.get_one(Delivery, (stream.id, 1)).state = "parked"
+    return numbers
+
+
+def test_each_role_sees_what_waits_for_it_and_what_for_others(app: flask.Flask, database: Database) -> None:
+    make_a_day(database)
+    manager = signed_in(app, "max", "order_manager").read("/")
+    assert for_me(manager) == {
+        "Orders to approve": 1, "Cancellations to assess": 1, "Revisions to decide": 0, "Cancellations to finish": 0,
+        "Orders on hold": 1,
+    }  # fmt: skip
+    assert for_others(manager) == [
+        "Tasks to take 1 waiting for admin, fulfilment agent, fulfilment manager, fallout agent, fallout manager",
+        "Orders awaiting information 1 waiting for the consumer",
+    ]
+    agent = signed_in(app, "fred", "fulfilment_agent").read("/")
+    assert for_me(agent) == {"Tasks of mine": 0, "Tasks to take": 1}
+    exchange = for_me(signed_in(app, "eve", "exchange_admin").read("/"))
+    assert exchange == {"Parked deliveries": 1, "Connections in trouble": 1, "Drafts of catalog items to review": 2}
+
+
+def test_a_role_sees_nothing_that_it_may_not_read(app: flask.Flask, database: Database) -> None:
+    make_a_day(database)
+    page = signed_in(app, "carl", "catalog_manager").read("/")
+    assert for_me(page) == {}
+    assert [text.split(" 2 ")[0] for text in for_others(page)] == ["Drafts of catalog items to review"]
+
+
+def test_each_count_leads_to_as_many_records(app: flask.Flask, database: Database) -> None:
+    make_a_day(database)
+    admin = signed_in(app, "ann", "admin")
+    lists = ("/orders?", "/tasks?", "/deliveries?", "/producers?")
+    links = [one for one in admin.read("/").xpath("//*[@id='waiting']//a") if one.get("href").startswith(lists)]
+    assert len(links) == 10
+    for link in links:
+        count = int(next(word for word in text_of(link.getparent()).split() if word.isdigit()))
+        assert len(admin.read(link.get("href")).xpath("//tbody/tr")) == count, link.get("href")
+
+
+def test_the_page_links_only_to_what_a_role_may_open(app: flask.Flask, database: Database) -> None:
+    make_a_day(database)
+    for role in Role:
+        visitor = signed_in(app, f"one-{role}", str(role))
+        for link in visitor.read("/").xpath("//*[@id='waiting']//a"):
+            assert visitor.get(link.get("href")).status_code == 200, (role, link.get("href"))
+
+
+def test_a_new_instance_says_what_to_do_first_and_ticks_off_what_is_done(app: flask.Flask, database: Database) -> None:
+    admin = signed_in(app, "ann", "admin")
+
+    def steps() -> list[str]:
+        return [text_of(one).split()[-1] for one in admin.read("/").xpath("//ol/li")]
+
+    assert steps() == ["next", "later", "later", "later", "later"]
+    with database.transaction() as session:
+        import_small_catalog(session)
+    assert steps() == ["done", "next", "later", "later", "later"]
+    with database.transaction() as session:
+        publish_to_all(session)
+        make_registration(session)
+    assert steps() == ["done", "done", "done", "next", "later"]
+    make_order(database)
+    assert steps() == []
+
+
+def test_a_step_is_a_link_for_those_who_may_see_where_it_leads(app: flask.Flask) -> None:
+    assert len(signed_in(app, "ann", "admin").read("/").xpath("//ol/li//a")) == 5
+    assert len(signed_in(app, "max", "order_manager").read("/").xpath("//ol/li//a")) == 2
+
+
+def test_the_page_costs_the_same_whatever_waits_and_refreshes_itself(app: flask.Flask, database: Database) -> None:
+    admin = signed_in(app, "ann", "admin")
+    with CountedStatements(app) as few:
+        admin.read("/")
+    make_a_day(database)
+    with CountedStatements(app) as many:
+        admin.read("/")
+    assert many.count == few.count
+    assert admin.read("/").xpath("//*[@id='waiting'][@data-live]")
+
+
+def test_strangers_are_sent_to_sign_in(app: flask.Flask) -> None:
+    assert Visitor(app).get("/").location == "/sign-in?next=/"
