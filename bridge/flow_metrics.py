@@ -17,6 +17,7 @@ from bridge.database import Database
 from bridge.errors import DatabaseBusy
 from bridge.flow import Flow, read_flows
 from bridge.jobs import RINGS_LOST
+from bridge.logs import RECORD_FIELDS
 from bridge.web import metrics_registry
 
 log = logging.getLogger(__name__)
@@ -87,7 +88,8 @@ def _log_answer(response: flask.Response) -> flask.Response:
         "webhook_id": request.headers.get("webhook-id"),
         "actor": flask.g.get("actor"),
     }
-    log.info("request answered", extra={name: value for name, value in facts.items() if value is not None})
+    told = {name: value for name, value in facts.items() if value is not None and name not in RECORD_FIELDS}
+    log.info("request answered", extra=told)
     return response
 
 

@@ -15,7 +15,8 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 traceparent: ContextVar[str] = ContextVar("traceparent", default="")
 """The W3C trace context that the caller of this request sent, if it is one."""
 
-_RECORD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+RECORD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+"""Names that logging keeps for itself, and refuses in `extra`."""
 _SECRET_NAME = re.compile(
     r"secret|passw|token|authorization|signature|cookie|api_?key|credential|private", re.IGNORECASE
 )
@@ -44,7 +45,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC).replace(tzinfo=None)
-        extra = {name: value for name, value in vars(record).items() if name not in _RECORD_FIELDS}
+        extra = {name: value for name, value in vars(record).items() if name not in RECORD_FIELDS}
         if record.exc_info:
             extra["exception"] = self.formatException(record.exc_info)
         line = {

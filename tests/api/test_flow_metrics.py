@@ -108,3 +108,12 @@ def test_each_answer_is_one_line_of_log_with_its_ids(app: flask.Flask, logged: i
     assert {name: line[name] for name in wanted} == wanted
     assert line["actor"].startswith("user/")
     assert headers["Authorization"].split()[1] not in logged.getvalue()
+
+
+def test_an_argument_of_a_route_that_logging_has_a_name_of_its_own_for_is_left_out(
+    app: flask.Flask, logged: io.StringIO
+) -> None:
+    with app.test_client().get("/static/webkit/webkit.css") as answer:  # its argument is `filename`
+        assert (answer.status_code, answer.mimetype) == (200, "text/css")
+    (line,) = [json.loads(line) for line in logged.getvalue().splitlines() if "request answered" in line]
+    assert (line["route"], line["status"]) == ("/static/webkit/<path:filename>", 200)
