@@ -18,7 +18,7 @@ from webkit.pages import Pages
 pages = Pages("registrations", __name__)
 
 STATES = (
-    ("open", "Token handed over"), ("work_in_progress", "Callback to be verified"),
+    ("open", "Waits for the consumer"), ("work_in_progress", "Callback to be verified"),
     ("closed_complete", "Connected"), ("closed_incomplete", "Closed"),
 )  # fmt: skip
 """Each state in the words of what has to happen next."""

@@ -275,6 +275,9 @@ def test_a_lost_token_is_issued_anew_until_the_registration_is_closed(
     admin.read("/registrations/new")
     first = token_of(admin.post("/registrations/new", ACME))
     admin.read("/registrations/REG0000001")
+    assert text_of(admin.read("/registrations/REG0000001").cssselect(".steps .now")[0]) == (
+        "The consumer comes with its token"
+    )
     second = token_of(admin.post("/registrations/REG0000001/reissue"))
     client = app.test_client()
     assert introduce(client, first, callback.url).status_code == 401
@@ -283,6 +286,7 @@ def test_a_lost_token_is_issued_anew_until_the_registration_is_closed(
         session.execute(update(Registration).values(state="closed_complete", token_hash=None))
     page = admin.read("/registrations/REG0000001")
     assert not page.cssselect("form[action$='/reissue']")
+    assert len(page.cssselect(".steps .done")) == 3
     press(admin, "/registrations/REG0000001", "/registrations/REG0000001/reissue")
     assert "is closed" in text_of(admin.read("/registrations/REG0000001"))
 
@@ -299,7 +303,7 @@ def test_the_list_says_at_which_step_each_stands_and_what_to_do(app: flask.Flask
     assert "its callback is private" in rows["Stuck"]
     assert "correct that" in rows["Stuck"]
     assert "the token expired before it was used" in rows["Late"]
-    assert "Token handed over" in rows["Fresh"]
+    assert "Waits for the consumer" in rows["Fresh"]
 
 
 def test_registrations_are_searched_filtered_and_sorted(app: flask.Flask, admin: Visitor) -> None:
