@@ -70,7 +70,9 @@ def _settle_streams(session: Session, batch: Batch, result: Result, limits: Limi
     """True when at least one stream advanced."""
     done: list[Item] = []
     moved: list[dict[str, Any]] = []
-    for stream_id, group in groupby(batch.items, key=lambda item: item.stream_id):
+    # Streams are locked by name, as recording locks them: two orders would be a deadlock on PostgreSQL.
+    by_name = sorted(batch.items, key=lambda item: item.stream)
+    for stream_id, group in groupby(by_name, key=lambda item: item.stream_id):
         accepted, stopper = _split(list(group), result.judgements)
         if accepted:
             rolled = batch.digests[stream_id]
@@ -80,15 +82,19 @@ def _settle_streams(session: Session, batch: Batch, result: Result, limits: Limi
             done += accepted
         if stopper:
             failures = 0 if accepted else batch.failures[stream_id]
-            # The stream's head is moved first, for what holds it must have the last word on when it is due.
-            if accepted:
-                session.connection().execute(_ADVANCE, [moved.pop()])
+            # Heads are moved first, for what holds the stream must have the last word on when it is due.
+            _advance(session, moved)
+            moved.clear()
             _hold(session, batch.connection, stopper, result.judgements[stopper.id], failures, limits, now)
-    if moved:
-        session.connection().execute(_ADVANCE, sorted(moved, key=lambda row: int(row["b_id"])))
+    _advance(session, moved)
     if done:
         session.connection().execute(_MARK_DONE, {"b_ids": [item.id for item in done], "b_now": now})
     return bool(done)
+
+
+def _advance(session: Session, moved: Sequence[Mapping[str, Any]]) -> None:
+    if moved:
+        session.connection().execute(_ADVANCE, list(moved))
 
 
 def _split(items: Sequence[Item], judgements: Mapping[str, Judgement]) -> tuple[list[Item], Item | None]:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from bridge import leases, outbox
 from bridge.database import Database
@@ -385,3 +386,21 @@ def test_the_claim_finds_due_streams_while_other_writers_hold_theirs(exchange: E
         session.flush()
         exchange.station.drain(exchange.connection_id)
         assert exchange.shop.effects() == [("toy/bear", 1)]
+
+
+def test_recording_and_settling_lock_streams_in_one_order(exchange: Exchange) -> None:
+    """Else a change of two records and the drain that settles both would wait for each other."""
+    exchange.record("zebra")
+    exchange.record("bear")  # numbered after the zebra, named before it
+    if exchange.database.engine.dialect.name != "postgresql":
+        pytest.skip("SQLite has one writer at a time")
+    drain = Thread(target=exchange.station.drain, args=(exchange.connection_id,))
+    with exchange.database.transaction() as session:
+        record(session, exchange.connection_id, "bear", now=datetime.now(UTC))
+        drain.start()
+        while not session.execute(text("select 1 from pg_locks where not granted")).first():
+            assert drain.is_alive()
+            time.sleep(0.01)
+        record(session, exchange.connection_id, "zebra", now=datetime.now(UTC))
+    drain.join()
+    assert exchange.all_sent()
