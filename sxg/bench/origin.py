@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_OID, uuid4, uuid5
 
-from sqlalchemy import Select, func, select, text
+from sqlalchemy import Select, func, select, text, update
 from sqlalchemy.orm import Session
 
 import mappings
@@ -132,12 +132,23 @@ class Origin:
         return connection_id
 
     def record(self, made: Iterable[Change]) -> None:
-        """Record a backlog, some hundred changes a commit."""
+        """Record a backlog, some hundred changes a commit. It is held back until `release`: else the sweeper, which
+        rings every few seconds, has a part of it sent before anybody looks at the clock.
+        """
         pending = list(made)
+        self._set_state({change.connection_id for change in pending}, ConnectionState.PAUSED)
         for start in range(0, len(pending), _EVENTS_PER_COMMIT):
             with self.database.transaction() as session:
                 for change in pending[start : start + _EVENTS_PER_COMMIT]:
                     record_change(session, change)
+
+    def release(self, connection_ids: Collection[str]) -> None:
+        """From now on the recorded backlog of these connections may be sent."""
+        self._set_state(connection_ids, ConnectionState.ACTIVE)
+
+    def _set_state(self, connection_ids: Collection[str], state: ConnectionState) -> None:
+        with self.database.transaction() as session:
+            session.execute(update(Connection).where(Connection.id.in_(connection_ids)).values(state=state))
 
     @contextmanager
     def ringing(self, bell: Callable[[Iterable[str]], None]) -> Iterator[Database]:

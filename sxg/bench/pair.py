@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, make_url, text
 from bridge.database import Database
 from bridge.jobs import Bell
 from sxg.bench.arrivals import Arrivals
-from sxg.bench.origin import Change, Origin
+from sxg.bench.origin import Origin
 from sxg.bench.processes import Processes
 from sxg.databases import migrate
 from sxg.deployment import CONSUMER, PROVIDER, Instance
@@ -91,9 +91,10 @@ class Pair:
         return Bell(self.provider.redis_url, self.origin.identity.id)
 
     def drain(self, processes: Processes, connection_ids: Sequence[str]) -> float:
-        """Ring for the connections and wait until nothing of theirs can be sent any more: the seconds that took."""
+        """Release what waits on the connections, ring, and wait until nothing can be sent: the seconds that took."""
         backlog = self.origin.waiting()
         bell, started = self.bell(), time.monotonic()
+        self.origin.release(connection_ids)
         bell(connection_ids)
         processes.wait(lambda: backlog - self.origin.waiting(), backlog, "sent and judged", _LOOK_EVERY_S)
         return time.monotonic() - started
@@ -102,11 +103,6 @@ class Pair:
         """Bring what was written into its place, so that nobody pays for it who is measured next."""
         for database in (self.origin.database, self.inbox):
             _rest(database)
-
-    def record_and_drain(self, processes: Processes, made: Sequence[Change]) -> float:
-        """As `drain`; recording is not in it."""
-        self.origin.record(made)
-        return self.drain(processes, sorted({change.connection_id for change in made}))
 
 
 def _rest(database: Database) -> None:

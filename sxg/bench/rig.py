@@ -47,6 +47,7 @@ class EngineDesign:
         self._bell = Bell(origin.instance.redis_url, origin.identity.id)
 
     def release(self, connection_id: str) -> None:
+        self.origin.release([connection_id])
         self._bell.ring(connection_id)
 
     def tell(self, connection_id: str, delivery_id: str) -> None:
