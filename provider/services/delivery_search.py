@@ -4,15 +4,16 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from bridge.models import Attempt, Connection, Delivery, Lease, OutboxEvent, Stream
-from bridge.vocabulary import ConnectionState
+from bridge.vocabulary import ConnectionState, EventType
 from provider.models.inventory import Product
 from provider.models.orders import CustomerOrder, ProviderTask
 from provider.services.connections import as_id
 from provider.services.deliveries import FAILING, PARKED, SENT, SKIPPED, WAITING, find_place, get_delivery, read_ways
+from provider.services.slices import read_slice
 
 Document = dict[str, Any]
 
@@ -22,7 +23,7 @@ _COLUMNS: Mapping[str, Any] = {
     "recorded": Delivery.event_id,
     "connection": Connection.name,
     "type": OutboxEvent.type,
-    "record": OutboxEvent.stream,
+    "record": Stream.stream,
     "settled": Delivery.settled_at,
 }
 SORTABLE = tuple(_COLUMNS)
@@ -54,21 +55,21 @@ def search_deliveries(
 ) -> tuple[list[Document], int]:  # fmt: skip
     """One page of the deliveries that match, and how many match in all.
 
-    `state` is one of STATES, as `find_place` means them; `text` is part of an event's type or record, or the number of
-    an order or of a consumer's task.
+    `state` is one of STATES, as `find_place` means them; `text` is the number of an order or of a consumer's task, else
+    part of an event's type or record.
     """
+    key = _COLUMNS[sort]
+    order = (key.desc(), Delivery.event_id.desc()) if descending else (key.asc(), Delivery.event_id.asc())
+    wanted = _joined(select(Delivery.id), state, sort).where(*_conditions(session, text, state, connection_id))
+    keys, total = read_slice(session, wanted.order_by(*order, Delivery.id), offset=offset, limit=limit)
     query = (
         select(Delivery, OutboxEvent, Connection.name)
         .join(OutboxEvent, OutboxEvent.id == Delivery.event_id)
         .join(Connection, Connection.id == Delivery.connection_id)
         .join(Stream, Stream.id == Delivery.stream_id)
-        .outerjoin(Lease, Lease.connection_id == Delivery.connection_id)
-        .where(*_conditions(session, text, state, connection_id))
+        .where(Delivery.id.in_([key[0] for key in keys]))
     )
-    total = session.scalar(select(func.count()).select_from(query.with_only_columns(Delivery.id).subquery())) or 0
-    key = _COLUMNS[sort]
-    order = (key.desc(), Delivery.event_id.desc()) if descending else (key.asc(), Delivery.event_id.asc())
-    rows = session.execute(query.order_by(*order, Delivery.id).offset(offset).limit(limit)).all()
+    rows = session.execute(query.order_by(*order, Delivery.id)).all()
     ways = read_ways(session, {delivery.stream_id for delivery, _, _ in rows})
     records = _records(session, [(delivery.connection_id, event.stream) for delivery, event, _ in rows])
     return [
@@ -119,11 +120,26 @@ def _conditions(session: Session, text: str, state: str, connection_id: str) -> 
     if connection_id:
         found.append(Delivery.connection_id == connection_id)
     if text:
-        parts = [OutboxEvent.type.icontains(text, autoescape=True), OutboxEvent.stream.icontains(text, autoescape=True)]
-        if streams := _streams_of_number(session, text):
-            parts.append(OutboxEvent.stream.in_(streams))
-        found.append(or_(*parts))
+        named = _streams_of_number(session, text)
+        streams = Stream.stream.in_(named) if named else Stream.stream.icontains(text, autoescape=True)
+        types = [] if named else [str(type_) for type_ in EventType if text.lower() in type_]
+        of_type = select(OutboxEvent.id).where(OutboxEvent.type.in_(types))
+        of_record = Delivery.stream_id.in_(select(Stream.id).where(streams))
+        found.append(or_(of_record, Delivery.event_id.in_(of_type)) if types else of_record)
     return found
+
+
+def _joined(query: Select[Any], state: str, sort: str) -> Select[Any]:
+    """With the tables that this state and this order look at, and no others: there may be a million rows to join."""
+    if sort == "type":
+        query = query.join(OutboxEvent, OutboxEvent.id == Delivery.event_id)
+    if sort == "record" or state in (FAILING, WAITING):
+        query = query.join(Stream, Stream.id == Delivery.stream_id)
+    if sort == "connection" or state in (FAILING, WAITING):
+        query = query.join(Connection, Connection.id == Delivery.connection_id)
+    if state in (FAILING, WAITING):
+        query = query.outerjoin(Lease, Lease.connection_id == Delivery.connection_id)
+    return query
 
 
 def _streams_of_number(session: Session, number: str) -> list[str]:

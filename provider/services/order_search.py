@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 from sqlalchemy.orm import Session
 
 from bridge.models import Delivery, Lease, Stream
@@ -13,6 +13,7 @@ from provider.models.inventory import Product
 from provider.models.orders import CustomerOrder, OrderLine, ProviderTask
 from provider.services.deliveries import FAILING, PARKED, SENT, WAITING
 from provider.services.provider_tasks import task_stream
+from provider.services.slices import read_slice
 
 Document = dict[str, Any]
 
@@ -44,10 +45,10 @@ def search_orders(
         .outerjoin(OrderLine, _TOP)
     )
     query = query.where(*_conditions(text, state, company, category))
-    total = session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
     key = _COLUMNS[sort]
     ordered = query.order_by(key.desc() if descending else key.asc(), CustomerOrder.number)
-    rows = session.execute(ordered.offset(offset).limit(limit)).all()
+    keys, total = read_slice(session, ordered.with_only_columns(CustomerOrder.id), offset=offset, limit=limit)
+    rows = session.execute(ordered.where(CustomerOrder.id.in_([key[0] for key in keys]))).all()
     states = _delivery_states(session, [(row[0], row[1]) for row in rows])
     return [_row(order, task, name, states[order.id]) for order, task, name in rows], total
 

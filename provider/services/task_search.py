@@ -11,6 +11,7 @@ from provider.domain.order_tasks import ORDER_TASK_MOVES, OrderTaskState
 from provider.domain.orders import OrderState
 from provider.models.orders import CustomerOrder, OrderLine, OrderTask
 from provider.services.fulfilment import SETTLED
+from provider.services.slices import read_slice
 
 Document = dict[str, Any]
 
@@ -39,16 +40,18 @@ def search_order_tasks(
     `whose`: FREE (ready, and nobody's), MINE or OTHERS (unsettled ones of somebody), UNSETTLED, empty for all. `text`
     is part of the number or name of a task, of its order or company, or of what was ordered.
     """
+    key = _COLUMNS[sort]
     query = (
-        select(OrderTask, OrderLine, CustomerOrder)
+        select(OrderTask.id)
         .join(OrderLine, OrderLine.id == OrderTask.order_line_id)
         .join(CustomerOrder, CustomerOrder.id == OrderTask.order_id)
         .where(*_conditions(actor, whose, text, state))
+        .order_by(key.desc() if descending else key.asc(), OrderTask.number)
     )
-    total = session.scalar(select(func.count()).select_from(query.with_only_columns(OrderTask.id).subquery())) or 0
-    key = _COLUMNS[sort]
-    ordered = query.order_by(key.desc() if descending else key.asc(), OrderTask.number)
-    return _rows(session, session.execute(ordered.offset(offset).limit(limit)).all()), total
+    page, total = read_slice(session, query, offset=offset, limit=limit)
+    ids = [row[0] for row in page]
+    rows = {row["id"]: row for row in _of(session, OrderTask.id.in_(ids))}
+    return [rows[task_id] for task_id in ids], total
 
 
 def count_order_tasks(session: Session, actor: str) -> dict[str, int]:
@@ -116,6 +119,7 @@ def _row(
     before = [waiting[line.id, key] for key in task.depends_on if (line.id, key) in waiting]
     is_open = task.state not in SETTLED
     return {
+        "id": task.id,
         "number": task.number,
         "name": task.name,
         "state": task.state,
