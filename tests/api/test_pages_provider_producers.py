@@ -170,6 +170,14 @@ def test_the_audience_can_be_widened_to_all(app: flask.Flask, admin: Visitor, ur
         assert len(events_of(session, bolt)) == 1
 
 
+def test_who_loses_an_item_is_neither_counted_nor_listed(app: flask.Flask, admin: Visitor, url: str) -> None:
+    acme, _ = add_connection(app, "ACME"), add_connection(app, "Bolt")
+    press(admin, f"{url}/publish", f"{url}/publish", criteria="all")
+    press(admin, f"{url}/publish", f"{url}/publish", criteria="named", criteria_connection_ids=[acme])
+    assert rows(admin.read("/producers?kind=product"))[0].endswith("1 named 1 0")
+    assert "Bolt" not in text_of(admin.read(url))
+
+
 def test_who_was_revoked_meanwhile_is_refused_beside_the_consumers(app: flask.Flask, admin: Visitor, url: str) -> None:
     gone = add_connection(app, "Gone", state="revoked")
     assert "Gone" not in text_of(admin.read(f"{url}/publish"))
