@@ -1,0 +1,110 @@
+"""A stage on which a day has been traded, told through the APIs: at least one record of every kind in every light.
+
+with Stage(tmp_path) as stage:
+    trade(stage)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sxg.demo import answers
+from tests.e2e.stage import CATALOG, Stage
+
+Document = dict[str, Any]
+
+ADA = {"name": "Ada Lovelace", "email": "ada@acme.example"}
+OFFERED = (answers.SD_WAN, answers.INTERNET, answers.MOBILE, answers.SWITCH, answers.WIFI, answers.INVENTORY)
+LEFT_ALONE = answers.WIFI
+"""Offered to the consumer, and not activated by it."""
+
+
+def trade(stage: Stage) -> None:
+    """Orders completed, at work, new, rejected and cancelled; a draft, a parked delivery, an open registration."""
+    offer(stage)
+    for name in (answers.SD_WAN, answers.INTERNET, answers.MOBILE, answers.SWITCH):
+        activate(stage, name)
+    order(stage, answers.SWITCH, answers.SWITCHES)
+    fulfil(stage, order(stage, answers.MOBILE, answers.BACKUP))
+    reject(stage, order(stage, answers.INTERNET, answers.TOO_FAST))
+    stage.consumer.post(f"/requests/{order(stage, answers.SWITCH, answers.SWITCHES)['id']}/cancel", {"reason": "Twice"})
+    talk(stage, order(stage, answers.SD_WAN, answers.PACKAGES))
+    park(stage, order(stage, answers.INTERNET, answers.FAST))
+    draft = {"catalog_item_id": item(stage, answers.INTERNET)["id"], "requested_by": ADA, **answers.TOO_FAST}
+    stage.consumer.post("/drafts", draft)
+    contact = {"contact_name": "Hank Scorpio", "contact_email": "hank@globex.example"}
+    stage.provider().post("/registrations", {"company": "Globex", **contact})
+
+
+def offer(stage: Stage) -> None:
+    """The catalog taken in, the consumer connected, and items offered to everybody."""
+    stage.provider().post("/catalog/import", json.loads(CATALOG.read_text()))
+    stage.connect()
+    for one in stage.provider().pages("/remote-record-producers"):
+        if one["name"] in OFFERED:
+            path = f"/remote-record-producers/{one['identity']}/publish"
+            stage.provider().post(path, {"criteria": {"all_consumers": True}})
+    stage.until(lambda: len(list(stage.consumer.pages("/catalog-items"))) == len(OFFERED))
+
+
+def item(stage: Stage, name: str) -> Document:
+    """The consumer's copy."""
+    return next(one for one in stage.consumer.pages("/catalog-items") if one["name"] == name)
+
+
+def activate(stage: Stage, name: str) -> None:
+    stage.consumer.post(f"/catalog-items/{item(stage, name)['id']}/activate")
+
+
+def order(stage: Stage, name: str, wanted: Mapping[str, Any]) -> Document:
+    """A request that has become an order, as the consumer sees it."""
+    asked = {"catalog_item_id": item(stage, name)["id"], "requested_by": ADA, **wanted}
+    made = stage.consumer.post("/requests", asked)
+
+    def ordered() -> Document | None:
+        request: Document = stage.consumer.get(f"/requests/{made['id']}")
+        return request if request["order_state"] == "new" else None
+
+    return stage.until(ordered)
+
+
+def approve(stage: Stage, request: Document) -> str:
+    """The number of the order."""
+    number: str = request["order_number"]
+    stage.provider("order_manager").post(f"/orders/{number}/approve")
+    return number
+
+
+def reject(stage: Stage, request: Document) -> None:
+    reason = {"reason": "No 10 Gbit/s there"}
+    stage.provider("order_manager").post(f"/orders/{request['order_number']}/reject", reason)
+
+
+def fulfil(stage: Stage, request: Document) -> None:
+    """Approve it and complete every task."""
+    number, agent = approve(stage, request), stage.provider("fulfilment_agent")
+    while tasks := list(agent.pages("/order-tasks", order=number, state="open")):
+        for task in tasks:
+            agent.post(f"/order-tasks/{task['number']}/complete")
+
+
+def talk(stage: Stage, request: Document) -> None:
+    """Comments both ways, a work note, and one task begun."""
+    number, agent = approve(stage, request), stage.provider("fulfilment_agent")
+    agent.post(f"/orders/{number}/comments", {"text": "Which entrance should the technician use?"})
+    agent.post(f"/orders/{number}/work-notes", {"text": "The depot has two edge devices left."})
+    comment = {"text": "The loading bay, please; ring at gate 2.", "author_name": ADA["name"]}
+    stage.consumer.post(f"/requests/{request['id']}/comments", comment)
+    task = next(iter(agent.pages("/order-tasks", order=number, state="open")))
+    agent.post(f"/order-tasks/{task['number']}/start")
+    stage.until(stage.is_quiet)
+
+
+def park(stage: Stage, request: Document) -> None:
+    """The consumer refuses the news of one request; what was refused is set aside at the provider."""
+    stage.consumer.put("/faults", {"mode": "reject", "stream": f"provider_task/{request['id']}"})
+    approve(stage, request)
+    stage.until(lambda: any(True for _ in stage.provider().pages("/deliveries", state="parked")))
+    stage.consumer.put("/faults", {"mode": "ok"})
