@@ -26,7 +26,7 @@ TINY = ["--events", "60", "--tasks", "12", "--naive-events", "25", "--rounds", "
 
 def test_the_report_is_complete(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sxg", "bench", "sync", *TINY, "--output", str(tmp_path / "out"), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert json.loads((tmp_path / "out" / "bench-sync.json").read_text()) == report
@@ -88,7 +88,7 @@ def test_what_was_not_applied_exactly_once_makes_no_figure(rig: Rig, damage: str
 
 def run_bench(*options: str, output: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "sxg", "bench", "sync", *options, "--output", str(output), "--json"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_the_report_of_many_consumers_is_complete(tmp_path: Path) -> None:
