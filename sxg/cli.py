@@ -14,7 +14,7 @@ _COMMANDS = {
     "worker": ("sxg.commands.instances", "Deliver what is due, woken by Redis."),
     "sweep": ("sxg.commands.instances", "Find what is due and was not woken up; deliver without Redis."),
     "migrate": ("sxg.commands.instances", "Bring an instance's database to the newest schema."),
-    "user": ("sxg.commands.users", "Add, list and disable the provider's users."),
+    "user": ("sxg.commands.users", "Add, list and disable the people of an instance; set their passwords."),
     "catalog": ("sxg.commands.exchange", "Import or export a catalog."),
     "registration": ("sxg.commands.connections", "Register a consumer, and see how far it came."),
     "connection": ("sxg.commands.connections", "See how connections do; test, pause, resume or revoke one."),

@@ -31,10 +31,10 @@ def explain(error: Exception) -> Failure | None:
         return Failure([f"setting {line}" for line in str(error).splitlines()], USAGE)
     if isinstance(error, ApiProblem):
         return Failure([f"error: {error}", *map(_field_line, error.errors)], REFUSED)
-    if isinstance(error, ClientError | BridgeError) or _is_a(error, "DomainError"):
+    if isinstance(error, ClientError | BridgeError) or _is_a(error, "DomainError", "ConsumerError"):
         again_may_help = isinstance(error, Unreachable | DatabaseBusy)
         return Failure([f"error: {_one_line(error)}"], UNREACHABLE if again_may_help else REFUSED)
-    if _is_a(error, "SupervisorError") or _is_a(error, "EmbeddedRedisError"):
+    if _is_a(error, "SupervisorError", "EmbeddedRedisError"):
         return Failure(f"error: {error}".splitlines(), REFUSED)  # with the end of a log
     return None
 
@@ -44,9 +44,9 @@ def _field_line(error: object) -> str:
     return f"  {found.get('pointer') or '/'}: {found.get('message', error)}"
 
 
-def _is_a(error: Exception, name: str) -> bool:
+def _is_a(error: Exception, *names: str) -> bool:
     """Asked by name, for errors of rooms that need not be loaded."""
-    return any(kind.__name__ == name for kind in type(error).__mro__)
+    return any(kind.__name__ in names for kind in type(error).__mro__)
 
 
 def _one_line(error: Exception) -> str:
