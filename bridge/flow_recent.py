@@ -171,14 +171,16 @@ def _newest_attempts(*, lateral: bool) -> Select[Any]:
     PostgreSQL would run the subquery of the other way for every attempt there ever was, SQLite knows no LATERAL.
     """
     mine = _ATTEMPTS.alias()
-    wanted = mine.c.id if not lateral else mine
-    newest = select(wanted).where(mine.c.connection_id == _CONNECTIONS.c.id)
+    names = ("connection_id", "started_at", "duration_s", "events", "outcome")  # `detail` can be long
+    newest = select(*(mine.c[name] for name in (names if lateral else ("id",)))).where(
+        mine.c.connection_id == _CONNECTIONS.c.id
+    )
     newest = newest.order_by(mine.c.id.desc()).limit(ATTEMPTS_LIMIT).correlate(_CONNECTIONS)
     if lateral:
         found = newest.lateral()
         return select(found).select_from(_CONNECTIONS.join(found, true()))
     joined = _CONNECTIONS.outerjoin(_ATTEMPTS, _ATTEMPTS.c.id.in_(newest))  # outer: connections first, then by the key
-    return select(_ATTEMPTS).select_from(joined).where(_ATTEMPTS.c.id.is_not(None))
+    return select(*(_ATTEMPTS.c[name] for name in names)).select_from(joined).where(_ATTEMPTS.c.id.is_not(None))
 
 
 _NEWEST_ATTEMPTS = {name: _newest_attempts(lateral=name == "postgresql") for name in ("postgresql", "sqlite")}
