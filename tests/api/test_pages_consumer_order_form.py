@@ -1,17 +1,18 @@
 """Ordering on a page: what is wrong stands beside its field, nothing typed is lost, and one order is one request."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from lxml import html
+from sqlalchemy.orm import Session
 
 from bridge.models import Delivery
 from consumer_sim.models import CatalogItem, Draft, ProviderTask
-from consumer_sim.services.ordering import send_order
+from consumer_sim.services.ordering import keep_draft, send_order
 from tests.api.page_client import Visitor, signed_in, text_of
 from tests.consumer_factories import ANSWERS, FORM, NOW, Consumer, connected_consumer, make_item, rows
 
@@ -136,24 +137,43 @@ def test_sending_twice_and_going_back_lead_to_the_same_request(acme: Consumer, a
     assert (late.get_json()["status"], rows(acme, Draft)) == ("This was sent already.", [])
 
 
+def meanwhile(one: Consumer, first: Callable[[Session], Any], second: Callable[[Session], Any]) -> list[Any]:
+    """What both return; the second begins while the transaction of the first is still open."""
+    answers: list[Any] = []
+
+    def late() -> None:
+        with one.context.database.transaction() as session:
+            answers.append(second(session))
+
+    other = threading.Thread(target=late)
+    with one.context.database.transaction() as session:
+        answers.append(first(session))
+        session.flush()
+        other.start()
+        other.join(0.3)
+        assert len(answers) == 1, "it waits"
+    other.join()
+    return answers
+
+
 def test_two_clicks_at_the_same_moment_make_one_request(database_url: str, tmp_path: Path) -> None:
     with connected_consumer(database_url, tmp_path) as one:
         with one.context.database.transaction() as session:
             item = make_item(session, one.connection_id)
-        draft_id, made, both = str(uuid4()), [], threading.Barrier(2)
+        order, who = (item, str(uuid4()), ANSWERS), {"name": "ada"}
 
-        def click() -> None:
-            both.wait()
-            with one.context.database.transaction() as session:
-                made.append(send_order(session, item, draft_id, ANSWERS, {"name": "ada"}, now=NOW).number)
+        def click(session: Session) -> str | None:
+            return send_order(session, *order, who, now=NOW).number
 
-        threads = [threading.Thread(target=click) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert made == ["ACME-PT0000001"] * 2
-        assert len(rows(one, ProviderTask)) == 1
+        def save(session: Session) -> Draft | None:
+            return keep_draft(session, *order, who, now=NOW)
+
+        saved = meanwhile(one, save, save)
+        assert [draft.id for draft in saved] == [order[1]] * 2
+        assert meanwhile(one, click, click) == ["ACME-PT0000001"] * 2
+        with one.context.database.transaction() as session:
+            assert save(session) is None, "what was typed last may arrive after the order was sent"
+        assert len(rows(one, ProviderTask)) == len(rows(one, Delivery)) == 1
         assert rows(one, Draft) == []
 
 
