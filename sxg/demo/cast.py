@@ -1,6 +1,7 @@
 """Who takes part: a client for each role of the provider, the two companies that buy, and patience."""
 
 import json
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,13 +10,18 @@ from typing import Any, TypeVar
 
 from sxg import databases
 from sxg.client import Client
-from sxg.deployment import Deployment
+from sxg.deployment import PROVIDER, Deployment
 from sxg.failures import CommandFailed
 
 ROLES = ("exchange_admin", "catalog_manager", "order_manager", "fulfilment_agent")
 ACME, GLOBEX = "acme", "globex"
 CONSUMERS = (ACME, GLOBEX)
 """The names of their instances in the deployment."""
+COMPANIES = {PROVIDER: "Northwind Telecom", ACME: "ACME IT", GLOBEX: "Globex"}
+"""What their pages call themselves."""
+_PEOPLE = {ACME: "Ada Lovelace", GLOBEX: "Hank Scorpio"}
+"""Who orders, in the story and on the pages."""
+_ADMIN = "admin"
 _POLL_S = 0.02
 _T = TypeVar("_T")
 
@@ -43,6 +49,8 @@ class Cast:
     fulfilment_agent: Client
     acme: Consumer
     globex: Consumer
+    password: str
+    """Of everybody, for the pages."""
 
     @property
     def consumers(self) -> tuple[Consumer, Consumer]:
@@ -52,13 +60,27 @@ class Cast:
     def tokens(self) -> dict[str, str]:
         return {role: getattr(self, role).token for role in ROLES}
 
+    @property
+    def sign_ins(self) -> dict[str, tuple[str, ...]]:
+        """Who can sign in to the pages, by the address of the instance."""
+        buyers = {one.client.url: (_ADMIN, one.person) for one in self.consumers}
+        return {self.exchange_admin.url: ROLES, **buyers}
+
     def close(self) -> None:
         for client in [*(getattr(self, role) for role in ROLES), *(consumer.client for consumer in self.consumers)]:
             client.close()
 
 
+def name_pages(deployment: Deployment) -> None:
+    """Give each instance's pages the name of its company; before the start."""
+    for program, environment in deployment.environments.items():
+        environment["SXG_DISPLAY_NAME"] = COMPANIES[program.partition("-")[0]]
+
+
 def gather(deployment: Deployment) -> Cast:
-    """Make the users, or take those of an earlier run in this directory, whose tokens are kept beside the data."""
+    """Make the users, or take those of an earlier run in this directory, whose tokens and password are kept beside the
+    data.
+    """
     file = deployment.directory / "tokens.json"
     tokens: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
     if not tokens:
@@ -66,9 +88,31 @@ def gather(deployment: Deployment) -> Cast:
         _keep(file, tokens)
     return Cast(
         **{role: deployment.provider_client(tokens[role]) for role in ROLES},
-        acme=Consumer("ACME IT", "Ada Lovelace", "ada@acme.example", "ACME", deployment.consumer_client(ACME)),
-        globex=Consumer("Globex", "Hank Scorpio", "hank@globex.example", "GLOBEX", deployment.consumer_client(GLOBEX)),
+        acme=_consumer(deployment, ACME, "ada@acme.example"),
+        globex=_consumer(deployment, GLOBEX, "hank@globex.example"),
+        password=_open_pages(deployment),
     )
+
+
+def _consumer(deployment: Deployment, name: str, email: str) -> Consumer:
+    return Consumer(COMPANIES[name], _PEOPLE[name], email, name.upper(), deployment.consumer_client(name))
+
+
+def _open_pages(deployment: Deployment) -> str:
+    """The password with which everybody can sign in; also in a directory of before there were pages."""
+    file = deployment.directory / "password.json"
+    if file.exists():
+        kept: str = json.loads(file.read_text())
+        return kept
+    password = secrets.token_urlsafe(12)
+    for role in ROLES:
+        databases.set_password(PROVIDER, deployment.provider.database_url, role, password)
+    for name in CONSUMERS:
+        url = deployment.instances[name].database_url
+        for person, role in ((_ADMIN, "admin"), (_PEOPLE[name], "requester")):
+            databases.add_consumer_user(url, person, [role], password=password)
+    _keep(file, password)
+    return password
 
 
 def until(condition: Callable[[], _T | None], what: str, timeout_s: float = 30.0) -> _T:

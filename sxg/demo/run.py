@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from sxg.compare import compare, report_lines
-from sxg.demo.cast import CONSUMERS, Cast, gather
+from sxg.demo.cast import COMPANIES, CONSUMERS, Cast, gather, name_pages
 from sxg.demo.show import Show
 from sxg.demo.story import Story
 from sxg.demo.tables import show_inventory, show_states
@@ -40,13 +40,14 @@ def run(*, once: bool, data_dir: Path | None) -> int:
 def _perform(show: Show, directory: Path, once: bool) -> int:
     started = time.monotonic()
     deployment = Deployment(directory, consumers=CONSUMERS, settings=_SETTINGS)
+    name_pages(deployment)
     try:
         with show.step("supervisor", "starts a provider and two consumers") as step:
             deployment.start()
             step.says(f"{len(deployment.environments)} processes and Redis, a database for each of the three")
         cast = gather(deployment)
         equal = _tell(show, deployment, cast)
-        _show_addresses(show, deployment, cast)
+        _show_addresses(show, cast)
         show.line(f"done in {time.monotonic() - started:.1f} s", "dim")
         if not once:
             _stay(show, deployment, cast)
@@ -77,11 +78,11 @@ def _compare(show: Show, cast: Cast) -> bool:
     return not any(report.differences for report in reports)
 
 
-def _show_addresses(show: Show, deployment: Deployment, cast: Cast) -> None:
-    show.heading("Addresses (each with /openapi.json, /metrics and /health)")
-    named = {"provider": deployment.provider.url} | {one.company: one.client.url for one in cast.consumers}
-    for name, url in named.items():
-        show.line(f"  {name:<17} {url}")
+def _show_addresses(show: Show, cast: Cast) -> None:
+    show.heading("Pages (each also with /api-docs, /metrics and /health)")
+    for company, (url, people) in zip(COMPANIES.values(), cast.sign_ins.items(), strict=True):
+        show.line(f"  {company:<17} {url}  sign in as {' or '.join(people)}")
+    show.line(f"  everybody's password: {cast.password}")
 
 
 def _stay(show: Show, deployment: Deployment, cast: Cast) -> None:

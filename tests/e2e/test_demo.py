@@ -12,6 +12,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import requests
 
 MARK = "SXG_TEST_MARK"
 STORY = (
@@ -47,7 +48,8 @@ STORY = (
     "sxg compare",
     "ACME IT: both sides are equal: 3 provider tasks, 15 products, 14 catalog items",
     "Globex: both sides are equal: 2 provider tasks, 4 products, 13 catalog items",
-    "Addresses",
+    "Pages (each also with",
+    "everybody's password: ",
 )
 SUBMITTED = [("Draft", "Received", ""), ("Submitted", "Received", ""), ("New", "Received", "")]
 APPROVED = [("Acknowledged", "Work in Progress", ""), ("In progress", "Work in progress", "")]
@@ -72,6 +74,15 @@ INVENTORIES = [
     ("", "Wi-Fi Access Point", "4", "Active"),
     ("Shelbyville warehouse", "Managed LAN Switch", "3", "Active"),
     ("Springfield plant", "Dedicated Internet Access", "1", "Active"),
+]
+
+PEOPLE = [
+    *(
+        ("Northwind Telecom", role)
+        for role in ("exchange_admin", "catalog_manager", "order_manager", "fulfilment_agent")
+    ),
+    *(("ACME IT", name) for name in ("admin", "Ada Lovelace")),
+    *(("Globex", name) for name in ("admin", "Hank Scorpio")),
 ]
 
 
@@ -185,10 +196,27 @@ def test_it_stays_up_until_told_to_stop_and_goes_on_from_its_data(start: Callabl
             counted = f"{tasks * run} provider tasks, {products * run} products, {items} catalog items"
             assert (compared.returncode, compared.stderr) == (0, "")
             assert compared.stdout == f"both sides are equal: {counted}\n"
+        if run > 1:  # the password is that of the first run, the users too
+            assert entered(demo.output) == dict.fromkeys(PEOPLE, 200)
         demo.process.send_signal(number)
         assert demo.wait(30) == 0, demo.output
         assert "Traceback" not in demo.output
         assert marked_processes(demo.mark) == []
+
+
+def entered(output: str) -> dict[tuple[str, str], int]:
+    """Sign in with everything that the demo tells: what the start page answers, by company and name."""
+    password = re.findall(r"everybody's password: (\S+)", output)[0]
+    found = {}
+    for company, url, names in re.findall(r"^  (\S.*?) +(http://\S+)  sign in as (.*)$", output, re.MULTILINE):
+        for name in names.split(" or "):
+            with requests.Session() as browser:
+                page = browser.get(f"{url}/sign-in", timeout=10).text
+                token = re.findall(r'name="csrf_token"[^>]*value="([^"]+)"', page)[0]
+                sent = {"name": name, "password": password, "csrf_token": token}
+                answer = browser.post(f"{url}/sign-in", data=sent, timeout=10)
+                found[company, name] = answer.status_code if company in answer.text and name in answer.text else 0
+    return found
 
 
 def settings(output: str) -> list[dict[str, str]]:
