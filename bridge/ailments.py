@@ -9,16 +9,17 @@ from bridge.flow import Flow
 
 @dataclass(frozen=True, slots=True)
 class Ailment:
-    """One fault, and what helps."""
+    """One fault, and what helps. `kind` names the fault for those who know better what helps where they are."""
 
+    kind: str
     fault: str
     advice: str
 
 
 def find_ailments(flow: Flow, now: datetime) -> list[Ailment]:
     """Everything that is wrong with a flow, the worst first; empty for one that is well or need not flow."""
-    found = [(fault, advice) for rule, advice in _RULES if (fault := rule(flow, now))]
-    return [Ailment(fault, advice.format(id=flow.connection_id)) for fault, advice in found]
+    found = [(kind, fault, advice) for kind, rule, advice in _RULES if (fault := rule(flow, now))]
+    return [Ailment(kind, fault, advice.format(id=flow.connection_id)) for kind, fault, advice in found]
 
 
 def ago(moment: datetime | None, now: datetime) -> str:
@@ -48,12 +49,16 @@ def _noted(flow: Flow, _: datetime) -> str:
     return f"note: {flow.state_reason}" if flow.state == "active" and flow.state_reason else ""
 
 
-_RULES: Sequence[tuple[Callable[[Flow, datetime], str], str]] = (
-    (_diverged, "compare both sides (sxg compare), mend, then: sxg connection resume {id}"),
-    (_has_parked, "sxg deliveries list --state parked --connection {id}; then replay or skip each"),
-    (_fails, "nothing is lost and probes go on; if it lasts, tell the other side. A call of theirs ends the pause"),
-    (_paused, "when the reason is gone: sxg connection resume {id}; everything is kept"),
-    (_noted, "compare both sides: sxg compare"),
+_RULES: Sequence[tuple[str, Callable[[Flow, datetime], str], str]] = (
+    ("diverged", _diverged, "compare both sides (sxg compare), mend, then: sxg connection resume {id}"),
+    ("parked", _has_parked, "sxg deliveries list --state parked --connection {id}; then replay or skip each"),
+    (
+        "failing",
+        _fails,
+        "nothing is lost and probes go on; if it lasts, tell the other side. A call of theirs ends the pause",
+    ),
+    ("paused", _paused, "when the reason is gone: sxg connection resume {id}; everything is kept"),
+    ("noted", _noted, "compare both sides: sxg compare"),
 )
 
 

@@ -33,6 +33,7 @@ from bridge.models import NAMING, BigId, Connection, Id, Json
 ITEM_STATES = ("pending_activation", "active", "inactive", "removed")
 SENT_STATES = ("waiting", "accepted", "refused")
 SUBMISSION_STATES = (*SENT_STATES, "withdrawn")
+FAULT_MODES = ("slow", "error", "offline", "lose_answer", "reject", "duplicate", "reorder")
 
 JsonOrNull = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 """For a nullable document: None is SQL's null, not JSON's."""
@@ -108,6 +109,7 @@ class CatalogItem(Base):
         _one_of("activation", SENT_STATES),
         CheckConstraint("state <> 'active' or active_revision is not null", name="active_revision"),
         Index("ix_catalog_items_id", "id"),
+        Index("ix_catalog_items_updated_at", "updated_at"),
     )
 
     connection_id: Mapped[str] = mapped_column(ForeignKey(Connection.id), primary_key=True)
@@ -210,6 +212,7 @@ class TaskState(Base):
         ForeignKeyConstraint(
             ["connection_id", "task_id"], [ProviderTask.connection_id, ProviderTask.id], name="fk_task_states_task"
         ),
+        Index("ix_task_states_received_at", "received_at"),
     )
 
     connection_id: Mapped[str] = mapped_column(Id, primary_key=True)
@@ -235,6 +238,7 @@ class Comment(Base):
             ["connection_id", "task_id"], [ProviderTask.connection_id, ProviderTask.id], name="fk_comments_task"
         ),
         Index("ix_comments_task", "connection_id", "task_id", "created_at", "id"),
+        Index("ix_comments_own", "own", "created_at"),
     )
 
     connection_id: Mapped[str] = mapped_column(Id, primary_key=True)
@@ -271,7 +275,11 @@ class Product(Base):
     """One product we have, as the provider last told. `task_id` may name a task that is not known here."""
 
     __tablename__ = "products"
-    __table_args__ = (Index("ix_products_id", "id"), Index("ix_products_task", "connection_id", "task_id"))
+    __table_args__ = (
+        Index("ix_products_id", "id"),
+        Index("ix_products_task", "connection_id", "task_id"),
+        Index("ix_products_updated_at", "updated_at"),
+    )
 
     connection_id: Mapped[str] = mapped_column(ForeignKey(Connection.id), primary_key=True)
     id: Mapped[str] = mapped_column(Id, primary_key=True)
@@ -296,7 +304,7 @@ class FaultSwitch(Base):
     __tablename__ = "fault_switches"
     __table_args__ = (
         CheckConstraint("singleton = 1", name="singleton"),
-        _one_of("mode", ("slow", "error", "offline", "lose_answer", "reject")),
+        _one_of("mode", FAULT_MODES),
     )
 
     singleton: Mapped[int] = mapped_column(primary_key=True, default=1)

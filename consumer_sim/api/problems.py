@@ -1,7 +1,7 @@
 """Which problem each refusal is over HTTP: one row for each class."""
 
 from bridge.egress import RefusedAddress
-from bridge.errors import DatabaseBusy, EnvelopeInvalid, SignatureInvalid
+from bridge.errors import DatabaseBusy, EnvelopeInvalid, NothingToReplay, SignatureInvalid
 from bridge.forms import FormErrors
 from bridge.web import ErrorTable, Problem
 from consumer_sim.services.errors import (
@@ -53,6 +53,11 @@ def _wrong_source(error: WrongSource) -> Problem:
     return Problem(403, "wrong_source", "Wrong Source", str(error))
 
 
+def _nothing_to_replay(error: NothingToReplay) -> Problem:
+    status = 404 if error.state == "unknown" else 409
+    return Problem(status, "not_found" if status == 404 else "nothing_to_replay", "Nothing to Send Again", str(error))
+
+
 def _busy(error: DatabaseBusy) -> Problem:
     return Problem(503, "busy", "Busy", "The database is busy; nothing was changed.", headers={"Retry-After": "1"})
 
@@ -74,4 +79,5 @@ ERROR_TABLE: ErrorTable = {
     EnvelopeInvalid: _bad_envelope,
     WrongSource: _wrong_source,
     DatabaseBusy: _busy,
+    NothingToReplay: _nothing_to_replay,
 }

@@ -7,6 +7,7 @@ from typing import Any
 from marshmallow import fields, validate
 
 from bridge.schemas import BoundedInt, Identifier, SafeStr, StrictSchema, Uuid
+from consumer_sim.models import FAULT_MODES
 from consumer_sim.services.records import KINDS
 
 
@@ -101,7 +102,7 @@ class CancelSchema(StrictSchema):
 class FaultSchema(StrictSchema):
     mode = fields.String(
         required=True,
-        validate=validate.OneOf(("ok", "slow", "error", "offline", "lose_answer", "reject")),
+        validate=validate.OneOf(("ok", *FAULT_MODES)),
         metadata=_about("How the receiver misbehaves.", "reject"),
     )
     times = BoundedInt(

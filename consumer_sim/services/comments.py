@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.envelope import Event
+from bridge.ids import new_id
 from bridge.inbox import Rejection
 from bridge.vocabulary import EventType
 from consumer_sim.models import Comment, ProviderTask
@@ -58,7 +58,7 @@ def add_comment(
     created_at = now.replace(microsecond=now.microsecond // 1000 * 1000)
     comment = Comment(
         connection_id=task.connection_id,
-        id=str(uuid4()),
+        id=new_id(),
         task_id=task.id,
         author_name=author_name,
         author_company=company,

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.forms import FormError, FormErrors
+from bridge.ids import new_id
 from consumer_sim.models import CatalogItem, Draft, ProviderTask
 from consumer_sim.services import catalog, pages, requests
 from consumer_sim.services.errors import NotFound
@@ -21,7 +21,7 @@ def save_draft(
 ) -> Draft:
     """Keep answers as they are, however incomplete; the item need not be active yet."""
     draft = Draft(
-        id=str(uuid4()),
+        id=new_id(),
         connection_id=item.connection_id,
         catalog_item_id=item.id,
         answers=dict(answers),

@@ -2,10 +2,16 @@
 counts itself down.
 
 Modes: `slow` (answers after `seconds`), `error` (answers `status`), `offline` (503 without a look at the batch),
-`lose_answer` (applies, then breaks the connection), `reject` (judges events of `type` or of `stream` rejected).
-Without a row all is well.
+`lose_answer` (applies, then breaks the connection), `reject` (judges events of `type` or of `stream` rejected),
+`duplicate` (receives the batch a second time, as if it had been sent twice, and answers that), `reorder` (looks at the
+batch from its end, as if its events had overtaken each other). Without a row all is well.
+
+The last two stand for what networks and senders do: a receiver can bring about a second sending only by losing an
+answer, and a wrong order not at all. They happen here between the signature and the inbox, so the inbox and everything
+behind it are those of every day.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,6 +40,11 @@ class Fault:
         return (
             self.mode == "reject" and named and self.type in (None, event.type) and self.stream in (None, event.stream)
         )
+
+    def distorts(self, events: Sequence[Event]) -> bool:
+        """Whether the batch is judged twice, or from its end; one without two events of a record has no order."""
+        streams = Counter(event.stream for event in events if event.sequence)
+        return bool(streams) and (self.mode == "duplicate" or (self.mode == "reorder" and max(streams.values()) > 1))
 
 
 NO_FAULT = Fault()

@@ -83,11 +83,26 @@ def receive_events(
         if event.source != expected:
             raise WrongSource(f"event {event.id} comes from {event.source}, this connection is with {expected}")
     outbox.wake(session, connection.id, now=now)  # first: the drain, too, locks the lease before any record
-    handlers = _handlers(fault)
-    judgements = inbox.receive(session, connection.id, events, handlers, now=now)
+    judgements = _judge(session, connection, events, now, fault)
+    return [_echo(event, judgement) for event, judgement in zip(events, judgements, strict=True)]
+
+
+def _judge(
+    session: Session, connection: Connection, events: Sequence[Event], now: datetime, fault: Fault
+) -> Sequence[Judgement]:
+    """In the order of the events, whatever a switch makes of that."""
+
+    def judge(batch: Sequence[Event]) -> list[Judgement]:
+        return inbox.receive(session, connection.id, batch, _handlers(fault), now=now)
+
+    if fault.distorts(events) and use_fault(session, fault):
+        if fault.mode == "reorder":
+            return judge(events[::-1])[::-1]
+        judge(events)  # what this applies has no effect below, and is a duplicate there
+    judgements = judge(events)
     if fault.mode == "reject" and any(judgement.verdict is Verdict.REJECTED for judgement in judgements):
         use_fault(session, fault)
-    return [_echo(event, judgement) for event, judgement in zip(events, judgements, strict=True)]
+    return judgements
 
 
 def _handlers(fault: Fault) -> Mapping[str, Handler]:

@@ -72,6 +72,13 @@ def get_found(session: Session, connection_id: str, task_id: str) -> Found:
     return Found(*row)
 
 
+def count_stages(session: Session) -> dict[str, int]:
+    """How many requests are at each stage."""
+    staged = select(_STAGE.label("stage")).select_from(ProviderTask).subquery()
+    counted = session.execute(select(staged.c.stage, func.count()).group_by(staged.c.stage))
+    return dict.fromkeys(STAGES, 0) | {stage: count for stage, count in counted}
+
+
 def list_requested_items(session: Session) -> Sequence[tuple[str, str]]:
     """(id, name) of all items that were ever asked for, to narrow a list by."""
     asked = select(ProviderTask.connection_id, ProviderTask.catalog_item_id).distinct()

@@ -8,12 +8,12 @@ releases them).
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from bridge.forms import check_answers
+from bridge.ids import new_id
 from bridge.models import Connection
 from bridge.outbox import record_call
 from bridge.vocabulary import EXCHANGE_PATH, ConnectionState
@@ -39,7 +39,7 @@ def submit_request(
     }
     task = ProviderTask(
         connection_id=item.connection_id,
-        id=request_id or str(uuid4()),
+        id=request_id or new_id(),
         number=numbers.next_task_number(session, item.connection_id),
         revision=1,
         placeholder=False,

@@ -6,11 +6,14 @@
 import flask
 
 from consumer_sim.context import Context
-from consumer_sim.ui import catalog, drafts, requests, start
+from consumer_sim.ui import catalog, connections, drafts, faults, flow, items, products, requests, start
 from consumer_sim.ui.site import make_site
 from webkit.site import install
 
-PAGES = (start.pages, catalog.pages, drafts.pages, requests.pages)
+PAGES = (
+    start.pages, catalog.pages, drafts.pages, requests.pages, products.pages, items.pages, connections.pages,
+    flow.pages, faults.pages,
+)  # fmt: skip
 
 
 def install_pages(app: flask.Flask, context: Context) -> None:

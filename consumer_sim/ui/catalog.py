@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import flask
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
+from bridge.ids import new_id
 from consumer_sim.services.catalog_search import SORTS, get_shelves, search_catalog
 from consumer_sim.services.order_answers import check_order
 from consumer_sim.services.ordering import Sheet, keep_draft, open_order, send_order
@@ -44,7 +45,7 @@ def order(connection_id: UUID, item_id: UUID) -> ResponseReturnValue:
     """The order form. Its address holds the id, so that going back leads to the same order and never to a second."""
     draft_id = flask.request.args.get("draft", type=UUID)
     if draft_id is None:
-        return flask.redirect(_url(str(connection_id), str(item_id), str(uuid4())), 303)
+        return flask.redirect(_url(str(connection_id), str(item_id), new_id()), 303)
     sheet = _open(connection_id, item_id, draft_id)
     if sheet.sent is not None:
         return _go_to_request(sheet, "This was sent already.")
@@ -57,7 +58,7 @@ def order(connection_id: UUID, item_id: UUID) -> ResponseReturnValue:
 @pages.action(f"{_ORDER}/check", Permission.REQUEST_WRITE)
 def check(connection_id: UUID, item_id: UUID) -> ResponseReturnValue:
     """What is wrong so far, for the script of the form; what was typed is kept as a draft."""
-    sheet = _open(connection_id, item_id, flask.request.args.get("draft", type=UUID) or uuid4())
+    sheet = _open(connection_id, item_id, flask.request.args.get("draft", type=UUID) or UUID(new_id()))
     answers = read_answers(sheet.form, flask.request.form)
     is_kept = sheet.sent is None and _keep(sheet, answers)
     return tell_errors(sheet.form, answers, "Saved as draft." if is_kept else "This was sent already.")

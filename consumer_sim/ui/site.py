@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.egress import SendFailed
-from bridge.errors import RefusedAddress
+from bridge.errors import NothingToReplay, RefusedAddress
 from bridge.forms import FormErrors
 from bridge.web import problem_of
 from consumer_sim.context import Context
@@ -20,8 +20,13 @@ NAVIGATION = (
     Entry("Start", "start.show"),
     Entry("Catalog", "catalog.list_all", Permission.CATALOG_READ),
     Entry("Requests", "requests.list_all", Permission.REQUEST_READ),
+    Entry("My products", "products.list_all", Permission.PRODUCT_READ),
+    Entry("Items", "items.list_all", Permission.CONNECTION_READ),
+    Entry("Connections", "connections.list_all", Permission.CONNECTION_READ),
+    Entry("Flow", "flow.show", Permission.CONNECTION_READ),
+    Entry("Fault switches", "faults.show", Permission.FAULT_WRITE),
 )
-REFUSALS = (ConsumerError, FormErrors, RefusedAddress, SendFailed)
+REFUSALS = (ConsumerError, FormErrors, NothingToReplay, RefusedAddress, SendFailed)
 
 
 class UserAccounts:

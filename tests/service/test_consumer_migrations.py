@@ -65,4 +65,5 @@ def test_the_revisions_are_part_of_the_package() -> None:
         "0003_drafts_and_prices.py",
         "0004_test_events.py",
         "0005_pages.py",
+        "0006_faults_and_flow.py",
     ]

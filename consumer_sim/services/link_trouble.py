@@ -1,0 +1,114 @@
+"""What is wrong between us and each provider, and what our own people can do about it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bridge import outbox
+from bridge.ailments import Ailment, find_ailments
+from bridge.errors import NothingToReplay
+from bridge.flow import Flow, read_flows
+from bridge.models import Delivery
+from bridge.vocabulary import ConnectionState
+from consumer_sim.services.connections import Link, get_link, get_links
+
+_ADVICE = {
+    "diverged": "Nothing is sent. Tell the provider's Exchange admin: both sides must be compared before it goes on",
+    "parked": "Look at what is parked at the connection; send it again when its reason is gone",
+    "failing": "Nothing is lost, and it is tried again and again. If it lasts, tell the provider",
+    "paused": "Everything is kept, and goes on when the connection does",
+    "noted": "Tell the provider's Exchange admin: both sides should be compared",
+}
+_STEP_ADVICE = {
+    "complete": "Is the address right, and the provider up? Then resume. If the token was used, or ran out, ask the "
+    "provider for a new one and connect with that",
+    "verify": "The provider must reach this instance at its public address. See to that, then resume",
+}
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """One provider: how far connecting came, how its flow does, and what is wrong, the worst first."""
+
+    link: Link
+    flow: Flow | None
+    troubles: Sequence[Ailment]
+
+    @property
+    def name(self) -> str:
+        return self.link.connecting.provider_name or self.link.connecting.provider_url
+
+    @property
+    def is_connecting(self) -> bool:
+        return self.link.connecting.step != "done"
+
+
+_BY: Mapping[str, Callable[[Health], Any]] = {
+    "name": lambda row: row.name.lower(),
+    "state": lambda row: row.link.state,
+    "prefix": lambda row: row.link.connecting.number_prefix or row.link.connecting.requested_prefix,
+    "waiting": lambda row: row.flow.waiting if row.flow else 0,
+    "last_success": lambda row: (row.flow and row.flow.last_success_at) or _NEVER,
+    "trouble": lambda row: (not row.troubles, row.name.lower()),
+}
+SORTS = tuple(_BY)
+ILL, WELL = "ill", "well"
+
+
+def search_links(
+    session: Session, *, text: str, state: str | None, health: str | None, sort: str, descending: bool, offset: int,
+    limit: int, now: datetime,
+) -> tuple[list[Health], int]:  # fmt: skip
+    """One page of the providers, and how many there are. `sort` is one of `SORTS`; `health` is ILL, WELL or empty.
+
+    What the flow says is known of all at once only, so it is sorted here: there are a hundred providers, not more.
+    """
+    rows = [
+        row
+        for row in read_health(session, now)
+        if text.lower() in f"{row.name} {row.link.connecting.provider_url}".lower()
+        and state in (None, "", row.link.state)
+        and health in (None, "", ILL if row.troubles else WELL)
+    ]
+    rows.sort(key=_BY[sort], reverse=descending)
+    return rows[offset : offset + limit], len(rows)
+
+
+def read_health(session: Session, now: datetime) -> list[Health]:
+    """Of every provider, oldest first, in two queries."""
+    flows = {flow.connection_id: flow for flow in read_flows(session)}
+    return [_health(link, flows.get(link.connecting.connection_id or ""), now) for link in get_links(session)]
+
+
+def get_health(session: Session, link_id: str, now: datetime) -> Health:
+    """Of one, by our id or the wire's. Raises NotFound."""
+    link = get_link(session, link_id)
+    flows = {flow.connection_id: flow for flow in read_flows(session)}
+    return _health(link, flows.get(link.connecting.connection_id or ""), now)
+
+
+def tell_here(ailments: Sequence[Ailment]) -> list[Ailment]:
+    """With what helps at a consumer."""
+    return [replace(one, advice=_ADVICE[one.kind]) for one in ailments]
+
+
+def send_again(session: Session, connection_id: str, delivery_id: str, *, now: datetime) -> None:
+    """A parked call, in its old place. Raises NothingToReplay, also for a call of another connection."""
+    ours = select(Delivery.id).where(Delivery.id == delivery_id, Delivery.connection_id == connection_id)
+    if session.scalar(ours) is None:
+        raise NothingToReplay(delivery_id, "unknown")
+    outbox.replay(session, delivery_id, now=now)
+
+
+def _health(link: Link, flow: Flow | None, now: datetime) -> Health:
+    own = link.connecting
+    troubles: list[Ailment] = []
+    if own.step != "done" and link.state != ConnectionState.REVOKED:
+        fault = f"connecting stopped: {own.problem}" if own.problem else "connecting is not finished"
+        troubles.append(Ailment("connecting", fault, _STEP_ADVICE[own.step]))
+    return Health(link, flow, troubles + (tell_here(find_ailments(flow, now)) if flow else []))

@@ -1,0 +1,49 @@
+"""What waits for people, counted; and how far a new instance has come."""
+
+from collections.abc import Set as AbstractSet
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from bridge.models import Connection
+from bridge.vocabulary import ConnectionState
+from consumer_sim.models import CatalogItem, ProviderTask
+from consumer_sim.services.item_search import count_items
+from consumer_sim.services.link_trouble import read_health
+from consumer_sim.services.request_search import count_stages, search_drafts
+from consumer_sim.services.users import Permission
+
+_P = Permission
+
+
+def count_waiting(session: Session, *, author: str, permissions: AbstractSet[str], now: datetime) -> dict[str, int]:
+    """How many records wait, by what they wait for; only what these permissions let one read is counted.
+
+    Stages count the requests in them, `drafts` those of the author; kinds of items count the items; `trouble` counts
+    connections.
+    """
+    found: dict[str, int] = {}
+    if _P.REQUEST_READ in permissions:
+        found |= count_stages(session)
+    if _P.REQUEST_WRITE in permissions:
+        _, found["drafts"] = search_drafts(
+            session, author=author, text="", sort="changed", descending=True, offset=0, limit=1
+        )
+    if _P.CONNECTION_READ in permissions:
+        found |= count_items(session)
+        found["trouble"] = sum(1 for health in read_health(session, now) if health.troubles)
+    return found
+
+
+def read_first_steps(session: Session) -> dict[str, bool]:
+    """Which of the first steps of a new instance are done, in their order."""
+    orderable = select(CatalogItem.id).where(CatalogItem.state == "active", CatalogItem.kind != "inventory")
+    steps: dict[str, Any] = {
+        "connect": exists(select(Connection.id).where(Connection.state == ConnectionState.ACTIVE)),
+        "activate": exists(orderable),
+        "order": exists(select(ProviderTask.id)),
+    }
+    row = session.execute(select(*(step.label(name) for name, step in steps.items()))).one()
+    return {name: bool(done) for name, done in zip(steps, row, strict=True)}

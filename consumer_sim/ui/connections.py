@@ -1,0 +1,134 @@
+"""Providers: connect to them, see how each connection does, and settle how their offers are treated."""
+
+from typing import Any
+from uuid import UUID
+
+import flask
+from flask.typing import ResponseReturnValue
+from werkzeug import Response
+from wtforms import StringField
+from wtforms.validators import DataRequired, Length, Regexp
+
+from bridge.flow_recent import read_queues
+from bridge.vocabulary import ConnectionState
+from consumer_sim.services.connections import begin_connecting, get_link, set_auto_activate
+from consumer_sim.services.link_trouble import SORTS, get_health, search_links, send_again
+from consumer_sim.services.users import Permission
+from consumer_sim.ui.context import here
+from webkit.forms import Form, strip
+from webkit.listing import read_listing
+from webkit.pages import Pages
+from webkit.words import in_words
+
+pages = Pages("connections", __name__)
+_ONE = "/connections/<uuid:connection_id>"
+
+
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+class ConnectForm(Form):
+    provider_url = StringField(
+        "Address of the provider",
+        [DataRequired("Where the provider answers, such as https://exchange.example."), Length(max=2000)],
+        filters=[strip],
+        render_kw={"inputmode": "url", "autocomplete": "off"},
+    )
+    token = StringField(
+        "Registration token",
+        [DataRequired("The provider's Exchange admin makes one for us."), Length(max=255)],
+        filters=[strip],
+        description="It can be used once, and begins with sxr_.",
+        render_kw={"autocomplete": "off"},
+    )
+    number_prefix = StringField(
+        "Prefix of our request numbers",
+        [
+            DataRequired("Such as ACME: our requests will be numbered ACME-PT0000001."),
+            Regexp(r"[A-Z][A-Z0-9]{1,11}\Z", message="2 to 12 letters and digits, beginning with a letter."),
+        ],
+        filters=[strip, _upper],
+        description="The provider adds a digit if somebody else has it.",
+        render_kw={"autocomplete": "off"},
+    )
+
+
+@pages.page("/connections", Permission.CONNECTION_READ)
+def list_all() -> str:
+    listing = read_listing(SORTS, "name", ("state", "health"))
+    chosen: dict[str, Any] = {name: listing.filters.get(name) for name in ("state", "health")}
+    with here().database.reading() as session:
+        rows, total = search_links(session, text=listing.text, now=here().clock(), **chosen, **listing.place)
+    states = [(state, in_words(state)) for state in ConnectionState]
+    return flask.render_template("consumer/connections.html", listing=listing, rows=rows, total=total, states=states)
+
+
+@pages.form("/connections/connect", Permission.CONNECTION_WRITE)
+def connect() -> ResponseReturnValue:
+    """The form; how far connecting came is shown at the connection, with the reason where it stopped."""
+    form, begun = ConnectForm(), []
+
+    def begin() -> None:
+        context, url = here(), (form.provider_url.data or "").rstrip("/")
+        context.guard.check_url(url)
+        with context.database.transaction() as session:
+            given = (url, form.token.data or "", form.number_prefix.data or "")
+            begun.append(begin_connecting(session, context.keyring, *given, now=context.clock()).id)
+
+    if form.done(begin):
+        return _go_on(begun[0])
+    return flask.render_template("consumer/connect.html", form=form), 422 if form.is_submitted() else 200
+
+
+@pages.page(_ONE, Permission.CONNECTION_READ)
+def show(connection_id: UUID) -> str:
+    """By our id or the wire's."""
+    with here().database.reading() as session:
+        health = get_health(session, str(connection_id), here().clock())
+        connection = health.link.connection
+        queues = read_queues(session, connection.id) if connection else []
+    callback = here().config.public_url
+    return flask.render_template("consumer/connection.html", health=health, queues=queues, callback=callback)
+
+
+@pages.action(f"{_ONE}/resume", Permission.CONNECTION_WRITE)
+def resume(connection_id: UUID) -> Response:
+    with here().database.reading() as session:
+        link_id = get_link(session, str(connection_id)).connecting.id
+    return _go_on(link_id)
+
+
+@pages.action(f"{_ONE}/settings", Permission.CONNECTION_WRITE)
+def change_settings(connection_id: UUID) -> Response:
+    wanted = "auto_activate" in flask.request.form
+    with here().database.transaction() as session:
+        link = get_link(session, str(connection_id), lock=True)
+        set_auto_activate(session, link, wanted, now=here().clock())
+    flask.flash("What is offered is active at once." if wanted else "What is offered waits for activation.", "success")
+    return _to(str(connection_id))
+
+
+@pages.action(f"{_ONE}/calls/<uuid:delivery_id>/send-again", Permission.CONNECTION_WRITE)
+def resend(connection_id: UUID, delivery_id: UUID) -> Response:
+    with here().database.transaction() as session:
+        send_again(session, str(connection_id), str(delivery_id), now=here().clock())
+    flask.flash("It is sent again.", "success")
+    return _to(str(connection_id))
+
+
+def _go_on(link_id: str) -> Response:
+    """As far as the provider lets us, now."""
+    with here().sender() as sender:
+        here().connector(sender).connect(link_id)
+    with here().database.reading() as session:
+        own = get_link(session, link_id).connecting
+    if own.step == "done":
+        flask.flash(f"Connected to {own.provider_name}.", "success")
+    else:
+        flask.flash("Connecting stopped; below is why.", "warning")
+    return _to(link_id)
+
+
+def _to(connection_id: str) -> Response:
+    return flask.redirect(flask.url_for(".show", connection_id=connection_id), 303)

@@ -1,0 +1,63 @@
+"""What providers offer us, and what our admins let people order."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+import flask
+from werkzeug import Response
+
+from consumer_sim.models import CatalogItem
+from consumer_sim.services.catalog import activate_item, deactivate_item, get_item
+from consumer_sim.services.item_search import KINDS, SORTS, list_offering_providers, search_items
+from consumer_sim.services.users import Permission
+from consumer_sim.ui.context import here
+from webkit.listing import read_listing
+from webkit.pages import Pages
+
+pages = Pages("items", __name__)
+_ONE = "/items/<uuid:connection_id>/<uuid:item_id>"
+WORDS = {
+    "pending_activation": "Waiting for activation", "revised": "New revision waiting", "refused": "Refused by provider",
+    "active": "Active", "inactive": "Inactive", "removed": "No longer offered",
+}  # fmt: skip
+
+
+@pages.page("/items", Permission.CONNECTION_READ)
+def list_all() -> str:
+    listing = read_listing(SORTS, "state", ("state", "provider"))
+    connection_id = listing.id_in("provider")
+    with here().database.reading() as session:
+        providers = list_offering_providers(session)
+        rows, total = search_items(
+            session, text=listing.text, kind=listing.filters.get("state"), connection_id=connection_id, **listing.place
+        )
+    kinds = [(kind, WORDS[kind]) for kind in KINDS]
+    return flask.render_template(
+        "consumer/items.html", listing=listing, rows=rows, total=total, kinds=kinds, providers=providers, words=WORDS
+    )
+
+
+@pages.action(f"{_ONE}/activate", Permission.CATALOG_WRITE)
+def activate(connection_id: UUID, item_id: UUID) -> Response:
+    item = _decide(connection_id, item_id, lambda session, item: activate_item(session, item, now=here().clock()))
+    flask.flash(f"{item.name} can be ordered from now on.", "success")
+    return _back()
+
+
+@pages.action(f"{_ONE}/deactivate", Permission.CATALOG_WRITE)
+def deactivate(connection_id: UUID, item_id: UUID) -> Response:
+    item = _decide(connection_id, item_id, lambda session, item: deactivate_item(session, item, now=here().clock()))
+    flask.flash(f"{item.name} cannot be ordered any more. Requests that are under way go on.", "success")
+    return _back()
+
+
+def _decide(connection_id: UUID, item_id: UUID, decide: Callable[..., None]) -> CatalogItem:
+    with here().database.transaction() as session:
+        item = get_item(session, str(item_id), connection_id=str(connection_id), lock=True)
+        decide(session, item)
+        return item
+
+
+def _back() -> Response:
+    """To the list as it was: its search and place are in the query of the button's address."""
+    return flask.redirect(flask.url_for(".list_all", **flask.request.args.to_dict()), 303)  # type: ignore[arg-type]
