@@ -101,7 +101,9 @@ def error_page(error: Exception) -> ResponseReturnValue:
 def show_missing() -> ResponseReturnValue | None:
     """For an address that no route has: a page for people; programs get what they get for every other error."""
     missing, accepted = flask.request.routing_exception, flask.request.accept_mimetypes
-    is_for_people = accepted.best == "text/html" and not flask.request.path.startswith(("/api/", "/exchange/"))
+    # Not `accepted.best`: of Chromium's that is the one with a parameter, which werkzeug takes for the most specific.
+    wants_page = accepted["text/html"] > accepted["application/json"]
+    is_for_people = wants_page and not flask.request.path.startswith(("/api/", "/exchange/"))
     if not is_for_people or not isinstance(missing, NotFound):
         return None
     return _finish(flask.make_response(error_page(missing)))

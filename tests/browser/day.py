@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy import update
+
+from bridge.database import Database
+from bridge.models import Stream
 from sxg.demo import answers
 from tests.e2e.stage import CATALOG, Stage
 
@@ -17,6 +22,7 @@ Document = dict[str, Any]
 
 ADA = {"name": "Ada Lovelace", "email": "ada@acme.example"}
 OFFERED = (answers.SD_WAN, answers.INTERNET, answers.MOBILE, answers.SWITCH, answers.WIFI, answers.INVENTORY)
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 LEFT_ALONE = answers.WIFI
 """Offered to the consumer, and not activated by it."""
 
@@ -28,10 +34,10 @@ def trade(stage: Stage) -> None:
         activate(stage, name)
     order(stage, answers.SWITCH, answers.SWITCHES)
     fulfil(stage, order(stage, answers.MOBILE, answers.BACKUP))
-    reject(stage, order(stage, answers.INTERNET, answers.TOO_FAST))
     stage.consumer.post(f"/requests/{order(stage, answers.SWITCH, answers.SWITCHES)['id']}/cancel", {"reason": "Twice"})
     talk(stage, order(stage, answers.SD_WAN, answers.PACKAGES))
     park(stage, order(stage, answers.INTERNET, answers.FAST))
+    reject(stage, order(stage, answers.INTERNET, answers.TOO_FAST))
     draft = {"catalog_item_id": item(stage, answers.INTERNET)["id"], "requested_by": ADA, **answers.TOO_FAST}
     stage.consumer.post("/drafts", draft)
     contact = {"contact_name": "Hank Scorpio", "contact_email": "hank@globex.example"}
@@ -103,8 +109,18 @@ def talk(stage: Stage, request: Document) -> None:
 
 
 def park(stage: Stage, request: Document) -> None:
-    """The consumer refuses the news of one request; what was refused is set aside at the provider."""
+    """The consumer refuses the news of one request; what was refused three times is set aside at the provider."""
     stage.consumer.put("/faults", {"mode": "reject", "stream": f"provider_task/{request['id']}"})
     approve(stage, request)
-    stage.until(lambda: any(True for _ in stage.provider().pages("/deliveries", state="parked")))
+    stage.until(
+        lambda: let_time_pass(stage) or any(True for _ in stage.provider().pages("/deliveries", state="parked"))
+    )
     stage.consumer.put("/faults", {"mode": "ok"})
+
+
+def let_time_pass(stage: Stage) -> None:
+    """What the provider will try again in a minute, it tries again now."""
+    database = Database(stage.deployment.provider.database_url)
+    with database.transaction() as session:
+        session.execute(update(Stream).where(Stream.failures > 0, Stream.due_at.is_not(None)).values(due_at=LONG_AGO))
+    database.close()
