@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import repeat
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import bindparam, case, insert, select, update
 from sqlalchemy.orm import Session
@@ -18,6 +17,7 @@ from sqlalchemy.orm import Session
 from bridge import envelope
 from bridge.database import inserts_into
 from bridge.errors import EventTooLarge, NothingToReplay
+from bridge.ids import new_id
 from bridge.mapping import MappingHole, Tables
 from bridge.models import Connection, Delivery, Lease, MappingVersion, OutboxEvent, Stream, table_of
 from bridge.vocabulary import EVENT_LIMIT_BYTES, ConnectionState, EventType
@@ -179,7 +179,7 @@ def skip(session: Session, delivery_id: str, *, reason: str, now: datetime) -> N
     event = session.get_one(OutboxEvent, delivery.event_id)
     rendering: Rendering = session.info["outbox"]
     data_text = envelope.render_data({"skipped_type": event.type, "reason": reason})
-    delivery.original_id, delivery.id = delivery.original_id or delivery.id, str(uuid4())
+    delivery.original_id, delivery.id = delivery.original_id or delivery.id, new_id()
     delivery.text = envelope.render(
         event_id=delivery.id,
         source=rendering.source,
@@ -256,7 +256,7 @@ def _row(connection_id: str, event_id: int, stream_id: int, sequence: int) -> di
     return {
         "stream_id": stream_id,
         "sequence": sequence,
-        "id": str(uuid4()),
+        "id": new_id(),
         "connection_id": connection_id,
         "event_id": event_id,
         "target": None,

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.answers import AnswerError, check_answer
+from bridge.ids import new_id
 from provider.domain.catalog import CATALOG_MOVES, CatalogState, Child, SpecificationKind, build_form
 from provider.domain.catalog import Specification as SpecificationValue
 from provider.domain.errors import InvalidFields
@@ -92,7 +92,7 @@ class _Plan:
         offers = self.session.execute(select(ProductOffering).where(ProductOffering.external_id.in_(names))).scalars()
         self.offered = {(row.external_id, row.version): row for row in offers}
         self.ids = {key: row.id for key, row in self.stored.items()}
-        self.ids |= {key: str(uuid4()) for key in self.entries if key not in self.stored}
+        self.ids |= {key: new_id() for key in self.entries if key not in self.stored}
 
     def check(self) -> None:
         """Note every fault that the document has against the rules and against what is stored."""
@@ -291,7 +291,7 @@ def _create(session: Session, plan: _Plan, entry: Entry, columns: dict[str, Any]
         key = (entry.external_id, entry.version)
         row = Specification(id=plan.ids[key], lifecycle_state=str(state), **columns)
     else:
-        row = ProductOffering(id=str(uuid4()), lifecycle_state=str(state), **columns)
+        row = ProductOffering(id=new_id(), lifecycle_state=str(state), **columns)
     session.add(row)
     return row
 

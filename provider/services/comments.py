@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.database import insert_into
+from bridge.ids import new_id
 from bridge.models import Instance
 from bridge.outbox import record_event
 from bridge.vocabulary import EventType
@@ -46,7 +46,7 @@ def add_reply(session: Session, number: str, *, text: str, author_name: str, now
     """A comment of the provider on an order, sent to the consumer. Raises NotFound."""
     task = _task_of_order(session, number)
     comment = Comment(
-        id=str(uuid4()),
+        id=new_id(),
         provider_task_id=task.id,
         author_name=author_name,
         author_company=session.execute(select(Instance.name)).scalar_one(),
@@ -60,7 +60,7 @@ def add_reply(session: Session, number: str, *, text: str, author_name: str, now
 def add_work_note(session: Session, number: str, *, text: str, author: str, now: datetime) -> WorkNote:
     """A private note on an order; no consumer ever sees it. Raises NotFound."""
     task = _task_of_order(session, number)
-    note = WorkNote(id=str(uuid4()), order_id=task.order_id, author=author, text=text, created_at=now)
+    note = WorkNote(id=new_id(), order_id=task.order_id, author=author, text=text, created_at=now)
     session.add(note)
     session.flush()
     return note

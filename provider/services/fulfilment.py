@@ -2,11 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from uuid import uuid4
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bridge.ids import new_id
 from provider.domain.order_tasks import DEFAULT_TEMPLATES, ORDER_TASK_MOVES, OrderTaskState, TaskTemplate, ready
 from provider.models.catalog import Specification
 from provider.models.orders import OrderLine, OrderTask
@@ -101,7 +101,7 @@ def _templates(session: Session, specification_ids: set[str]) -> dict[str, tuple
 
 def _order_task(line: OrderLine, template: TaskTemplate, templates: tuple[TaskTemplate, ...]) -> OrderTask:
     return OrderTask(
-        id=str(uuid4()),
+        id=new_id(),
         order_id=line.order_id,
         order_line_id=line.id,
         key=template.key,

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import bindparam, delete, func, insert, select
 from sqlalchemy.engine import Connection as Link
@@ -18,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from bridge.database import insert_into, inserts_into
 from bridge.forms import FormErrors, check_answers
+from bridge.ids import new_id
 from bridge.models import Connection, table_of
 from provider.domain.errors import Conflict, DomainError, FieldError, InvalidFields, NotFound
 from provider.domain.orders import OrderState
@@ -216,7 +216,7 @@ def _check_request(
 
 def _task_row(connection_id: str, order_id: str, request: Document, now: datetime) -> Document:
     return {
-        "id": str(uuid4()),
+        "id": new_id(),
         "connection_id": connection_id,
         "external_id": request["id"],
         "number": request["number"],
@@ -257,7 +257,7 @@ def _next_free_number(session: Session, connection_id: str, number: str) -> str:
 def _open_order(session: Session, consumer: Any, kind: str, now: datetime) -> CustomerOrder:
     """The order as it stands at the end of its opening. Taking its number makes others wait, so that comes late."""
     row = {
-        "id": str(uuid4()),
+        "id": new_id(),
         "number": next_number(session, "order"),
         "category": kind,
         "connection_id": consumer.id,

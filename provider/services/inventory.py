@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import Select, insert, select
 from sqlalchemy.orm import Session
 
+from bridge.ids import new_id
 from bridge.outbox import NewEvent, record_events
 from bridge.vocabulary import EventType
 from provider.domain.errors import NotFound
@@ -107,7 +107,7 @@ def products_data(session: Session, products: Sequence[Product]) -> list[Documen
 
 def _row(locked: LockedOrder, line: OrderLine, unit: int) -> dict[str, Any]:
     return {
-        "id": str(uuid4()),
+        "id": new_id(),
         "connection_id": locked.order.connection_id,
         "provider_task_id": locked.task.id,
         "order_id": locked.order.id,

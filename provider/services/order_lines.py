@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
+from bridge.ids import new_id
 from bridge.models import table_of
 from provider.domain.errors import FieldError, InvalidFields
 from provider.domain.orders import LineAction
@@ -54,7 +54,7 @@ def write_lines(session: Session, order: CustomerOrder, lines: Sequence[Row]) ->
 
 def _lines(part: Part, answers: Mapping[str, Any], parent_id: str | None, common: Row) -> Iterator[Row]:
     """A line and those below it."""
-    line_id = str(uuid4())
+    line_id = new_id()
     yield {
         "id": line_id,
         "parent_line_id": parent_id,

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from bridge.ids import new_id
 from bridge.models import Connection
 from bridge.vocabulary import ConnectionState
 from provider.domain.catalog import REMOTE_RECORD_PRODUCER_MOVES, RemoteRecordProducerState
@@ -54,8 +54,8 @@ def draft_producer(
         _move(draft, _S.RETIRED)
     source = offering or specification
     producer = RemoteRecordProducer(
-        id=str(uuid4()),
-        identity=identity or str(uuid4()),
+        id=new_id(),
+        identity=identity or new_id(),
         revision=(session.execute(newest).scalar_one() or 0) + 1,
         state=_S.DRAFT,
         kind="product" if offering else "service",
@@ -80,8 +80,8 @@ def _draft_inventory_item(session: Session) -> None:
         return
     session.add(
         RemoteRecordProducer(
-            id=str(uuid4()),
-            identity=former[-1].identity if former else str(uuid4()),
+            id=new_id(),
+            identity=former[-1].identity if former else new_id(),
             revision=len(former) + 1,
             state=_S.DRAFT,
             kind="inventory",

@@ -23,6 +23,7 @@ from bridge.draining import Fault
 from bridge.egress import AddressGuard
 from bridge.errors import RefusedAddress
 from bridge.identity import Identity, Keyring
+from bridge.ids import new_id
 from bridge.models import Connection, Lease
 from bridge.vocabulary import ConnectionState, EventType, Verdict
 from provider.domain.errors import Conflict, FieldError, InvalidFields, NotFound
@@ -104,7 +105,7 @@ def create_registration(
         _check_below("/callback_url", callback_url, base_url)
     token = new_token(REGISTRATION)
     registration = Registration(
-        id=str(uuid4()),
+        id=new_id(),
         number=next_number(session, "registration"),
         company=company,
         contact_name=contact_name,
@@ -245,7 +246,7 @@ def render_unsequenced(
 ) -> str:
     """An event outside of any stream, as text."""
     return envelope.render(
-        event_id=str(uuid4()),
+        event_id=new_id(),
         source=identity.source,
         event_type=event_type,
         subject=f"connection/{connection_id}",
@@ -303,7 +304,7 @@ def _connection_of(
 ) -> Connection:
     """The registration's connection with what the consumer says now, made at the first call."""
     if registration.connection_id is None:
-        connection = Connection(id=str(uuid4()), state=ConnectionState.PENDING, settings={}, created_at=now)
+        connection = Connection(id=new_id(), state=ConnectionState.PENDING, settings={}, created_at=now)
     else:
         connection = get_connection(session, registration.connection_id, lock=True)
     connection.name = introduction.name

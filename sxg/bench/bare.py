@@ -9,13 +9,13 @@ constraints. Its statements are built once, and rows of one table go in together
 import json
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
 import flask
 from sqlalchemy import insert, select
 from sqlalchemy.engine import Connection as Link
 
 from bridge.database import Database
+from bridge.ids import new_id
 from bridge.models import Connection, Delivery, IdempotencyRecord, OutboxEvent, Stream, table_of
 from bridge.vocabulary import EventType
 from provider.domain.pricing import price_line
@@ -68,7 +68,7 @@ def make_app() -> flask.Flask:
 def _insert(
     link: Link, connection_id: str, item: RemoteRecordProducer, prices: list[Document], asked: Document
 ) -> Document:
-    now, order_id, digits = datetime.now(UTC), str(uuid4()), asked["number"].removeprefix(f"{PREFIX}-PT")
+    now, order_id, digits = datetime.now(UTC), new_id(), asked["number"].removeprefix(f"{PREFIX}-PT")
     request = {name: value for name, value in asked.items() if name not in _KEPT}
     facts = _facts(asked, f"{PREFIX}{digits}")
     answer = request | facts[-1] | {name: asked[name] for name in ("catalog_item_id", "revision")}
@@ -78,14 +78,14 @@ def _insert(
         "created_at": now, "updated_at": now, "row_version": 1,
     })  # fmt: skip
     link.execute(_TASK, {
-        "id": str(uuid4()), "connection_id": connection_id, "external_id": asked["id"], "number": asked["number"],
+        "id": new_id(), "connection_id": connection_id, "external_id": asked["id"], "number": asked["number"],
         "catalog_item_id": asked["catalog_item_id"], "catalog_item_revision": asked["catalog_item_revision"],
         "revision": asked["revision"], "fingerprint": _HASH, "request": request, "acceptance": answer,
         "order_id": order_id, "requested_by": asked["requested_by"],
         "opened_at": datetime.fromisoformat(asked["opened_at"]), "received_at": now,
     })  # fmt: skip
     link.execute(_LINE, {
-        "id": str(uuid4()), "number": f"{PREFIX}L{digits}", "order_id": order_id, "parent_line_id": None, "position": 1,
+        "id": new_id(), "number": f"{PREFIX}L{digits}", "order_id": order_id, "parent_line_id": None, "position": 1,
         "name": item.name, "product_offering_id": item.product_offering_id, "specification_id": item.specification_id,
         "action": "add", "quantity": asked["quantity"], "state": "new", "saved_states": [], "ponr": False,
         "characteristics": asked["characteristics"], "location": asked["location"], "contacts": asked["contacts"],
@@ -124,12 +124,12 @@ def _insert_events(link: Link, connection_id: str, stream: str, facts: list[Docu
         "blocked_by": None, "failures": 0, "digest": bytes(32),
     }).scalar_one()  # fmt: skip
     head = {
-        "specversion": "1.0", "id": str(uuid4()), "source": PREFIX, "type": kind, "subject": stream,
+        "specversion": "1.0", "id": new_id(), "source": PREFIX, "type": kind, "subject": stream,
         "time": now.isoformat(), "datacontenttype": "application/json", "stream": stream, "contenthash": _HASH,
     }  # fmt: skip
     link.execute(_DELIVERY, [
         {
-            "stream_id": stream_id, "sequence": place, "id": str(uuid4()), "connection_id": connection_id,
+            "stream_id": stream_id, "sequence": place, "id": new_id(), "connection_id": connection_id,
             "event_id": event_id, "target": None, "text": json.dumps(head | {"sequence": place, "data": fact}),
             "contenthash": _HASH, "state": "pending", "error": None,
         }

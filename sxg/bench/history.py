@@ -6,12 +6,12 @@ Written in bulk, for the engine would take minutes; the bench's test compares th
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import TableClause, column, func, insert, select, table
 
 from bridge import digest, envelope
 from bridge.database import Database, UtcDateTime
+from bridge.ids import new_id
 from bridge.models import Attempt, Delivery, Id, InboxMessage, InboxStream, OutboxEvent, Stream, table_of
 from bridge.vocabulary import EventType
 from sxg.bench.origin import STEPS, Change, Origin
@@ -80,7 +80,7 @@ class _Past:
         return found
 
     def _of_event(self, number: int, change: Change) -> Mapping[TableClause, Row]:
-        at, event_id, task_id = self._begins_at + timedelta(seconds=number), str(uuid4()), change.task_id
+        at, event_id, task_id = self._begins_at + timedelta(seconds=number), new_id(), change.task_id
         stream, sequence, facts = f"provider_task/{task_id}", change.sequence, change.data()
         told = self._data(change.step, facts)
         data_text = envelope.render_data(told)

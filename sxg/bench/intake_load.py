@@ -9,6 +9,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 from uuid import uuid4
 
+from bridge.ids import new_id
 from sxg.failures import CommandFailed
 
 _ANSWER_S = 30.0
@@ -29,7 +30,7 @@ class Target:
     def request(self, number: int) -> dict[str, Any]:
         """One piece of the item, asked for as a consumer does."""
         return {
-            "id": str(uuid4()),
+            "id": new_id(),
             "number": f"{self.prefix}-PT{number:07}",
             "revision": 1,
             "catalog_item_id": self.item_id,

@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
-from uuid import NAMESPACE_OID, uuid4, uuid5
+from uuid import uuid4
 
 from sqlalchemy import Select, func, select, text, update
 from sqlalchemy.orm import Session
@@ -18,6 +19,7 @@ import mappings
 from bridge import outbox, signing
 from bridge.database import Database
 from bridge.identity import Identity, Keyring, ensure_instance
+from bridge.ids import new_id
 from bridge.mapping import Expectation, load_tables
 from bridge.models import Connection, Delivery, MappingVersion, OutboxEvent, Stream
 from bridge.vocabulary import EXCHANGE_PATH, ConnectionState, EventType
@@ -48,7 +50,7 @@ class Change:
 
     @property
     def task_id(self) -> str:
-        return str(uuid5(NAMESPACE_OID, f"{self.connection_id}/{self.task}"))
+        return _task_id(self.connection_id, self.task)
 
     @property
     def stream(self) -> str:
@@ -70,6 +72,12 @@ class Change:
             "ponr": self.step >= 4,
             "reason": None,
         }
+
+
+@cache
+def _task_id(_connection_id: str, _task: int) -> str:
+    """The id that the consumer gave its request: made when first spoken of, as later tasks are younger."""
+    return new_id()
 
 
 def changes(connection_id: str, events: int, tasks: int) -> Iterator[Change]:
