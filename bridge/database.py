@@ -11,7 +11,7 @@ from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Engine, Executable, Float, create_engine, event
+from sqlalchemy import Connection, DateTime, Dialect, Engine, Executable, Float, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -28,6 +28,17 @@ READ_LIMIT_S = 5.0
 _PG_OPTIONS = (
     "-c lock_timeout=3000 -c statement_timeout=10000 -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
 )
+
+
+class _OneTransaction(Session):
+    """A session that ends with its transaction, so that its connection is found once: the search costs half a query."""
+
+    _link: Connection | None = None
+
+    def connection(self, *args: Any, **options: Any) -> Connection:
+        if self._link is None or self._link.closed or args or options:
+            self._link = super().connection(*args, **options)
+        return self._link
 
 
 class Database:
@@ -52,7 +63,7 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """A write transaction: returning commits, raising rolls back. Raises DatabaseBusy where repeating may help."""
-        session = Session(self._writer, info=dict(self.info), expire_on_commit=False)
+        session = _OneTransaction(self._writer, info=dict(self.info), expire_on_commit=False)
         with _busy_errors(), self._gate or nullcontext(), session, session.begin():
             yield session
         due = session.info.get("due")
@@ -62,7 +73,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A read-only look, bounded in time; it neither waits for writers nor makes them wait."""
-        with _busy_errors(), Session(self.engine, info=dict(self.info), expire_on_commit=False) as session:
+        with _busy_errors(), _OneTransaction(self.engine, info=dict(self.info), expire_on_commit=False) as session:
             raw = _interrupt_after(session, READ_LIMIT_S) if self._gate else None
             if raw is None:
                 session.connection(execution_options={"postgresql_readonly": True})
@@ -184,7 +195,14 @@ def _make_engine(url: str) -> Engine:
             pool_timeout=3,
             connect_args={"options": _PG_OPTIONS},
         )
-    engine = create_engine(url, pool_size=10, max_overflow=10, pool_timeout=3, connect_args={"timeout": WRITE_WAIT_S})
+    engine = create_engine(
+        url,
+        pool_size=10,
+        max_overflow=10,
+        pool_timeout=3,
+        pool_use_lifo=True,  # the last writer's connection is the only one whose cache is still good
+        connect_args={"timeout": WRITE_WAIT_S},
+    )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

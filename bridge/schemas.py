@@ -35,6 +35,12 @@ _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 YEARS = range(2000, 2101)
 
 
+_SUSPICIOUS = re.compile(
+    rb"[\\\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]"  # what a text must not hold, or may hide
+    rb"|[0-9]{19}|(?:^|[\s:,\[])-?[0-9][0-9.]*[eE]"  # a number that may be out of range
+)
+"""A JSON text without any of these needs no look at each of its values, which is dear."""
+
 # A string, closed or not, or a bracket. Possessive, so that no text makes it try twice.
 _STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
@@ -61,7 +67,8 @@ def strict_json(data: bytes) -> Any:
         raise RefusedDocument("not_json", f"The body is not JSON: {error.msg} at {where}.") from error
     except (ValueError, RecursionError) as error:  # a number of thousands of digits; a stack that was deep before
         raise RefusedDocument("not_json", "The body holds a number too long to read.") from error
-    _check_values(document)
+    if len(data) > JSON_LIMIT_NODES or _SUSPICIOUS.search(data):
+        _check_values(document)
     return document
 
 
