@@ -1,10 +1,10 @@
 """What came from providers just now?"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, String, and_, cast, func, literal, select
+from sqlalchemy import Select, String, and_, cast, func, literal, select, tuple_
 from sqlalchemy.orm import Session
 
 from bridge.models import Connection, InboxMessage, InboxStream
@@ -29,12 +29,10 @@ class Receipt:
 
 
 def read_receipts(session: Session, limit: int = RECEIPTS_LIMIT) -> list[Receipt]:
-    """The newest, newest first; four queries by index, however long the history is."""
-    found = [
-        Receipt(*row)
-        for query in (_states(), _comments(), _products(), _items())
-        for row in session.execute(query.limit(limit))
-    ]
+    """The newest, newest first; five queries by index, however long the history is."""
+    told = (_states(), _comments(), _products())
+    found = [Receipt(*row) for query in told for row in session.execute(query.limit(limit))]
+    found += _items(session, limit)
     return sorted(found, key=lambda receipt: receipt.at, reverse=True)[:limit]
 
 
@@ -57,17 +55,24 @@ def _products() -> Select[Any]:
     return query.order_by(Product.updated_at.desc())
 
 
-def _items() -> Select[Any]:
+def _items(session: Session, limit: int) -> list[Receipt]:
     """Our own people change items, too; when the provider told of one is known to the inbox."""
-    came = InboxMessage.received_at
     text = literal("Catalog item, revision ").concat(cast(CatalogItem.revision, String))
-    query = _told(CatalogItem, came, "item", CatalogItem.id, CatalogItem.name, text)
-    stream = and_(
-        InboxStream.connection_id == CatalogItem.connection_id,
-        InboxStream.stream == literal("catalog_item/").concat(CatalogItem.id),
-    )
+    query = _told(CatalogItem, CatalogItem.updated_at, "item", CatalogItem.id, CatalogItem.name, text)
+    newest = [Receipt(*row) for row in session.execute(query.order_by(CatalogItem.updated_at.desc()).limit(limit))]
+    place = tuple_(InboxStream.connection_id, InboxStream.stream)
     last = and_(InboxMessage.stream_id == InboxStream.id, InboxMessage.sequence == InboxStream.applied_sequence)
-    return query.join(InboxStream, stream).join(InboxMessage, last).order_by(CatalogItem.updated_at.desc())
+    told = select(InboxStream.connection_id, InboxStream.stream, InboxMessage.received_at).join(InboxMessage, last)
+    came = {
+        (connection_id, stream): at
+        for connection_id, stream, at in session.execute(told.where(place.in_([_place(one) for one in newest])))
+    }
+    return [replace(one, at=came[_place(one)]) for one in newest if _place(one) in came]
+
+
+def _place(item: Receipt) -> tuple[str, str]:
+    """Where the inbox keeps what was told of an item."""
+    return item.connection_id, f"catalog_item/{item.record_id}"
 
 
 def _told(model: Any, at: Any, kind: str, record_id: Any, number: Any, text: Any) -> Select[Any]:
