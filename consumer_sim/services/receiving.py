@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from bridge import inbox, outbox
@@ -63,11 +63,8 @@ HANDLERS: Mapping[str, Handler] = {
 
 def find_connection(session: Session, callback_id: str) -> Connection | None:
     """The connection behind a callback URL: known there by the id we gave it, or by the one of the wire."""
-    query = (
-        select(Connection)
-        .outerjoin(ProviderConnection, ProviderConnection.connection_id == Connection.id)
-        .where(or_(ProviderConnection.id == callback_id, Connection.id == callback_id))
-    )
+    named = select(ProviderConnection.connection_id).where(ProviderConnection.id == callback_id).scalar_subquery()
+    query = select(Connection).where(Connection.id.in_([named, callback_id]))  # each by its key: no join over all
     return session.scalars(query).first()
 
 
