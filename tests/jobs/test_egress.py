@@ -9,7 +9,7 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from bridge.carriers import Senders
 from bridge.egress import AddressGuard, FaultKind, Reply, Sender, SendFailed
 
 LOOPBACK = AddressGuard(("127.0.0.0/8",))
@@ -389,6 +390,21 @@ def test_a_connection_is_used_again(serve: Serve, sender: Sender) -> None:
     for _ in range(20):
         assert post(sender, server.url).body == b"ok"
     assert server.connections == 1
+
+
+def test_peers_that_take_turns_each_keep_their_connection_up_to_a_limit(serve: Serve) -> None:
+    server: RawServer = serve(keep_alive(lambda: server, 100))
+    senders = Senders(LOOPBACK, "sxg-test")
+
+    def post_to(peers: Iterable[int]) -> int:
+        for peer in peers:
+            post(senders[str(peer)], server.url)
+        return server.connections
+
+    assert post_to(range(100)) == post_to(range(100)) == 100
+    assert post_to(range(1000, 1256)) == 100 + 256  # as many as are kept, so that none of the first ones is
+    assert post_to(range(100)) == 100 + 256 + 100
+    assert post_to([1255]) == 100 + 256 + 100
 
 
 def test_a_closed_idle_connection_is_replaced(serve: Serve, sender: Sender) -> None:
