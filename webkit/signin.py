@@ -4,8 +4,11 @@ from urllib.parse import urlsplit
 
 import flask
 from flask.typing import ResponseReturnValue
-from flask_limiter import Limiter
 from flask_login import current_user, login_user, logout_user
+from limits import parse_many
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+from werkzeug.exceptions import TooManyRequests
 from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
@@ -15,7 +18,8 @@ from webkit.pages import PUBLIC, Pages
 from webkit.sessions import sweep_sessions
 from webkit.site import here
 
-FAILURES = "10 per minute; 60 per hour"
+FAILURES = parse_many("10 per minute; 60 per hour")
+"""What an address may guess wrong. Each process counts for itself, and forgets when it ends."""
 _WRONG = "No account here has this name and password."
 
 
@@ -30,19 +34,24 @@ class SignInForm(Form):
     )
 
 
-def make_pages(limiter: Limiter) -> Pages:
-    """`limiter` slows down those who guess."""
+def make_pages() -> Pages:
+    """For one app, whose guessers it counts."""
     pages = Pages("signin", __name__)
-    failed = limiter.limit(FAILURES, methods=["POST"], deduct_when=lambda response: response.status_code == 422)
+    guesses = FixedWindowRateLimiter(MemoryStorage())
 
     @pages.form("/sign-in", PUBLIC)
-    @failed
     def sign_in() -> ResponseReturnValue:
         """The way in. Who is in already goes on."""
-        form = SignInForm()
+        form, address = SignInForm(), flask.request.remote_addr or ""
+        if form.is_submitted() and not all(guesses.test(limit, address) for limit in FAILURES):
+            raise TooManyRequests("Too many wrong passwords came from your address; wait a minute.")
         if current_user.is_authenticated or (form.validate_on_submit() and _enter(form)):
             return flask.redirect(_way_on(), 303)
-        return flask.render_template("webkit/sign_in.html", form=form), 422 if form.is_submitted() else 200
+        if not form.is_submitted():
+            return flask.render_template("webkit/sign_in.html", form=form)
+        for limit in FAILURES:
+            guesses.hit(limit, address)
+        return flask.render_template("webkit/sign_in.html", form=form), 422
 
     @pages.action("/sign-out", PUBLIC)
     def sign_out() -> ResponseReturnValue:

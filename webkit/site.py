@@ -8,8 +8,6 @@ from typing import Any, Protocol, cast
 
 import flask
 from flask_bootstrap import Bootstrap5
-from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 from flask_login import LoginManager
 from flask_wtf.csrf import CSRFProtect
 
@@ -85,16 +83,13 @@ def install(app: flask.Flask, site: Site) -> None:
         "WTF_CSRF_CHECK_DEFAULT": False,  # `Pages` asks for the token; the API takes no cookies at all
         "WTF_CSRF_TIME_LIMIT": None,  # the token ends with the session: a page may stay open over lunch
         "BOOTSTRAP_SERVE_LOCAL": True,
-        "RATELIMIT_STORAGE_URI": "memory://",
-        "RATELIMIT_HEADERS_ENABLED": False,
     }
     app.session_interface = cast(Any, DatabaseSessions(app, site.database, site.clock))
     Bootstrap5(app)
     CSRFProtect(app)
     _sign_in_manager(site).init_app(app)
-    app.extensions["sxg-limiter"] = limiter = Limiter(get_remote_address, app=app)
     app.register_blueprint(_assets())
-    app.register_blueprint(signin.make_pages(limiter))
+    app.register_blueprint(signin.make_pages())
     app.register_blueprint(api_docs.pages)
     app.before_request(pages.show_missing)
     words.install(app, site.clock)
