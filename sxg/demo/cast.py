@@ -71,10 +71,13 @@ class Cast:
             client.close()
 
 
-def name_pages(deployment: Deployment) -> None:
-    """Give each instance's pages the name of its company; before the start."""
+def name_instances(deployment: Deployment) -> None:
+    """Call each instance by its company, on its own pages and, as far as such a name goes, on those of the others;
+    before the start.
+    """
     for program, environment in deployment.environments.items():
-        environment["SXG_DISPLAY_NAME"] = COMPANIES[program.partition("-")[0]]
+        company = COMPANIES[program.partition("-")[0]]
+        environment |= {"SXG_DISPLAY_NAME": company, "SXG_INSTANCE_NAME": company.replace(" ", "-")}
 
 
 def gather(deployment: Deployment) -> Cast:

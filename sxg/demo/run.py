@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from sxg.compare import compare, report_lines
-from sxg.demo.cast import COMPANIES, CONSUMERS, Cast, gather, name_pages
+from sxg.demo.cast import COMPANIES, CONSUMERS, Cast, gather, name_instances
 from sxg.demo.show import Show
 from sxg.demo.story import Story
 from sxg.demo.tables import show_inventory, show_states
@@ -40,7 +40,7 @@ def run(*, once: bool, data_dir: Path | None) -> int:
 def _perform(show: Show, directory: Path, once: bool) -> int:
     started = time.monotonic()
     deployment = Deployment(directory, consumers=CONSUMERS, settings=_SETTINGS)
-    name_pages(deployment)
+    name_instances(deployment)
     try:
         with show.step("supervisor", "starts a provider and two consumers") as step:
             deployment.start()
