@@ -20,7 +20,7 @@ def _one_of(
 
 
 class Counter(Base):
-    """The last number given to a kind of record."""
+    """The last number given to a kind of record, on SQLite; PostgreSQL has a sequence for each kind."""
 
     __tablename__ = "counters"
 

@@ -1,10 +1,11 @@
 """Numbers for people: a prefix that tells the kind, and at least seven digits."""
 
-from typing import Any
+from collections.abc import Sequence
 
+from sqlalchemy import text
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
-from bridge.database import inserts_into
 from bridge.models import table_of
 from provider.models.orders import Counter
 
@@ -19,12 +20,11 @@ PREFIXES = {
 _COUNTERS = table_of(Counter)
 
 
-def _count_on(insert: Any) -> Any:
-    raised = {"value": _COUNTERS.c.value + insert.excluded.value}
-    return insert.on_conflict_do_update(index_elements=[_COUNTERS.c.name], set_=raised).returning(_COUNTERS.c.value)
-
-
-_COUNT_ON = inserts_into(_COUNTERS, _count_on)
+_INSERT = sqlite.insert(_COUNTERS)
+_COUNT_ON = _INSERT.on_conflict_do_update(
+    index_elements=[_COUNTERS.c.name], set_={"value": _COUNTERS.c.value + _INSERT.excluded.value}
+).returning(_COUNTERS.c.value)
+_NEXT = text("select nextval(cast(:sequence as regclass)) from generate_series(1, :count)")
 
 
 def next_number(session: Session, kind: str) -> str:
@@ -33,10 +33,17 @@ def next_number(session: Session, kind: str) -> str:
 
 
 def next_numbers(session: Session, kind: str, count: int) -> list[str]:
-    """`count` numbers in a row, in one statement.
+    """`count` numbers, ascending, in one statement.
 
-    The row stays locked until the transaction ends: whoever takes several kinds takes them in the order of PREFIXES.
+    On PostgreSQL they come from a sequence, so that nobody waits for another's commit; on SQLite, which has one writer
+    at a time, from a counter.
     """
     connection = session.connection()
-    last = connection.execute(_COUNT_ON[connection.dialect.name], {"name": kind, "value": count}).scalar_one()
-    return [f"{PREFIXES[kind]}{value:07d}" for value in range(last - count + 1, last + 1)]
+    if connection.dialect.name == "postgresql":
+        values: Sequence[int] = (
+            connection.execute(_NEXT, {"sequence": f"{kind}_numbers", "count": count}).scalars().all()
+        )
+    else:
+        last = connection.execute(_COUNT_ON, {"name": kind, "value": count}).scalar_one()
+        values = range(last - count + 1, last + 1)
+    return [f"{PREFIXES[kind]}{value:07d}" for value in values]
