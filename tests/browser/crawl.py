@@ -41,8 +41,8 @@ class Routes:
         return endpoint if endpoint in self.shown else None
 
 
-def crawl(person: Person, routes: Routes) -> Iterator[tuple[str, str]]:
-    """Open `EACH` pages of each route, following links from the start page; yields route and path of the open one.
+def crawl(person: Person, routes: Routes, each: int = EACH) -> Iterator[tuple[str, str]]:
+    """Open up to `each` pages of each route, following links from the start; yields route and path of the open one.
 
     Other views of a list (its filters and pages) are the same page.
     """
@@ -51,7 +51,7 @@ def crawl(person: Person, routes: Routes) -> Iterator[tuple[str, str]]:
         path = waiting.popleft()
         bare = urlsplit(path).path
         route = routes.find(bare)
-        if route is None or bare in opened or counts[route] == EACH:
+        if route is None or bare in opened or counts[route] == each:
             continue
         opened.add(bare)
         counts[route] += 1
