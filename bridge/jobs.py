@@ -108,6 +108,33 @@ class Bell:
         return f"{self._prefix}:wake:{connection_id}"
 
 
+class Ringer:
+    """Rings from a thread of its own, so that no request waits for Redis. What comes while it rings is rung at once for
+    all. A process that ends takes what it had not rung with it; the sweeper makes up for that.
+    """
+
+    def __init__(self, bell: Bell) -> None:
+        self._bell = bell
+        self._due: set[str] = set()
+        self._change = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def __call__(self, connection_ids: Iterable[str]) -> None:
+        with self._change:
+            self._due.update(connection_ids)
+            if self._thread is None:  # here and not before: a fork takes no threads along
+                self._thread = threading.Thread(target=self._ring, name="ringer", daemon=True)
+                self._thread.start()
+            self._change.notify()
+
+    def _ring(self) -> None:
+        while True:
+            with self._change:
+                self._change.wait_for(lambda: self._due)
+                due, self._due = self._due, set()
+            self._bell(sorted(due))
+
+
 @dataclass
 class Station:
     """Everything a drain needs, put together at the edge of a worker process."""

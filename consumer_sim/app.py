@@ -9,6 +9,7 @@ from sqlalchemy import text
 from bridge import failpoints
 from bridge.database import Database
 from bridge.flow_metrics import install_flow_metrics
+from bridge.jobs import Bell, Ringer
 from bridge.web import Api, health, install, openapi_config
 from consumer_sim.api import catalog, connections, drafts, faults, products, receiver, records, requests
 from consumer_sim.api.context import attach
@@ -31,6 +32,8 @@ def create_app(config: ConsumerConfig, *, clock: Callable[[], datetime] = utc_no
     app.config |= openapi_config("Service Exchange consumer", "1")
     install(app, service="consumer", error_table=ERROR_TABLE)
     context = make_context(config, clock)
+    if isinstance(context.database.bell, Bell):
+        context.database.bell = Ringer(context.database.bell)
     attach(context, app)
     install_flow_metrics(app, context.database, clock)
     api = Api(app)

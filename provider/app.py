@@ -9,6 +9,7 @@ from sqlalchemy import text
 from bridge import failpoints
 from bridge.database import Database
 from bridge.flow_metrics import install_flow_metrics
+from bridge.jobs import Bell, Ringer
 from bridge.web import Api, Blueprint, health, install, openapi_config
 from provider.api import BLUEPRINTS
 from provider.api.context import attach
@@ -29,6 +30,8 @@ def create_app(config: ProviderConfig, *, clock: Callable[[], datetime] = utc_no
     app.config |= openapi_config("Service Exchange provider", "1")
     install(app, service="provider", error_table=ERROR_TABLE)
     context = make_context(config, clock)
+    if isinstance(context.database.bell, Bell):
+        context.database.bell = Ringer(context.database.bell)
     attach(context, app)
     install_flow_metrics(app, context.database, clock)
     api = Api(app)

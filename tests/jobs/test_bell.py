@@ -13,7 +13,7 @@ import pytest
 from redis import Redis
 
 from bridge.database import Database
-from bridge.jobs import MAIN, SLOW, Bell, run_sweeper, run_worker
+from bridge.jobs import MAIN, SLOW, Bell, Ringer, run_sweeper, run_worker
 from sxg.embedded import EmbeddedRedis
 from tests.toy import PROVIDER, ToyShop, add_connection, deliveries, make_keyring, make_station, record, toy_database
 
@@ -177,6 +177,24 @@ def test_a_redis_that_never_answers_costs_a_fifth_of_a_second_once_a_second(tmp_
         for n in range(50):
             assert not bell.ring(f"connection-{n}")
         assert time.monotonic() - started < 0.6
+
+
+def test_no_commit_of_a_web_process_waits_for_a_redis_that_never_answers(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        ringer = Ringer(Bell(f"redis://127.0.0.1:{silent.getsockname()[1]}/0", PROVIDER.id))
+        started = time.monotonic()
+        for n in range(50):
+            ringer([f"connection-{n}"])
+        assert time.monotonic() - started < 0.1
+
+
+def test_a_ringer_rings_for_everything_it_was_told_from_many_threads(toymaker: Toymaker) -> None:
+    ringer = Ringer(toymaker.bell)
+    wanted = [f"connection-{n}" for n in range(40)]
+    threads = [threading.Thread(target=ringer, args=([one],)) for one in wanted]
+    for thread in threads:
+        thread.start()
+    until(lambda: toymaker.bell.backlog() == len(wanted))
 
 
 def test_a_worker_survives_a_restart_of_redis(tmp_path: Path) -> None:
