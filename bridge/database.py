@@ -36,7 +36,8 @@ class _OneTransaction(Session):
     _link: Connection | None = None
 
     def connection(self, *args: Any, **options: Any) -> Connection:
-        if self._link is None or self._link.closed or args or options:
+        # Within a savepoint SQLAlchemy must be asked: it sends the SAVEPOINT when the connection is first wanted.
+        if self._link is None or self._link.closed or self.in_nested_transaction() or args or options:
             self._link = super().connection(*args, **options)
         return self._link
 

@@ -1,0 +1,21 @@
+"""A savepoint of a write transaction takes back what was done within it, whoever asked for the connection before."""
+
+import pytest
+import sqlalchemy as sa
+
+from bridge.database import Database
+
+
+def test_a_savepoint_takes_back_what_went_through_the_connection_alone(database_url: str) -> None:
+    database = Database(database_url)
+    with database.transaction() as session:
+        session.connection().execute(sa.text("create table toys (name varchar(20) primary key)"))
+    with database.transaction() as session:
+        session.connection().execute(sa.text("insert into toys values ('bear')"))
+        with pytest.raises(sa.exc.IntegrityError), session.begin_nested():
+            session.connection().execute(sa.text("insert into toys values ('robot')"))
+            session.connection().execute(sa.text("insert into toys values ('bear')"))
+        session.connection().execute(sa.text("insert into toys values ('car')"))
+    with database.reading() as session:
+        assert sorted(session.connection().scalars(sa.text("select name from toys"))) == ["bear", "car"]
+    database.close()
