@@ -97,7 +97,7 @@ def show() -> str:
         counts = count_waiting(session, actor=actor(), permissions=current_user.permissions, now=here().clock())
         done = read_first_steps(session)
     steps = None if done["order"] else [(step, done[step.key], current_user.may(step.permission)) for step in STEPS]
-    return flask.render_template("provider/start.html", steps=steps, **_sorted(counts))
+    return flask.render_template("webkit/start.html", steps=steps, **_sorted(counts))
 
 
 def _sorted(counts: Mapping[str, int]) -> dict[str, list[tuple[Waiting, int]]]:
