@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Playwright, Response, expect, sync_playwright
 
 from bridge.database import Database
 from consumer_sim.services import users as consumer_users
@@ -50,6 +50,7 @@ class Person:
         self.problems: list[str] = []
         self.page.on("console", self._note)
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("response", self._note_failure)
         self.page.on("dialog", lambda dialog: dialog.accept())
 
     def sign_in(self) -> None:
@@ -94,6 +95,10 @@ class Person:
             if one["impact"] in ("serious", "critical")
             for node in one["nodes"]
         ]
+
+    def _note_failure(self, response: Response) -> None:
+        if response.status >= 500:
+            self.problems.append(f"{response.status} {response.url}")
 
     def _note(self, message: ConsoleMessage) -> None:
         if message.type == "error" and not any(words in message.text for words in _REFUSALS):

@@ -10,21 +10,24 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from sxg.demo import answers
 from tests.browser import day
 from tests.browser.browsing import PHONE, WIDE, Browsing, Person, screenshot
 from tests.browser.crawl import Routes, crawl
 from tests.e2e.stage import Stage
 
 WIDTHS = {"wide": WIDE, "phone": PHONE}
-KEPT = {
-    "provider-orders.show-wide.png": "order.png",
-    "provider-start.show-wide.png": "waiting.png",
-    "provider-connections.show-wide.png": "connection.png",
-    "consumer-catalog.order-wide.png": "order-form.png",
-    "consumer-requests.show-wide.png": "request.png",
-    "consumer-requests.show-phone.png": "request-phone.png",
-}
-"""Of all pictures, those for the README, and what they are called there."""
+LOW = {"width": 1200, "height": 640}
+NAMES = {"provider": "Northwind", "consumer": "ACME IT"}
+KEPT = (
+    ("waiting", "provider", "Start", "", LOW),
+    ("order", "provider", "Orders", answers.SD_WAN, LOW),
+    ("flow", "provider", "Flow", "", LOW),
+    ("order-form", "consumer", "Catalog", answers.SD_WAN, LOW),
+    ("request", "consumer", "Requests", answers.SD_WAN, LOW),
+    ("request-phone", "consumer", "Requests", answers.SD_WAN, PHONE),
+)
+"""Those for the README: name, whose, the place in the menu, the row there whose link is followed, and the width."""
 
 
 def take_pictures(browsing: Browsing, output: Path) -> int:
@@ -47,18 +50,37 @@ def _take(person: Person, path: Path) -> bool:
     return True
 
 
+def take_kept(browsing: Browsing, output: Path) -> None:
+    """Only what is seen without scrolling: the README shows them small."""
+    for name, side, place, what, viewport in KEPT:
+        person = browsing.provider() if side == "provider" else browsing.consumer()
+        person.page.set_viewport_size(WIDE)
+        person.open("/")
+        person.follow(place, within="nav")
+        if what:
+            person.page.locator("tr", has_text=what).get_by_role("link").first.click()
+            person.page.wait_for_load_state()
+        person.page.set_viewport_size(viewport)
+        person.page.screenshot(path=output / f"{name}.png")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("docs/screenshots/all"))
     parser.add_argument("--keep", type=Path, help="where the six for the README go")
     given = parser.parse_args()
     shutil.rmtree(given.output, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix="sxg-pictures-") as name, Stage(Path(name)) as stage:
-        day.trade(stage)
-        with Browsing(stage) as browsing:
-            count = take_pictures(browsing, given.output)
-    for source, target in KEPT.items() if given.keep else ():
-        shutil.copyfile(given.output / source, given.keep / target)
+    with tempfile.TemporaryDirectory(prefix="sxg-pictures-") as name:
+        stage = Stage(Path(name))
+        for program, environment in stage.deployment.environments.items():
+            company = NAMES.get(program.partition("-")[0], "")
+            environment |= {"SXG_DISPLAY_NAME": company, "SXG_INSTANCE_NAME": company.replace(" ", "-")}
+        with stage:
+            day.trade(stage)
+            with Browsing(stage) as browsing:
+                count = take_pictures(browsing, given.output)
+                if given.keep:
+                    take_kept(browsing, given.keep)
     print(f"{count} pictures in {given.output}")
 
 
