@@ -251,9 +251,10 @@ def test_a_server_that_does_not_read_ends_at_the_deadline(serve: Serve, sender: 
 
 def test_a_tls_handshake_that_never_answers_ends_at_the_deadline(serve: Serve, sender: Sender) -> None:
     server = serve(silent)
-    fault = fault_of(sender, server.url.replace("http:", "https:"), deadline_s=DEADLINE_S)
+    # Loading the certificates comes first, and may take a while on a busy machine.
+    fault = fault_of(sender, server.url.replace("http:", "https:"), deadline_s=1.0)
     assert (fault.kind, "TLS" in fault.detail) == (FaultKind.TIMEOUT, True)
-    assert fault.duration_s < DEADLINE_S + 0.15
+    assert fault.duration_s < 1.15
 
 
 def test_a_slow_name_server_ends_at_the_deadline() -> None:
