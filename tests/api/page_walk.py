@@ -14,7 +14,10 @@ from webkit.pages import MARK
 
 
 def walk(app: flask.Flask, visitor: Visitor) -> Iterator[tuple[str, str]]:
-    """Route and address, nearest to the start page first. A redirect is followed, and what it leads to is the page."""
+    """Route and address, nearest to the start page first; fails where a link leads to an error.
+
+    A redirect is followed, and what it leads to is the page.
+    """
     waiting, seen = deque(["/"]), set[str]()
     while waiting:
         url = waiting.popleft()
@@ -24,6 +27,7 @@ def walk(app: flask.Flask, visitor: Visitor) -> Iterator[tuple[str, str]]:
         answer = visitor.get(url)
         if answer.status_code == 303:
             waiting.appendleft(answer.headers["Location"])
+        assert answer.status_code in (200, 303), (url, answer.status_code)
         if answer.status_code != 200 or answer.mimetype != "text/html":
             continue
         seen.add(route)

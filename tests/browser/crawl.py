@@ -44,7 +44,7 @@ class Routes:
 def crawl(person: Person, routes: Routes, each: int = EACH) -> Iterator[tuple[str, str]]:
     """Open up to `each` pages of each route, following links from the start; yields route and path of the open one.
 
-    Other views of a list (its filters and pages) are the same page.
+    Fails where a link leads to an error. Other views of a list (its filters and pages) are the same page.
     """
     waiting, opened, counts = deque(["/"]), set[str](), Counter[str]()
     while waiting:
@@ -55,7 +55,8 @@ def crawl(person: Person, routes: Routes, each: int = EACH) -> Iterator[tuple[st
             continue
         opened.add(bare)
         counts[route] += 1
-        person.open(path)
+        answer = person.page.goto(person.url + path)
+        assert answer is not None and answer.ok, path
         waiting.extend(_links(person))
         yield route, path
 
