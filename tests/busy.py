@@ -5,9 +5,12 @@ for the newest order of each connection. What is newest is alike, however much t
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import flask
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
@@ -19,7 +22,16 @@ from provider.models.catalog import RemoteRecordProducer
 from provider.models.orders import CustomerOrder
 from provider.services.intake import submit_provider_task
 from provider.services.orders import approve_order, reject_order
-from tests.consumer_factories import ANSWERS, ASKED_BY, Consumer, make_connection, product_changed, state_changed
+from tests.api.provider_client import context_of, make_app
+from tests.consumer_factories import (
+    ANSWERS,
+    ASKED_BY,
+    Consumer,
+    connected_consumer,
+    make_connection,
+    product_changed,
+    state_changed,
+)
 from tests.consumer_factories import make_item as make_offered_item
 from tests.factories import (
     AGENT,
@@ -105,3 +117,19 @@ def _told(task_id: str, number: int) -> Iterator[str]:
 
 def _batches(count: int) -> Iterator[Sequence[int]]:
     return (range(start, min(start + AT_ONCE, count)) for start in range(0, count, AT_ONCE))
+
+
+@contextmanager
+def filled(side: str, directory: Path, connections: int, orders: int) -> Iterator[flask.Flask]:
+    """The app of one side, with all of them in a SQLite file."""
+    directory.mkdir()
+    url = f"sqlite:///{directory / 'test.db'}"
+    if side == "provider":
+        app = make_app(url, directory)
+        fill_provider(context_of(app).database, connections=connections, orders=orders)
+        yield app
+        context_of(app).database.close()
+    else:
+        with connected_consumer(url, directory) as one:
+            fill_consumer(one, connections=connections, requests=orders)
+            yield one.app

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 PASSWORD_LEAST = 12
 PASSWORD_MOST = 200
+_NAMED = 5
 
 _hasher = PasswordHasher()
 _NOBODY = _hasher.hash("nobody has this password")
@@ -49,6 +50,12 @@ class Accounts(Protocol):
 
     def whom_to_ask(self, session: Session, permission: str) -> Iterable[str]:
         """Roles, or people, that hold a permission: whom one asks who does not."""
+
+
+def name_holders(people: Iterable[tuple[str, Iterable[str]]], roles: set[str]) -> list[str]:
+    """A few of the people who have one of the roles, each with those; the roles alone when nobody has one."""
+    found = [f"{name} ({', '.join(sorted(roles & {*held}))})" for name, held in people if roles & {*held}]
+    return found[:_NAMED] or sorted(roles)
 
 
 def hash_password(password: str) -> str:

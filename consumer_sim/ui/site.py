@@ -13,7 +13,7 @@ from consumer_sim.context import Context
 from consumer_sim.models import User
 from consumer_sim.services.errors import ConsumerError
 from consumer_sim.services.users import Permission, find_user, holders, permissions_of
-from webkit.accounts import Account
+from webkit.accounts import Account, name_holders
 from webkit.site import Entry, Site
 
 NAVIGATION = (
@@ -44,10 +44,7 @@ class UserAccounts:
         """The people who hold the permission, with their roles; the roles alone when nobody has one."""
         roles = set(holders(permission))
         users = session.scalars(select(User).where(User.active.is_(True)).order_by(User.name))
-        found = [
-            f"{user.name} ({', '.join(sorted(roles & set(user.roles)))})" for user in users if roles & {*user.roles}
-        ]
-        return found[:5] or sorted(roles)
+        return name_holders(((user.name, user.roles) for user in users), roles)
 
 
 def make_site(context: Context) -> Site:

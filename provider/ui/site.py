@@ -15,7 +15,7 @@ from provider.context import Context
 from provider.domain.errors import DomainError
 from provider.domain.roles import Permission, allowed, holders
 from provider.models.access import User
-from webkit.accounts import Account
+from webkit.accounts import Account, name_holders
 from webkit.site import Entry, Site
 
 NAVIGATION = (
@@ -49,10 +49,7 @@ class UserAccounts:
         """The users who hold the permission, with their roles; the roles alone when nobody has one."""
         roles = {str(role) for role in holders(Permission(permission))}
         users = session.scalars(select(User).where(User.active.is_(True)).order_by(User.name))
-        found = [
-            f"{user.name} ({', '.join(sorted(roles & set(user.roles)))})" for user in users if roles & {*user.roles}
-        ]
-        return found[:5] or sorted(roles)
+        return name_holders(((user.name, user.roles) for user in users), roles)
 
 
 def make_site(context: Context, config: ProviderConfig) -> Site:

@@ -1,7 +1,5 @@
 """What a page costs does not depend on how much there is: as many statements for few records as for many."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import flask
@@ -9,29 +7,12 @@ import pytest
 
 from tests.api.page_client import CountedStatements, signed_in
 from tests.api.page_walk import walk
-from tests.api.provider_client import context_of, make_app
-from tests.busy import fill_consumer, fill_provider
-from tests.consumer_factories import connected_consumer
+from tests.busy import filled
 
 FEW, MANY = (2, 8), (5, 32)
 """Connections, and orders of all of them together."""
 MOST = 30
 """Statements of any page."""
-
-
-@contextmanager
-def filled(side: str, directory: Path, connections: int, orders: int) -> Iterator[flask.Flask]:
-    directory.mkdir()
-    url = f"sqlite:///{directory / 'test.db'}"
-    if side == "provider":
-        app = make_app(url, directory)
-        fill_provider(context_of(app).database, connections=connections, orders=orders)
-        yield app
-        context_of(app).database.close()
-    else:
-        with connected_consumer(url, directory) as one:
-            fill_consumer(one, connections=connections, requests=orders)
-            yield one.app
 
 
 def cost(app: flask.Flask) -> dict[str, int]:

@@ -14,7 +14,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,9 +22,7 @@ import flask
 from sxg.bench.report import commit
 from tests.api.page_client import CountedStatements, Visitor, signed_in
 from tests.api.page_walk import walk
-from tests.api.provider_client import context_of, make_app
-from tests.busy import fill_consumer, fill_provider
-from tests.consumer_factories import connected_consumer
+from tests.busy import filled
 
 SIDES = ("provider", "consumer")
 MOST_MS = 300
@@ -69,22 +66,6 @@ def _time(app: flask.Flask, admin: Visitor, url: str) -> Timing:
         if status != 200:
             raise SystemExit(f"{url} answers {status}")
     return Timing(url, statistics.median(took), counted.count, size / 1024)
-
-
-@contextmanager
-def filled(side: str, directory: Path, connections: int, orders: int) -> Iterator[flask.Flask]:
-    """The app of one side, with all of them in a SQLite file."""
-    directory.mkdir()
-    url = f"sqlite:///{directory / 'data.db'}"
-    if side == "provider":
-        app = make_app(url, directory)
-        fill_provider(context_of(app).database, connections=connections, orders=orders)
-        yield app
-        context_of(app).database.close()
-    else:
-        with connected_consumer(url, directory) as one:
-            fill_consumer(one, connections=connections, requests=orders)
-            yield one.app
 
 
 def write(timings: dict[str, list[Timing]], connections: int, orders: int) -> str:

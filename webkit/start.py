@@ -1,0 +1,62 @@
+"""A start page: what waits for me and for others; on a new instance, what to do first."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import flask
+from flask_login import current_user
+
+from webkit.words import in_words
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """One thing that waits: for those with `permission`, or for `others`."""
+
+    key: str
+    label: str
+    url: str
+    permission: str
+    others: str = ""
+
+    @property
+    def for_me(self) -> bool:
+        return not self.others and bool(current_user.may(self.permission))
+
+
+@dataclass(frozen=True)
+class Step:
+    """One of the first things to do on a new instance."""
+
+    key: str
+    label: str
+    hint: str
+    url: str
+    permission: str
+
+
+def show_start(
+    waiting: Sequence[Waiting],
+    counts: Mapping[str, int],
+    first: Sequence[Step],
+    done: Mapping[str, bool],
+    holders: Callable[[str], Iterable[str]],
+) -> str:
+    """The page. What waits for me is shown also when nothing does, what waits for others only when something does.
+
+    `counts` and `done` are by key; what is not counted is not this person's to see. The steps go with the first order.
+    `holders` are the roles that hold a permission.
+    """
+    shown = [(one, counts[one.key]) for one in waiting if one.key in counts]
+    steps = [(step, done[step.key], current_user.may(step.permission)) for step in first]
+    others = [
+        (one, count, one.others or ", ".join(in_words(role).lower() for role in holders(one.permission)))
+        for one, count in shown
+        if count and not one.for_me
+    ]
+    return flask.render_template(
+        "webkit/start.html",
+        steps=None if done["order"] else steps,
+        mine=[pair for pair in shown if pair[0].for_me],
+        others=others,
+    )
