@@ -63,6 +63,7 @@ def import_catalog(browsing: Browsing, file: Path) -> None:
     manager.press("Import")
     manager.sees("Taken in")
     manager.page.get_by_role("combobox", name="State").select_option("In draft")
+    manager.page.wait_for_url(re.compile(r"\?.*state="))
     manager.follow(answers.SWITCH)
     manager.press("Publish")
     manager.sees(f"{answers.SWITCH} 1.0 is published.")
