@@ -1,0 +1,8 @@
+"""A draft belongs to who writes it."""
+
+revision = "0007"
+down_revision = "0006"
+
+
+def upgrade() -> None:
+    pass
