@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bridge.models import BigId, Connection, Id
@@ -50,7 +50,15 @@ class CustomerOrder(Base):
     saved_states: Mapped[list[Any]] = mapped_column(default=list)
     version: Mapped[int] = mapped_column(Integer, default=1)
     ponr: Mapped[bool] = mapped_column(Boolean, default=False)
-    """Past the point of no return, as soon as one line is."""
+    """Past the point of no return: nothing of it can be cancelled any longer."""
+    revision_operation: Mapped[str | None] = mapped_column(String(10))
+    """What the present version changes: `update` or `cancel`; empty for the first, and when it was declined."""
+    cancellation: Mapped[str | None] = mapped_column(String(10))
+    """What came of the last wish to cancel: a CancellationStatus."""
+    cancellation_message: Mapped[str | None] = mapped_column(Text)
+    """What the consumer is told of that."""
+    cancellation_asked_by: Mapped[str | None] = mapped_column(String(255))
+    """Who wished it, if the consumer said so."""
     reason: Mapped[str | None] = mapped_column(Text)
     """Why it took its state, if anybody said so."""
     created_at: Mapped[datetime]
@@ -124,11 +132,15 @@ class OrderLine(Base):
     name: Mapped[str] = mapped_column(String(200))
     product_offering_id: Mapped[str | None] = mapped_column(ForeignKey(ProductOffering.id))
     specification_id: Mapped[str] = mapped_column(ForeignKey(Specification.id))
+    part_key: Mapped[str | None] = mapped_column(String(255))
+    """By which the form of the item names this part of the line above."""
     action: Mapped[str] = mapped_column(String(20))
     quantity: Mapped[int] = mapped_column(Integer)
     state: Mapped[str] = mapped_column(String(30))
     saved_states: Mapped[list[Any]] = mapped_column(default=list)
     ponr: Mapped[bool] = mapped_column(Boolean, default=False)
+    version: Mapped[int] = mapped_column(Integer, default=1, server_default=text("1"))
+    revision_operation: Mapped[str | None] = mapped_column(String(10))
     characteristics: Mapped[dict[str, Any]]
     location: Mapped[dict[str, Any] | None] = mapped_column(JsonOrNull)
     contacts: Mapped[list[Any]] = mapped_column(default=list)
@@ -148,6 +160,7 @@ class OrderTask(Base):
         CheckConstraint("previous_state is null or state = 'on_hold'", name="previous_state"),
         UniqueConstraint("number"),
         UniqueConstraint("order_line_id", "key"),
+        UniqueConstraint("compensates_id"),
         Index("ix_order_tasks_order_id", "order_id"),
         Index("ix_order_tasks_state", "state", "number"),
     )
@@ -165,6 +178,8 @@ class OrderTask(Base):
     assigned_to: Mapped[str | None] = mapped_column(String(160))
     reason: Mapped[str | None] = mapped_column(Text)
     completed_at: Mapped[datetime | None]
+    compensates_id: Mapped[str | None] = mapped_column(ForeignKey("order_tasks.id"))
+    """Of the task that this one undoes."""
 
 
 class OrderStateChange(Base):

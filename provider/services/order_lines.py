@@ -31,7 +31,7 @@ def plan_lines(item: OrderableItem, prices: Sequence[Mapping[str, Any]], answers
     """
     common = {name: answers.get(name) for name in ("location", "requested_on")}
     common["contacts"] = answers.get("contacts") or []
-    lines = list(_lines(item.whole, answers, None, common))
+    lines = list(_lines(item.whole, answers, None, None, common))
     own = {"product_offering_id": item.product_offering_id, "name": item.name}
     lines[0] |= own | {"prices": price_line(prices, lines[0]["quantity"])}
     pieces: dict[str, int] = {}
@@ -52,7 +52,9 @@ def write_lines(session: Session, order: CustomerOrder, lines: Sequence[Row]) ->
     session.connection().execute(_ADD_LINES, rows)
 
 
-def _lines(part: Part, answers: Mapping[str, Any], parent_id: str | None, common: Row) -> Iterator[Row]:
+def _lines(
+    part: Part, answers: Mapping[str, Any], parent_id: str | None, part_key: str | None, common: Row
+) -> Iterator[Row]:
     """A line and those below it."""
     line_id = new_id()
     yield {
@@ -61,6 +63,7 @@ def _lines(part: Part, answers: Mapping[str, Any], parent_id: str | None, common
         "product_offering_id": None,
         "name": part.name,
         "specification_id": part.specification_id,
+        "part_key": part_key,
         "action": LineAction.ADD,
         "quantity": answers["quantity"],
         "saved_states": [],
@@ -71,4 +74,4 @@ def _lines(part: Part, answers: Mapping[str, Any], parent_id: str | None, common
     }
     for key, answer in answers["parts"].items():
         if answer["selected"]:
-            yield from _lines(part.children[key], answer, line_id, common)
+            yield from _lines(part.children[key], answer, line_id, key, common)
