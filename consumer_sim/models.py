@@ -203,6 +203,9 @@ class ProviderTask(Base):
     ponr: Mapped[bool | None] = mapped_column(Boolean)
     reason: Mapped[str | None] = mapped_column(Text)
 
+    cancellation_told: Mapped[str | None] = mapped_column(String(10))
+    """What the provider says came of the last wish to cancel."""
+    cancellation_message: Mapped[str | None] = mapped_column(Text)
 
 class TaskState(Base):
     """One step of a task's way, as it was told. Append-only."""

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, Integer, String, Text, UniqueConstraint, text
+from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, Integer, String, Text, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bridge.models import Connection, Id
@@ -64,6 +64,8 @@ class ProductOffering(Base):
     sellable: Mapped[bool] = mapped_column(Boolean)
     channels: Mapped[list[Any]] = mapped_column(default=list)
     prices: Mapped[list[Any]] = mapped_column(default=list)
+    line_level_ponr: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    """Of an order, only the lines past the point of no return stay; otherwise one of them holds the whole order."""
     lifecycle_state: Mapped[str] = mapped_column(String(10))
     valid_from: Mapped[datetime | None]
     valid_to: Mapped[datetime | None]
