@@ -135,18 +135,27 @@ class CatalogItem(Base):
 
 
 class Draft(Base):
-    """A request that is still being written: nothing of it is checked or sent. It keeps its id when it is submitted."""
+    """A request that is still being written: nothing of it is checked or sent. It keeps its id when it is submitted.
+
+    With a `task_id` it is the correction of that request. Programs write drafts that are nobody's.
+    """
 
     __tablename__ = "drafts"
     __table_args__ = (
         ForeignKeyConstraint(
             ["connection_id", "catalog_item_id"], [CatalogItem.connection_id, CatalogItem.id], name="fk_drafts_item"
         ),
+        ForeignKeyConstraint(
+            ["connection_id", "task_id"], ["provider_tasks.connection_id", "provider_tasks.id"], name="fk_drafts_task"
+        ),
+        UniqueConstraint("owner_id", "connection_id", "task_id", name="uq_drafts_correction"),
     )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
+    owner_id: Mapped[str | None] = mapped_column(ForeignKey(User.id))
     connection_id: Mapped[str] = mapped_column(Id)
     catalog_item_id: Mapped[str] = mapped_column(Id)
+    task_id: Mapped[str | None] = mapped_column(Id)
     answers: Mapped[dict[str, Any]]
     requested_by: Mapped[dict[str, Any] | None] = mapped_column(JsonOrNull)
     created_at: Mapped[datetime]
@@ -194,6 +203,9 @@ class ProviderTask(Base):
     cancellation: Mapped[str | None] = mapped_column(String(10))
     cancellation_reason: Mapped[str | None] = mapped_column(Text)
     """Why the provider refuses to cancel."""
+    cancellation_told: Mapped[str | None] = mapped_column(String(10))
+    """What the provider says came of the last wish to cancel."""
+    cancellation_message: Mapped[str | None] = mapped_column(Text)
     state: Mapped[str | None] = mapped_column(String(40))
     state_label: Mapped[str | None] = mapped_column(String(255))
     order_number: Mapped[str | None] = mapped_column(String(40))
@@ -203,9 +215,6 @@ class ProviderTask(Base):
     ponr: Mapped[bool | None] = mapped_column(Boolean)
     reason: Mapped[str | None] = mapped_column(Text)
 
-    cancellation_told: Mapped[str | None] = mapped_column(String(10))
-    """What the provider says came of the last wish to cancel."""
-    cancellation_message: Mapped[str | None] = mapped_column(Text)
 
 class TaskState(Base):
     """One step of a task's way, as it was told. Append-only."""
