@@ -199,3 +199,90 @@ def create_bridge_tables() -> None:
         postgresql_where=sa.text("state = 'parked'"),
         sqlite_where=sa.text("state = 'parked'"),
     )
+
+
+def add_connection_care() -> None:
+    """Heartbeats, issues, rotations, farewells and held events, and what a connection has to say of them."""
+    for column in (
+        sa.Column("refused_epoch", ID, nullable=True),
+        sa.Column("unspoken", DOCUMENT, nullable=True),
+        sa.Column("new_url", sa.String(length=2000), nullable=True),
+        sa.Column("new_url_problem", sa.Text(), nullable=True),
+    ):
+        op.add_column("connections", column)
+    op.create_table(
+        "heartbeats",
+        sa.Column("connection_id", ID, nullable=False),
+        sa.Column("direction", sa.String(length=3), nullable=False),
+        sa.Column("beat_at", TIME, nullable=False),
+        sa.Column("every_s", sa.Float(), nullable=False),
+        sa.Column("next_at", TIME, nullable=True),
+        sa.Column("answered_at", TIME, nullable=True),
+        sa.Column("round_trip_s", sa.Float(), nullable=True),
+        sa.Column("missed", sa.Integer(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("told", DOCUMENT, nullable=False),
+        sa.Column("compared_to", sa.String(length=255), nullable=True),
+        sa.CheckConstraint("direction in ('out', 'in')", name="ck_heartbeats_direction"),
+        sa.PrimaryKeyConstraint("connection_id", "direction", name="pk_heartbeats"),
+    )
+    op.create_table(
+        "issues",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("connection_id", ID, nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("subject", sa.String(length=255), nullable=False),
+        sa.Column("fault", sa.Text(), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("first_at", TIME, nullable=False),
+        sa.Column("last_at", TIME, nullable=False),
+        sa.Column("resolved_at", TIME, nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_issues"),
+    )
+    op.create_index(
+        "uq_issues_open",
+        "issues",
+        ["connection_id", "kind", "subject"],
+        unique=True,
+        postgresql_where=sa.text("resolved_at is null"),
+        sqlite_where=sa.text("resolved_at is null"),
+    )
+    op.create_index("ix_issues_last_at", "issues", ["last_at"], unique=False)
+    op.create_table(
+        "rotations",
+        sa.Column("connection_id", ID, nullable=False),
+        sa.Column("secret", sa.String(length=20), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("grace_s", sa.Float(), nullable=False),
+        sa.Column("started_at", TIME, nullable=False),
+        sa.Column("proven_at", TIME, nullable=True),
+        sa.Column("former_until", TIME, nullable=True),
+        sa.Column("problem", sa.Text(), nullable=True),
+        sa.Column("next_at", TIME, nullable=True),
+        sa.CheckConstraint("secret in ('webhook_secret', 'client_secret')", name="ck_rotations_secret"),
+        sa.CheckConstraint("state in ('wanted', 'offered', 'proven', 'done')", name="ck_rotations_state"),
+        sa.PrimaryKeyConstraint("connection_id", "secret", name="pk_rotations"),
+    )
+    op.create_table(
+        "farewells",
+        sa.Column("connection_id", ID, nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("secrets", sa.Text(), nullable=True),
+        sa.Column("ended_at", TIME, nullable=False),
+        sa.Column("next_at", TIME, nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("told_at", TIME, nullable=True),
+        sa.Column("problem", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("connection_id", name="pk_farewells"),
+    )
+    op.create_table(
+        "held_events",
+        sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
+        sa.Column("connection_id", ID, nullable=False),
+        sa.Column("event_id", BIG_ID, nullable=False),
+        sa.Column("type", sa.String(length=120), nullable=False),
+        sa.Column("held_at", TIME, nullable=False),
+        sa.ForeignKeyConstraint(["event_id"], ["outbox_events.id"], name="fk_held_events_event_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_held_events"),
+    )
+    op.create_index("ix_held_events_connection", "held_events", ["connection_id", "id"], unique=False)

@@ -39,9 +39,12 @@ Id = Uuid(as_uuid=False)
 BigId = BigInteger().with_variant(Integer, "sqlite")
 """SQLite numbers rows by itself only for INTEGER keys."""
 Json = JSON().with_variant(JSONB, "postgresql")
+JsonOrNull = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+"""For a nullable document: None is SQL's null, not JSON's."""
 
 
 _PARKED = text("state = 'parked'")
+_OPEN = text("resolved_at is null")
 
 
 class Base(DeclarativeBase):
@@ -104,6 +107,13 @@ class Connection(Base):
     mapping_version: Mapped[int | None] = mapped_column(ForeignKey("mapping_versions.version"))
     settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
     created_at: Mapped[datetime]
+    refused_epoch: Mapped[str | None] = mapped_column(Id)
+    """Not the peer's: that of a copy or of the restored peer, refused until people say that it is the peer."""
+    unspoken: Mapped[list[Any] | None] = mapped_column(JsonOrNull)
+    """Types of events that the peer does not know yet: they are held. Empty: it told of none."""
+    new_url: Mapped[str | None] = mapped_column(String(2000))
+    """Where this side is to send, once that address has proven itself."""
+    new_url_problem: Mapped[str | None] = mapped_column(Text)
 
 
 class Stream(Base):
@@ -255,3 +265,110 @@ class IdempotencyRecord(Base):
     status: Mapped[int | None]
     body: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime]
+
+
+class Heartbeat(Base):
+    """What the last beats told of one direction of a connection: `out` are ours and how they were answered, `in` are
+    those that came.
+    """
+
+    __tablename__ = "heartbeats"
+    __table_args__ = (CheckConstraint("direction in ('out', 'in')", name="direction"),)
+
+    connection_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    direction: Mapped[str] = mapped_column(String(3), primary_key=True)
+    beat_at: Mapped[datetime]
+    """When the last one was sent, or came."""
+    every_s: Mapped[float] = mapped_column(Float)
+    """How often whoever sends them means to."""
+    next_at: Mapped[datetime | None]
+    """For `out`: when the next one is due."""
+    answered_at: Mapped[datetime | None]
+    """For `out`: when one was last answered well."""
+    round_trip_s: Mapped[float | None] = mapped_column(Float)
+    """Of the last one that was answered, as its sender measured it."""
+    missed: Mapped[int] = mapped_column(default=0)
+    """For `out`: how many in a row were not answered."""
+    error: Mapped[str | None] = mapped_column(Text)
+    told: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """For `in`: what the other side said of itself."""
+    compared_to: Mapped[str | None] = mapped_column(String(255))
+    """For `out`: the stream whose digest was compared last; the next beat goes on behind it."""
+
+
+class Issue(Base):
+    """One thing that is wrong with a connection: opened when it is first found, counted while it is found again,
+    resolved when it is not.
+    """
+
+    __tablename__ = "issues"
+    __table_args__ = (
+        Index("uq_issues_open", "connection_id", "kind", "subject", unique=True, postgresql_where=_OPEN,
+              sqlite_where=_OPEN),
+        Index("ix_issues_last_at", "last_at"),
+    )  # fmt: skip
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    connection_id: Mapped[str] = mapped_column(Id)
+    kind: Mapped[str] = mapped_column(String(40))
+    subject: Mapped[str] = mapped_column(String(255), default="")
+    """What of the connection it is about, such as a stream; empty: all of it."""
+    fault: Mapped[str] = mapped_column(Text)
+    count: Mapped[int] = mapped_column(BigInteger, default=1)
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime]
+    resolved_at: Mapped[datetime | None]
+
+
+class Rotation(Base):
+    """The last change of one secret of a connection. `wanted`, then `offered` once the new secret exists, `proven` once
+    the other side has shown that it has it, `done` when the former one ended.
+    """
+
+    __tablename__ = "rotations"
+    __table_args__ = (
+        CheckConstraint("secret in ('webhook_secret', 'client_secret')", name="secret"),
+        CheckConstraint("state in ('wanted', 'offered', 'proven', 'done')", name="state"),
+    )
+
+    connection_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    secret: Mapped[str] = mapped_column(String(20), primary_key=True)
+    state: Mapped[str] = mapped_column(String(10))
+    grace_s: Mapped[float] = mapped_column(Float)
+    """How long the former secret stays good after the new one is proven."""
+    started_at: Mapped[datetime]
+    proven_at: Mapped[datetime | None]
+    former_until: Mapped[datetime | None]
+    problem: Mapped[str | None] = mapped_column(Text)
+    next_at: Mapped[datetime | None]
+    """When the next step is tried again."""
+
+
+class Farewell(Base):
+    """What the other side of an ended connection is still to be told: the connection itself has no secrets any more."""
+
+    __tablename__ = "farewells"
+
+    connection_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    reason: Mapped[str] = mapped_column(Text)
+    secrets: Mapped[str | None] = mapped_column(Text)
+    """Encrypted as those of the connection were; gone once it is told, or given up."""
+    ended_at: Mapped[datetime]
+    next_at: Mapped[datetime | None]
+    """Empty once nothing is to be tried any more."""
+    tries: Mapped[int] = mapped_column(default=0)
+    told_at: Mapped[datetime | None]
+    problem: Mapped[str | None] = mapped_column(Text)
+
+
+class HeldEvent(Base):
+    """An event that the receiver does not know yet: it has no number, and is recorded when it does."""
+
+    __tablename__ = "held_events"
+    __table_args__ = (Index("ix_held_events_connection", "connection_id", "id"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
+    connection_id: Mapped[str] = mapped_column(Id)
+    event_id: Mapped[int] = mapped_column(ForeignKey("outbox_events.id"))
+    type: Mapped[str] = mapped_column(String(120))
+    held_at: Mapped[datetime]

@@ -25,7 +25,7 @@ from bridge.errors import SignatureInvalid
 from bridge.identity import Identity, Keyring
 from bridge.inbox import Rejection
 from bridge.jobs import Bell, Station
-from bridge.migrations import create_bridge_tables
+from bridge.migrations import add_connection_care, create_bridge_tables
 from bridge.models import Connection, Delivery, Stream
 from bridge.vocabulary import ConnectionState, EventType
 from tests.templates import prepare
@@ -64,6 +64,7 @@ def create_tables(url: str) -> None:
         connection = session.connection()
         with Operations.context(MigrationContext.configure(connection)):
             create_bridge_tables()
+            add_connection_care()
         ToyBase.metadata.create_all(connection)
     database.close()
 

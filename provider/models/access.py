@@ -66,6 +66,10 @@ class Credential(Base):
 
     connection_id: Mapped[str] = mapped_column(ForeignKey(Connection.id), primary_key=True)
     client_secret_hash: Mapped[str] = mapped_column(String(64))
+    next_secret_hash: Mapped[str | None] = mapped_column(String(64))
+    """Of a secret that was given out and not used yet; its first use makes it the client secret."""
+    former_secret_hash: Mapped[str | None] = mapped_column(String(64))
+    former_until: Mapped[datetime | None]
 
 
 class AccessToken(Base):
