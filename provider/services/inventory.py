@@ -52,20 +52,20 @@ def count_pieces(lines: Iterable[OrderLine]) -> dict[str, int]:
 
 def activate_products(session: Session, locked: LockedOrder, lines: Iterable[OrderLine], *, now: datetime) -> None:
     """The lines are fulfilled: their products are in use."""
-    done = {line.id for line in lines}
-    products = [product for product in _products_of(session, locked) if product.order_line_id in done]
-    _move(session, locked, products, {ProductState.INSTALLATION_PENDING: ProductState.ACTIVE}, now)
+    ends = {ProductState.INSTALLATION_PENDING: ProductState.ACTIVE}
+    _move(session, locked, _products_of_lines(session, locked, lines), ends, now)
 
 
-def begin_withdrawal(session: Session, locked: LockedOrder, *, now: datetime) -> None:
-    """The order is being cancelled: what was put to use is taken out of it."""
-    _move(session, locked, _products_of(session, locked), {ProductState.ACTIVE: ProductState.INACTIVATION_PENDING}, now)
+def begin_withdrawal(session: Session, locked: LockedOrder, lines: Iterable[OrderLine], *, now: datetime) -> None:
+    """The lines are being cancelled: what they put to use is taken out of it."""
+    ends = {ProductState.ACTIVE: ProductState.INACTIVATION_PENDING}
+    _move(session, locked, _products_of_lines(session, locked, lines), ends, now)
 
 
-def withdraw_products(session: Session, locked: LockedOrder, *, now: datetime) -> None:
-    """The order is cancelled: nothing of what it added remains."""
+def withdraw_products(session: Session, locked: LockedOrder, lines: Iterable[OrderLine], *, now: datetime) -> None:
+    """The lines are cancelled: nothing of what they added remains."""
     ends = dict.fromkeys((ProductState.INSTALLATION_PENDING, ProductState.INACTIVATION_PENDING), ProductState.INACTIVE)
-    _move(session, locked, _products_of(session, locked), ends, now)
+    _move(session, locked, _products_of_lines(session, locked, lines), ends, now)
 
 
 def show_product(session: Session, connection_id: str, product_id: str) -> Document:
@@ -138,9 +138,11 @@ def _data(product: Product, task_id: str, order_number: str, line_number: str) -
     }
 
 
-def _products_of(session: Session, locked: LockedOrder) -> list[Product]:
+def _products_of_lines(session: Session, locked: LockedOrder, lines: Iterable[OrderLine]) -> list[Product]:
     mine = select(Product).where(Product.order_id == locked.order.id).order_by(Product.number)
-    return list(session.execute(mine.execution_options(populate_existing=True)).scalars())
+    products = session.execute(mine.execution_options(populate_existing=True)).scalars()
+    wanted = {line.id for line in lines}
+    return [product for product in products if product.order_line_id in wanted]
 
 
 def _move(

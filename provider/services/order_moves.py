@@ -173,8 +173,8 @@ def _follow(session: Session, locked: LockedOrder, state: OrderState, now: datet
         hold_order_tasks(locked)
     elif state is _S.CANCELLED:
         cancel_order_tasks(locked)
-        withdraw_products(session, locked, now=now)
+        withdraw_products(session, locked, locked.lines, now=now)
     elif state is _S.COMPLETED:
         activate_products(session, locked, locked.lines, now=now)
     if state is _S.CANCELLATION_IN_PROGRESS:
-        begin_withdrawal(session, locked, now=now)
+        begin_withdrawal(session, locked, locked.lines, now=now)
