@@ -4,8 +4,10 @@
 HTML page. `Blueprint` and `Api` are those of flask-smorest with that promise kept inside them: use no others.
 """
 
+import functools
 import logging
 import re
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +21,7 @@ import marshmallow
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Rule
 from werkzeug.utils import cached_property
 from werkzeug.wsgi import LimitedStream
 
@@ -217,26 +220,59 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]
         def errorhandler(self, code_or_exception: Any) -> Callable[[View], View]: ...
 
 
+class _Rule(Rule):
+    """A rule that is compiled into a builder of addresses when it first has to be: all of them take long at a start."""
+
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        compiled = functools.cache(super()._compile_builder)
+
+        def build(*args: Any, **values: Any) -> tuple[str, str]:
+            return compiled(append_unknown)(*args, **values)
+
+        return build
+
+
 class Api(flask_smorest.Api):  # type: ignore[misc]
-    """The Api of flask-smorest, documenting errors as `install` answers them, and handling none itself."""
+    """The Api of flask-smorest, documenting errors as `install` answers them, and handling none itself.
+
+    The document is written when it is first asked for: that takes as long as all else at an app's start.
+    """
 
     ERROR_SCHEMA = ProblemSchema
+
+    def __init__(self, app: flask.Flask) -> None:
+        self._unwritten: list[tuple[str, Blueprint]] = []
+        self._writing = threading.Lock()
+        super().__init__(app)
 
     def _register_error_handlers(self) -> None:
         pass
 
     def _register_responses(self) -> None:
-        self.DEFAULT_RESPONSE_CONTENT_TYPE = PROBLEM_CONTENT_TYPE
-        super()._register_responses()
-        del self.DEFAULT_RESPONSE_CONTENT_TYPE  # the class has the one of successful answers
+        """Not yet: they belong to the document."""
 
     def register_blueprint(self, blueprint: Blueprint) -> None:
         """Its endpoints are `api_orders.get` and so on: `orders.show` is a page. The document says `orders`."""
         name = f"api_{blueprint.name}"
         self._app.extensions["flask-smorest"]["blp_name_to_api"][name] = self
         self._app.register_blueprint(blueprint, name=name)
-        blueprint.register_views_in_doc(self, self._app, self.spec, name=name, parameters=None)
-        self.spec.tag({"name": blueprint.name, "description": blueprint.description})
+        self._unwritten.append((name, blueprint))
+
+    def _openapi_json(self) -> flask.Response:
+        with self._writing:
+            if self._unwritten:
+                self._write_document()
+        answer: flask.Response = super()._openapi_json()
+        return answer
+
+    def _write_document(self) -> None:
+        self.DEFAULT_RESPONSE_CONTENT_TYPE = PROBLEM_CONTENT_TYPE
+        super()._register_responses()
+        del self.DEFAULT_RESPONSE_CONTENT_TYPE  # the class has the one of successful answers
+        for name, blueprint in self._unwritten:
+            blueprint.register_views_in_doc(self, self._app, self.spec, name=name, parameters=None)
+            self.spec.tag({"name": blueprint.name, "description": blueprint.description})
+        self._unwritten.clear()
 
 
 def openapi_config(title: str, version: str) -> dict[str, str]:
@@ -288,6 +324,7 @@ def install(app: flask.Flask, *, service: str, error_table: ErrorTable) -> None:
     A page or a view that sets one of the security headers itself keeps what it set.
     """
     app.request_class = StrictRequest
+    app.url_rule_class = _Rule
     app.url_map.merge_slashes = False  # the redirect from // to / would be an HTML page
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT_BYTES
     metrics = app.extensions["sxg-metrics"] = _Metrics(service)

@@ -4,7 +4,9 @@ A few calls of every operation here; `make fuzz` makes thousands and writes `rep
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -30,6 +32,21 @@ def document_of(world: World) -> dict[str, Any]:
 
 def test_the_document_is_valid(world: World) -> None:
     validate(document_of(world))
+
+
+def test_everybody_who_asks_for_it_first_gets_the_whole_document(world: World) -> None:
+    """It is written when it is asked for; a web process has several threads."""
+    at_once = Barrier(4)
+
+    def ask(_: int) -> Any:
+        at_once.wait()
+        return document_of(world)
+
+    with ThreadPoolExecutor(at_once.parties) as pool:
+        first, *others = pool.map(ask, range(at_once.parties))
+    assert len(first["paths"]) > 10 and len(first["tags"]) > 3
+    assert others == [first] * 3
+    assert document_of(world) == first
 
 
 def test_the_document_has_every_route_and_no_other(world: World) -> None:
