@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import argon2
 import flask
 import pytest
 
@@ -11,6 +12,7 @@ from provider.services.users import add_user, disable_user
 from tests.api.page_client import PASSWORD, Visitor, add_person, signed_in
 from tests.api.provider_client import Clock, context_of, make_app
 from tests.factories import NOW
+from webkit import accounts
 from webkit.models import PageSession
 from webkit.sessions import AT_MOST_S, IDLE_S, end_sessions
 
@@ -51,6 +53,13 @@ def test_a_wrong_password_and_an_unknown_name_get_the_same_answer(app: flask.Fla
     words = "No account here has this name and password."
     assert words in first and words in visitor.page
     assert not is_in(visitor)
+
+
+def test_a_password_is_dear_to_guess_and_a_name_that_nobody_has_takes_as_long() -> None:
+    made = argon2.extract_parameters(accounts.hash_password(PASSWORD))
+    assert made.type == argon2.Type.ID
+    assert made.memory_cost * made.time_cost >= 64 * 1024 * 3, "KiB written, as RFC 9106 recommends"
+    assert argon2.extract_parameters(accounts._NOBODY) == made
 
 
 def test_guessing_is_slowed_down(app: flask.Flask) -> None:
