@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from bridge.database import Database
 from bridge.models import Delivery, Stream
+from consumer_sim.services.drafts import PROGRAM
 from consumer_sim.services.ordering import keep_draft
 from consumer_sim.services.requests import submit_request
 from provider.models.catalog import RemoteRecordProducer
@@ -98,7 +99,7 @@ def fill_consumer(one: Consumer, *, connections: int, requests: int) -> None:
             make_offered_item(session, make_connection(session, one.context, prefix=f"C{number}")[0])
         item = make_offered_item(session, one.connection_id)
         for _ in range(2):
-            keep_draft(session, item, str(uuid4()), ANSWERS, {"name": "admin"}, now=NOW)
+            keep_draft(session, item, str(uuid4()), ANSWERS, PROGRAM, now=NOW)
     for numbers in _batches(requests):
         with one.context.database.transaction() as session:
             ids = [submit_request(session, item, _asked(number), ASKED_BY, now=NOW).id for number in numbers]

@@ -41,7 +41,7 @@ def list_drafts(page: dict[str, Any]) -> dict[str, Any]:
 def get_draft(draft_id: UUID) -> dict[str, Any]:
     """One draft."""
     with here().database.reading() as session:
-        return drafts.draft_document(drafts.get_draft(session, str(draft_id)))
+        return drafts.draft_document(drafts.get_draft(session, str(draft_id), drafts.PROGRAM))
 
 
 @blueprint.route("/drafts/<uuid:draft_id>", methods=["PUT"])
@@ -51,7 +51,7 @@ def change(body: dict[str, Any], draft_id: UUID) -> dict[str, Any]:
     """Put these answers in place of the former ones."""
     context, requested_by = here(), body.pop("requested_by", None)
     with context.database.transaction() as session:
-        draft = drafts.get_draft(session, str(draft_id), lock=True)
+        draft = drafts.get_draft(session, str(draft_id), drafts.PROGRAM, lock=True)
         drafts.change_draft(draft, body, requested_by, now=context.clock())
         return drafts.draft_document(draft)
 
@@ -61,7 +61,7 @@ def change(body: dict[str, Any], draft_id: UUID) -> dict[str, Any]:
 def delete(draft_id: UUID) -> None:
     """Throw a draft away."""
     with here().database.transaction() as session:
-        drafts.delete_draft(session, drafts.get_draft(session, str(draft_id), lock=True))
+        drafts.delete_draft(session, drafts.get_draft(session, str(draft_id), drafts.PROGRAM, lock=True))
 
 
 @blueprint.route("/drafts/<uuid:draft_id>/submit", methods=["POST"])

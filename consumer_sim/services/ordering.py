@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from consumer_sim.models import CatalogItem, Draft, ProviderTask
 from consumer_sim.services import catalog, drafts, writing
 from consumer_sim.services.catalog_search import Offer, get_offer
+from consumer_sim.services.drafts import Writer
 from consumer_sim.services.errors import NotFound
 from consumer_sim.services.order_answers import check_order
 
@@ -33,12 +34,12 @@ class Sheet:
         return self.offer.item
 
 
-def open_order(session: Session, connection_id: str, item_id: str, draft_id: str) -> Sheet:
-    """Raises NotFound, also for a draft of another item."""
+def open_order(session: Session, connection_id: str, item_id: str, draft_id: str, writer: Writer) -> Sheet:
+    """Raises NotFound, also for a draft of another item or of somebody else."""
     offer = get_offer(session, connection_id, item_id)
-    draft = session.get(Draft, draft_id)
+    draft = drafts.find_draft(session, draft_id)
     if draft is not None:
-        _must_be_of(offer.item, draft)
+        _must_be_of(offer.item, draft, writer)
     return Sheet(
         offer=offer,
         form=offer.item.active_form or offer.item.form,
@@ -49,32 +50,32 @@ def open_order(session: Session, connection_id: str, item_id: str, draft_id: str
 
 
 def keep_draft(
-    session: Session, item: CatalogItem, draft_id: str, answers: Document, asked_by: Document, *, now: datetime
+    session: Session, item: CatalogItem, draft_id: str, answers: Document, writer: Writer, *, now: datetime
 ) -> Draft | None:
     """Write what was typed into the draft of this id, a new one if need be; None when it was sent already.
 
-    Raises NotFound for a draft of another item.
+    Raises NotFound for a draft of another item or of somebody else.
     """
-    draft = _lock_draft(session, item, draft_id, asked_by, now)
+    draft = _lock_draft(session, item, draft_id, writer, now)
     if session.get(ProviderTask, (item.connection_id, draft_id)) is not None:
         if draft is not None:
             session.delete(draft)  # made just above: what was still on its way when the order was sent
         return None
     if draft is None:
         raise NotFound("draft", draft_id)
-    _must_be_of(item, draft)
-    drafts.change_draft(draft, answers, draft.requested_by or dict(asked_by), now=now)
+    _must_be_of(item, draft, writer)
+    drafts.change_draft(draft, answers, draft.requested_by or writer.as_requester, now=now)
     return draft
 
 
 def send_order(
-    session: Session, item: CatalogItem, draft_id: str, answers: Document, asked_by: Document, *, now: datetime
+    session: Session, item: CatalogItem, draft_id: str, answers: Document, writer: Writer, *, now: datetime
 ) -> ProviderTask:
     """Ask for the item, once for each draft id: whoever asks again gets the request that was made.
 
     Raises FormErrors, ItemNotOrderable, ConnectionNotUsable.
     """
-    draft = keep_draft(session, item, draft_id, answers, asked_by, now=now)
+    draft = keep_draft(session, item, draft_id, answers, writer, now=now)
     if draft is not None:
         _, form = catalog.get_orderable_form(item)
         drafts.change_draft(draft, check_order(form, answers), draft.requested_by, now=now)
@@ -82,24 +83,23 @@ def send_order(
     return drafts.submit_draft(session, draft_id, now=now)
 
 
-def _must_be_of(item: CatalogItem, draft: Draft) -> None:
-    if (draft.connection_id, draft.catalog_item_id) != (item.connection_id, item.id):
+def _must_be_of(item: CatalogItem, draft: Draft, writer: Writer) -> None:
+    is_of_item = (draft.connection_id, draft.catalog_item_id, draft.task_id) == (item.connection_id, item.id, None)
+    if not (is_of_item and writer.may(draft)):
         raise NotFound("draft of this item", draft.id)
 
 
-def _lock_draft(session: Session, item: CatalogItem, draft_id: str, asked_by: Document, now: datetime) -> Draft | None:
+def _lock_draft(session: Session, item: CatalogItem, draft_id: str, writer: Writer, now: datetime) -> Draft | None:
     """The draft's row is there before anything else is looked at: of two that send at once, one waits here."""
     row = {
         "id": draft_id,
+        "owner_id": writer.id,
         "connection_id": item.connection_id,
         "catalog_item_id": item.id,
         "answers": {},
-        "requested_by": dict(asked_by),
+        "requested_by": writer.as_requester,
         "created_at": now,
         "updated_at": now,
     }
     writing.insert_missing(session, Draft, [row])
-    try:
-        return drafts.get_draft(session, draft_id, lock=True)
-    except NotFound:
-        return None  # whoever held it has sent or discarded it meanwhile
+    return drafts.find_draft(session, draft_id, lock=True)  # whoever held it may have sent or discarded it meanwhile

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
-from consumer_sim.models import CatalogItem, Draft, ProviderConnection, ProviderTask
+from consumer_sim.models import CatalogItem, ProviderConnection, ProviderTask
 from consumer_sim.services.errors import NotFound
 
 STAGES = ("sending", "accepted", "in_progress", "awaiting_info", "rejected", "done", "cancelled")
@@ -87,37 +87,15 @@ def list_requested_items(session: Session) -> Sequence[tuple[str, str]]:
     return [(row[0], row[1]) for row in session.execute(query)]
 
 
-def search_drafts(
-    session: Session, *, author: str, text: str, sort: str, descending: bool, offset: int, limit: int
-) -> tuple[list[tuple[Draft, str, str]], int]:
-    """One page of somebody's drafts, and of those without an author, with the names of item and provider. `sort` is
-    `item` or `changed`.
-    """
-    query = (
-        select(Draft, CatalogItem.name, func.coalesce(ProviderConnection.provider_name, ""))
-        .join(CatalogItem, _same_item(Draft))
-        .outerjoin(ProviderConnection, ProviderConnection.connection_id == Draft.connection_id)
-        .where(or_(Draft.requested_by.is_(None), Draft.requested_by["name"].as_string() == author))
-    )
-    if text:
-        query = query.where(CatalogItem.name.icontains(text, autoescape=True))
-    total = session.scalar(select(func.count()).select_from(query.with_only_columns(Draft.id).subquery())) or 0
-    first: ColumnElement[Any] = func.lower(CatalogItem.name) if sort == "item" else Draft.updated_at.expression
-    ordered = query.order_by(first.desc() if descending else first, Draft.id)
-    return [(row[0], row[1], row[2]) for row in session.execute(ordered.offset(offset).limit(limit))], total
-
-
 def _requests() -> Select[ProviderTask, str, str, str]:
+    same_item = and_(
+        CatalogItem.connection_id == ProviderTask.connection_id, CatalogItem.id == ProviderTask.catalog_item_id
+    )
     return (
         select(ProviderTask, _STAGE, _ITEM_NAME, func.coalesce(ProviderConnection.provider_name, ""))
-        .outerjoin(CatalogItem, _same_item(ProviderTask))
+        .outerjoin(CatalogItem, same_item)
         .outerjoin(ProviderConnection, ProviderConnection.connection_id == ProviderTask.connection_id)
     )
-
-
-def _same_item(model: type[ProviderTask] | type[Draft]) -> ColumnElement[bool]:
-    same: ColumnElement[bool] = CatalogItem.connection_id == model.connection_id
-    return same & (CatalogItem.id == model.catalog_item_id)
 
 
 def _wanted(text: str, stage: str | None, item_id: str | None, asked_by: str | None) -> list[ColumnElement[bool]]:

@@ -19,10 +19,13 @@ class Permission(StrEnum):
     CATALOG_WRITE = "catalog.write"
     REQUEST_READ = "request.read"
     REQUEST_WRITE = "request.write"
+    DRAFT_WRITE = "draft.write"
+    """Drafts of others; one's own come with `request.write`."""
     PRODUCT_READ = "product.read"
     CONNECTION_READ = "connection.read"
     CONNECTION_WRITE = "connection.write"
     FAULT_WRITE = "fault.write"
+    USER_WRITE = "user.write"
 
 
 class Role(StrEnum):

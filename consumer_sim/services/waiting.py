@@ -10,27 +10,27 @@ from sqlalchemy.orm import Session
 from bridge.models import Connection
 from bridge.vocabulary import ConnectionState
 from consumer_sim.models import CatalogItem, ProviderTask
+from consumer_sim.services.draft_search import count_own_drafts
+from consumer_sim.services.drafts import Writer
 from consumer_sim.services.item_search import count_items
 from consumer_sim.services.link_trouble import read_health
-from consumer_sim.services.request_search import count_stages, search_drafts
+from consumer_sim.services.request_search import count_stages
 from consumer_sim.services.users import Permission
 
 _P = Permission
 
 
-def count_waiting(session: Session, *, author: str, permissions: AbstractSet[str], now: datetime) -> dict[str, int]:
+def count_waiting(session: Session, *, writer: Writer, permissions: AbstractSet[str], now: datetime) -> dict[str, int]:
     """How many records wait, by what they wait for; only what these permissions let one read is counted.
 
-    Stages count the requests in them, `drafts` those of the author; kinds of items count the items; `trouble` counts
+    Stages count the requests in them, `drafts` those of the writer; kinds of items count the items; `trouble` counts
     connections.
     """
     found: dict[str, int] = {}
     if _P.REQUEST_READ in permissions:
         found |= count_stages(session)
     if _P.REQUEST_WRITE in permissions:
-        _, found["drafts"] = search_drafts(
-            session, author=author, text="", sort="changed", descending=True, offset=0, limit=1
-        )
+        found["drafts"] = count_own_drafts(session, writer)
     if _P.CONNECTION_READ in permissions:
         found |= count_items(session)
         found["trouble"] = sum(1 for health in read_health(session, now) if health.troubles)

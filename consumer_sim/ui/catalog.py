@@ -6,14 +6,13 @@ from uuid import UUID
 
 import flask
 from flask.typing import ResponseReturnValue
-from flask_login import current_user
 
 from bridge.ids import new_id
 from consumer_sim.services.catalog_search import SORTS, get_shelves, search_catalog
 from consumer_sim.services.order_answers import check_order
 from consumer_sim.services.ordering import Sheet, keep_draft, open_order, send_order
 from consumer_sim.services.users import Permission
-from consumer_sim.ui.context import here
+from consumer_sim.ui.context import here, writer
 from consumer_sim.ui.order_form import Errors, find_errors, tell_errors
 from webkit.listing import read_listing
 from webkit.order_form import make_order_form, read_answers
@@ -67,7 +66,7 @@ def check(connection_id: UUID, item_id: UUID) -> ResponseReturnValue:
 def _send(sheet: Sheet, answers: Answers) -> ResponseReturnValue:
     def send() -> None:
         with here().database.transaction() as session:
-            send_order(session, sheet.item, sheet.draft_id, answers, _asked_by(), now=here().clock())
+            send_order(session, sheet.item, sheet.draft_id, answers, writer(), now=here().clock())
 
     errors = find_errors(send)
     if not errors:
@@ -100,12 +99,12 @@ _STEPS = {"send": _send, "save": _save, "more": _more}
 
 def _open(connection_id: UUID, item_id: UUID, draft_id: UUID) -> Sheet:
     with here().database.reading() as session:
-        return open_order(session, str(connection_id), str(item_id), str(draft_id))
+        return open_order(session, str(connection_id), str(item_id), str(draft_id), writer())
 
 
 def _keep(sheet: Sheet, answers: Answers) -> bool:
     with here().database.transaction() as session:
-        kept = keep_draft(session, sheet.item, sheet.draft_id, answers, _asked_by(), now=here().clock())
+        kept = keep_draft(session, sheet.item, sheet.draft_id, answers, writer(), now=here().clock())
         return kept is not None
 
 
@@ -122,7 +121,3 @@ def _go_to_request(sheet: Sheet, message: str, category: str = "message") -> Res
 
 def _url(connection_id: str, item_id: str, draft_id: str) -> str:
     return flask.url_for("catalog.order", connection_id=connection_id, item_id=item_id, draft=draft_id)
-
-
-def _asked_by() -> dict[str, str]:
-    return {"name": current_user.name}

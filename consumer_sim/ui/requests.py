@@ -1,6 +1,5 @@
-"""What was asked for: find it, follow it, talk about it, correct it, take it back."""
+"""What was asked for: find it, follow it, talk about it, take it back. `corrections` sends it again."""
 
-from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -12,15 +11,13 @@ from wtforms.validators import DataRequired, Length
 
 from consumer_sim.services import requests, tasks
 from consumer_sim.services.comments import add_comment
-from consumer_sim.services.order_answers import check_order
 from consumer_sim.services.request_search import SORTS, STAGES, Found, get_found, list_requested_items, search_requests
-from consumer_sim.services.request_view import can_cancel, can_correct, get_form, get_request_view
+from consumer_sim.services.request_view import can_cancel, can_correct, get_request_view
 from consumer_sim.services.users import Permission
 from consumer_sim.ui.context import here
-from consumer_sim.ui.order_form import Errors, find_errors, tell_errors
 from webkit.forms import Form, strip
 from webkit.listing import read_listing
-from webkit.order_form import make_order_form, read_answers, show_answers
+from webkit.order_form import show_answers
 from webkit.pages import Pages
 
 pages = Pages("requests", __name__)
@@ -94,57 +91,6 @@ def cancel(connection_id: UUID, task_id: UUID) -> ResponseReturnValue:
         return _go_to(connection_id, task_id)
     found = _find(connection_id, task_id)
     return flask.render_template("consumer/request_cancel.html", found=found, form=form), _status(form)
-
-
-@pages.form(f"{_ONE}/correct", Permission.REQUEST_WRITE)
-def correct(connection_id: UUID, task_id: UUID) -> ResponseReturnValue:
-    """The order form again, with what was sent and what the provider found wrong."""
-    found, form = _open_correction(connection_id, task_id)
-    if flask.request.method == "GET":
-        return _begin_correction(found, form)
-    answers = read_answers(form, flask.request.form)
-    if flask.request.form.get("do") != "send":
-        return _show_correction(found, form, answers, find_errors(lambda: check_order(form, answers)))
-    errors = find_errors(lambda: _send_correction(found, check_order(form, answers)))
-    return _show_correction(found, form, answers, errors) if errors else _go_to(connection_id, task_id)
-
-
-@pages.action(f"{_ONE}/correct/check", Permission.REQUEST_WRITE)
-def check_correction(connection_id: UUID, task_id: UUID) -> ResponseReturnValue:
-    """What is wrong so far, for the script of the form."""
-    _, form = _open_correction(connection_id, task_id)
-    return tell_errors(form, read_answers(form, flask.request.form), "")
-
-
-def _open_correction(connection_id: UUID, task_id: UUID) -> tuple[Found, dict[str, Any]]:
-    with here().database.reading() as session:
-        found = get_found(session, str(connection_id), str(task_id))
-        return found, get_form(session, found.task)
-
-
-def _begin_correction(found: Found, form: Mapping[str, Any]) -> ResponseReturnValue:
-    """What keeps it from being corrected is said before anybody types."""
-    with here().database.reading() as session:
-        obstacles = find_errors(lambda: requests.get_correction_form(session, found.task))
-    if obstacles:
-        flask.flash(obstacles[0]["message"], "warning")
-        return _go_to(UUID(found.task.connection_id), UUID(found.task.id))
-    made = make_order_form(form, found.task.request or {}, (found.task.refusal or {}).get("errors") or [])
-    return flask.render_template("consumer/request_correct.html", found=found, order=made)
-
-
-def _send_correction(found: Found, answers: Mapping[str, Any]) -> None:
-    with here().database.transaction() as session:
-        task = tasks.lock_task(session, found.task.connection_id, found.task.id)
-        requests.correct_request(session, task, answers, now=here().clock())
-
-
-def _show_correction(
-    found: Found, form: Mapping[str, Any], answers: Mapping[str, Any], errors: Errors
-) -> ResponseReturnValue:
-    made = make_order_form(form, answers, errors)
-    page = flask.render_template("consumer/request_correct.html", found=found, order=made)
-    return page, 422 if errors else 200
 
 
 def _show(connection_id: UUID, task_id: UUID, form: CommentForm) -> ResponseReturnValue:

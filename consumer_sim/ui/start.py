@@ -4,7 +4,7 @@ from flask_login import current_user
 
 from consumer_sim.services.users import Permission, holders
 from consumer_sim.services.waiting import count_waiting, read_first_steps
-from consumer_sim.ui.context import here
+from consumer_sim.ui.context import here, writer
 from webkit.pages import SIGNED_IN, Pages
 from webkit.start import Step, Waiting, show_start
 
@@ -15,7 +15,7 @@ _P = Permission
 
 _PROVIDER = "the provider"
 WAITING = (
-    Waiting("drafts", "Drafts to finish", "/drafts", _P.REQUEST_WRITE),
+    Waiting("drafts", "Drafts to finish", "/drafts?whose=mine", _P.REQUEST_WRITE),
     Waiting("rejected", "Requests to correct", "/requests?state=rejected", _P.REQUEST_WRITE),
     Waiting("awaiting_info", "Requests on hold or asked about", "/requests?state=awaiting_info", _P.REQUEST_WRITE),
     Waiting("pending_activation", "Items to activate", "/items?state=pending_activation", _P.CATALOG_WRITE),
@@ -39,6 +39,6 @@ STEPS = (
 def show() -> str:
     permissions = current_user.permissions
     with here().database.reading() as session:
-        counts = count_waiting(session, author=current_user.name, permissions=permissions, now=here().clock())
+        counts = count_waiting(session, writer=writer(), permissions=permissions, now=here().clock())
         done = read_first_steps(session)
     return show_start(WAITING, counts, STEPS, done, holders)

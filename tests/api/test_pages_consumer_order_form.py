@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from bridge.models import Delivery
 from consumer_sim.models import CatalogItem, Draft, ProviderTask
+from consumer_sim.services.drafts import PROGRAM
 from consumer_sim.services.ordering import keep_draft, send_order
 from tests.api.page_client import Visitor, signed_in, text_of
 from tests.consumer_factories import ANSWERS, FORM, NOW, Consumer, connected_consumer, make_item, rows
@@ -160,7 +161,7 @@ def test_two_clicks_at_the_same_moment_make_one_request(database_url: str, tmp_p
     with connected_consumer(database_url, tmp_path) as one:
         with one.context.database.transaction() as session:
             item = make_item(session, one.connection_id)
-        order, who = (item, str(uuid4()), ANSWERS), {"name": "ada"}
+        order, who = (item, str(uuid4()), ANSWERS), PROGRAM
 
         def click(session: Session) -> str | None:
             return send_order(session, *order, who, now=NOW).number
@@ -225,14 +226,6 @@ def test_a_saved_draft_is_listed_continued_and_discarded(acme: Consumer, ada: Vi
     assert ada.post(discard).status_code == 303
     assert "no drafts" in text_of(ada.read("/drafts"))
     assert rows(acme, Draft) == []
-
-
-def test_drafts_are_ones_own_and_can_be_searched(acme: Consumer, ada: Visitor, url: str) -> None:
-    ada.post(opened(ada, url), {"do": "save"})
-    bob = signed_in(acme.app, "bob", "requester")
-    assert "no drafts" in text_of(bob.read("/drafts"))
-    assert "Broadband" in text_of(ada.read("/drafts?q=broad&sort=item"))
-    assert "No draft fits" in text_of(ada.read("/drafts?q=nothing"))
 
 
 def test_what_cannot_be_ordered_says_why_and_can_still_be_kept(acme: Consumer, ada: Visitor) -> None:

@@ -9,7 +9,10 @@ import pytest
 from sqlalchemy import update
 
 from bridge.models import Connection, Lease
-from consumer_sim.models import Draft, ProviderTask
+from consumer_sim.models import ProviderTask
+from consumer_sim.services.drafts import Writer
+from consumer_sim.services.ordering import keep_draft
+from consumer_sim.services.users import find_user
 from tests.api.page_client import CountedStatements, signed_in, text_of
 from tests.consumer_factories import NOW, Consumer, connected_consumer, consumer, make_connection, make_item
 
@@ -77,13 +80,10 @@ def test_what_waits_is_counted_and_leads_to_its_list(acme: Consumer) -> None:
         item = make_item(session, acme.connection_id)
         make_item(session, acme.connection_id, state="pending_activation", active_revision=None, active_form=None)
         make_item(session, acme.connection_id, revision=2)
-        for author in ("ada", "ada", "boss"):
-            session.add(
-                Draft(
-                    id=str(uuid4()), connection_id=acme.connection_id, catalog_item_id=item.id, answers={},
-                    requested_by={"name": author}, created_at=NOW, updated_at=NOW,
-                )
-            )  # fmt: skip
+        for name in ("ada", "ada", "boss"):
+            user = find_user(session, name)
+            assert user is not None
+            keep_draft(session, item, str(uuid4()), {}, Writer(user.id, name), now=NOW)
     make_task(acme, submission="refused")
     make_task(acme, submission="accepted", state="awaiting_info", order_state="on_hold")
     make_task(acme, submission="accepted", state="work_in_progress")
@@ -92,9 +92,9 @@ def test_what_waits_is_counted_and_leads_to_its_list(acme: Consumer) -> None:
         "Requests to correct": (1, "/requests?state=rejected"),
         "Requests on hold or asked about": (1, "/requests?state=awaiting_info"),
     }
-    assert waits(ada.read("/")) == {"Drafts to finish": (2, "/drafts"), **requests}
+    assert waits(ada.read("/")) == {"Drafts to finish": (2, "/drafts?whose=mine"), **requests}
     assert waits(boss.read("/")) == {
-        "Drafts to finish": (1, "/drafts"), **requests,
+        "Drafts to finish": (1, "/drafts?whose=mine"), **requests,
         "Items to activate": (1, "/items?state=pending_activation"),
         "New revisions to activate": (1, "/items?state=revised"),
         "Connections in trouble": (0, "/connections?health=ill"),

@@ -2,8 +2,12 @@
 
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, inspect
 
@@ -11,7 +15,9 @@ import bridge.models
 import consumer_sim.models
 import webkit.models
 from bridge.database import Database
+from bridge.migrations import DOCUMENT, ID, TIME
 from consumer_sim import migrations
+from tests.factories import NOW
 
 
 def test_the_schema_is_the_one_of_the_models(database_url: str) -> None:
@@ -62,3 +68,48 @@ def test_the_revisions_are_part_of_the_package_and_numbered_without_a_gap() -> N
     numbers = sorted(int(path.name[:4]) for path in versions.glob("0*.py"))
     assert numbers == list(range(1, len(numbers) + 1))
     assert len(numbers) >= 7
+
+
+def test_drafts_of_before_are_given_to_the_people_who_asked(database_url: str) -> None:
+    _upgrade_to(database_url, "0006")
+    ada, connection, item = (str(uuid4()) for _ in range(3))
+    drafts = {str(uuid4()): asked_by for asked_by in ({"name": "ada"}, {"name": "nobody here"}, None)}
+    rows = {
+        "users": [{"id": ada, "name": "ada", "roles": [], "active": True}],
+        "connections": [{"id": connection, "name": "x", "state": "active", "settings": {}, "created_at": NOW}],
+        "catalog_items": [
+            {"connection_id": connection, "id": item, "revision": 1, "name": "x", "short_description": "",
+             "category": "", "kind": "product", "form": {}, "orderable": True, "state": "inactive", "updated_at": NOW},
+        ],
+        "drafts": [
+            {"id": key, "connection_id": connection, "catalog_item_id": item, "answers": {}, "requested_by": asked_by,
+             "created_at": NOW, "updated_at": NOW} for key, asked_by in drafts.items()
+        ],
+    }  # fmt: skip
+    database = Database(database_url)
+    with database.transaction() as session:
+        for name, values in rows.items():
+            session.execute(sa.insert(_typed(name, values[0])), values)
+    migrations.upgrade(database_url)
+    with database.reading() as session:
+        owned = {draft.id: draft.owner_id for draft in session.scalars(sa.select(consumer_sim.models.Draft))}
+    database.close()
+    assert owned == {key: ada if asked_by == {"name": "ada"} else None for key, asked_by in drafts.items()}
+
+
+def _upgrade_to(url: str, revision: str) -> None:
+    config, database = Config(), Database(url)
+    config.set_main_option("script_location", "consumer_sim:migrations")
+    config.set_main_option("path_separator", "os")
+    with database.transaction() as session:
+        config.attributes["connection"] = session.connection()
+        command.upgrade(config, revision)
+    database.close()
+
+
+def _typed(name: str, row: dict[str, Any]) -> sa.TableClause:
+    """The table as far as the row knows it, whatever the models have become since."""
+    kinds = {"answers": DOCUMENT, "requested_by": DOCUMENT, "roles": DOCUMENT, "settings": DOCUMENT, "form": DOCUMENT}
+    known = {column: ID if column == "id" or column.endswith("_id") else kinds.get(column) for column in row}
+    columns = [sa.column(column, kind or (TIME if column.endswith("_at") else None)) for column, kind in known.items()]
+    return sa.table(name, *columns)

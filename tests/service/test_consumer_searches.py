@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from bridge.models import table_of
 from consumer_sim.models import ITEM_STATES, Product, ProviderTask
 from consumer_sim.services import item_search, link_trouble, product_search
+from consumer_sim.services.drafts import PROGRAM
 from consumer_sim.services.receipts import read_receipts
 from consumer_sim.services.request_search import STAGES, count_stages
 from consumer_sim.services.users import Permission
@@ -99,7 +100,7 @@ def test_stages_and_first_steps_are_counted(acme: Consumer) -> None:
     acme.verdicts([state_changed(str(uuid4()), 1), state_changed(str(uuid4()), 1, "rejected", state="awaiting_info")])
     with acme.context.database.reading() as session:
         assert count_stages(session) == dict.fromkeys(STAGES, 0) | {"accepted": 1, "rejected": 1}
-        waiting = count_waiting(session, author="ada", permissions=frozenset(Permission), now=NOW)
+        waiting = count_waiting(session, writer=PROGRAM, permissions=frozenset(Permission), now=NOW)
     assert {"drafts", "trouble", "pending_activation", *STAGES} <= set(waiting)
 
 
@@ -129,7 +130,7 @@ def test_ten_thousand_records_and_a_hundred_connections_cost_no_patience(acme: C
         lambda session: product_search.search_products(session, sort="name", offset=0, **anything | {"text": "lace 9"}),
         product_search.get_choices,
         read_receipts,
-        lambda session: count_waiting(session, author="ada", permissions=frozenset(Permission), now=NOW),
+        lambda session: count_waiting(session, writer=PROGRAM, permissions=frozenset(Permission), now=NOW),
         lambda session: link_trouble.search_links(
             session, text="", state=None, health=None, sort="name", descending=False, now=NOW, **PAGE
         ),

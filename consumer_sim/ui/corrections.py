@@ -1,0 +1,120 @@
+"""Correcting a request that came back: the order form again, with what was sent and what the provider found wrong."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import flask
+from flask.typing import ResponseReturnValue
+
+from consumer_sim.services import requests
+from consumer_sim.services.correcting import Correction, keep_correction, open_correction, send_correction
+from consumer_sim.services.order_answers import check_order
+from consumer_sim.services.users import Permission
+from consumer_sim.ui.context import here, writer
+from consumer_sim.ui.order_form import Errors, find_errors, tell_errors
+from webkit.order_form import make_order_form, read_answers
+from webkit.pages import Pages
+
+pages = Pages("corrections", __name__)
+_ONE = "/requests/<uuid:connection_id>/<uuid:task_id>/correct"
+_TOO_LATE = "It was sent already, or cannot be corrected any more."
+Answers = Mapping[str, Any]
+
+
+@pages.form(_ONE, Permission.REQUEST_WRITE)
+def correct(connection_id: UUID, task_id: UUID) -> ResponseReturnValue:
+    correction = _open(connection_id, task_id)
+    if flask.request.method == "GET":
+        return _begin(correction)
+    answers = read_answers(correction.form, flask.request.form)
+    step = _STEPS.get(flask.request.form.get("do", ""), _look)
+    return step(correction, answers)
+
+
+@pages.action(f"{_ONE}/check", Permission.REQUEST_WRITE)
+def check(connection_id: UUID, task_id: UUID) -> ResponseReturnValue:
+    """What is wrong so far, for the script of the form; what was typed is kept as a draft."""
+    correction = _open(connection_id, task_id)
+    answers = read_answers(correction.form, flask.request.form)
+    return tell_errors(correction.form, answers, "Saved as draft." if _keep(correction, answers) else _TOO_LATE)
+
+
+def _begin(correction: Correction) -> ResponseReturnValue:
+    """What keeps it from being corrected is said before anybody types."""
+    with here().database.reading() as session:
+        obstacles = find_errors(lambda: requests.get_correction_form(session, correction.task))
+    if obstacles:
+        flask.flash(obstacles[0]["message"], "warning")
+        return _to_request(correction)
+    return _show(correction, correction.answers, correction.errors), 200
+
+
+def _send(correction: Correction, answers: Answers) -> ResponseReturnValue:
+    def send() -> None:
+        with here().database.transaction() as session:
+            send_correction(session, *_key(correction), answers, writer(), _draft_id(), now=here().clock())
+
+    errors = find_errors(send)
+    if not errors:
+        flask.flash("The correction is on its way.", "success")
+        return _to_request(correction)
+    _keep(correction, answers)
+    return _show(correction, answers, errors), 422
+
+
+def _save(correction: Correction, answers: Answers) -> ResponseReturnValue:
+    if not _keep(correction, answers):
+        flask.flash(_TOO_LATE, "warning")
+        return _to_request(correction)
+    flask.flash(f"Saved: the correction of {correction.task.number}.", "success")
+    return flask.redirect(flask.url_for("drafts.list_all"), 303)
+
+
+def _more(correction: Correction, answers: Answers) -> ResponseReturnValue:
+    """One contact more: a form that is shown anew always has an empty one."""
+    _keep(correction, answers)
+    return _show(correction, answers, []), 200
+
+
+def _look(correction: Correction, answers: Answers) -> ResponseReturnValue:
+    """Somebody pressed Enter: say what is still wrong, and send nothing."""
+    _keep(correction, answers)
+    errors = find_errors(lambda: check_order(correction.form, answers))
+    return _show(correction, answers, errors), 422 if errors else 200
+
+
+_STEPS = {"send": _send, "save": _save, "more": _more}
+
+
+def _open(connection_id: UUID, task_id: UUID) -> Correction:
+    with here().database.reading() as session:
+        return open_correction(session, str(connection_id), str(task_id), writer(), _draft_id())
+
+
+def _keep(correction: Correction, answers: Answers) -> bool:
+    with here().database.transaction() as session:
+        kept = keep_correction(session, *_key(correction), answers, writer(), _draft_id(), now=here().clock())
+        return kept is not None
+
+
+def _show(correction: Correction, answers: Answers, errors: Errors) -> str:
+    made = make_order_form(correction.form, answers, errors)
+    return flask.render_template(
+        "consumer/request_correct.html", found=correction.found, order=made, draft_id=_draft_id()
+    )
+
+
+def _draft_id() -> str | None:
+    """Of the draft that the address names: one's own needs no name."""
+    named = flask.request.args.get("draft", type=UUID)
+    return str(named) if named else None
+
+
+def _key(correction: Correction) -> tuple[str, str]:
+    return correction.task.connection_id, correction.task.id
+
+
+def _to_request(correction: Correction) -> ResponseReturnValue:
+    connection_id, task_id = _key(correction)
+    return flask.redirect(flask.url_for("requests.show", connection_id=connection_id, task_id=task_id), 303)
