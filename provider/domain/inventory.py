@@ -7,6 +7,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from provider.domain.errors import Conflict, FieldError, InvalidFields
+from provider.domain.order_tasks import TaskTemplate
 from provider.domain.orders import LineAction
 from provider.domain.states import LabelledState, StateTable
 
@@ -92,6 +93,12 @@ ACTION_RULES: Mapping[ProductAction, ActionRule] = MappingProxyType(
         _A.MOVE: ActionRule(LineAction.CHANGE, _ACTIVE, _LIVING, frozenset(), pending=_S.CHANGE_PENDING),
     }
 )
+
+
+WORK: Mapping[LineAction, tuple[TaskTemplate, ...]] = MappingProxyType(
+    {action: (TaskTemplate(str(action), action.capitalize()),) for action in {r.line for r in ACTION_RULES.values()}}
+)
+"""What has to be done for a line that acts on a product; the templates of its specification say how to deliver one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What consumers have: products come and go with the lines of their orders, each change is one event."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,38 +8,41 @@ from sqlalchemy import Select, insert, select
 from sqlalchemy.orm import Session
 
 from bridge.ids import new_id
-from bridge.outbox import NewEvent, record_events
-from bridge.vocabulary import EventType
 from provider.domain.errors import NotFound
-from provider.domain.inventory import PRODUCT_MOVES, ProductState
-from provider.domain.orders import LineAction
+from provider.domain.inventory import ProductAction, ProductState
+from provider.domain.orders import LineAction, OrderState
 from provider.models.inventory import Product
-from provider.models.orders import CustomerOrder, OrderLine, ProviderTask
+from provider.models.orders import OrderLine
+from provider.services.inventory_operations import (
+    begin_operations,
+    cancel_operations,
+    location_name,
+    perform_operations,
+)
 from provider.services.numbers import next_numbers
 from provider.services.order_locks import LockedOrder
 from provider.services.pages import Page, read_page
+from provider.services.product_changes import Step, products_data, record_steps
 
 Document = dict[str, Any]
 
 
 def create_products(session: Session, locked: LockedOrder, *, now: datetime) -> None:
-    """The products of every adding line that has none yet: one per piece, a part's per piece of its parent."""
+    """The products of every adding line that has none yet: one per piece, a part's per piece of its parent. Those that
+    other lines act on show that.
+    """
     have = set(
         session.execute(select(Product.order_line_id).where(Product.order_id == locked.order.id).distinct()).scalars()
     )
-    pieces = count_pieces(locked.lines)
-    rows = [
-        _row(locked, line, unit)
-        for line in locked.lines
-        if line.id not in have and line.action == LineAction.ADD
-        for unit in range(1, pieces[line.id] + 1)
-    ]
+    begin_operations(session, locked, now=now)
+    rows = _rows(locked, [line for line in locked.lines if line.id not in have and line.action == LineAction.ADD])
     if not rows:
         return
     for row, number in zip(rows, next_numbers(session, "product", len(rows)), strict=True):
         row["number"] = number
     session.execute(insert(Product), rows)
-    _record(session, locked, [Product(**row) for row in rows], now)
+    steps = [Step(Product(**row), ProductAction.ADD, is_new=True) for row in rows]
+    record_steps(session, locked.task.id, steps, now=now)
 
 
 def count_pieces(lines: Iterable[OrderLine]) -> dict[str, int]:
@@ -51,9 +54,11 @@ def count_pieces(lines: Iterable[OrderLine]) -> dict[str, int]:
 
 
 def activate_products(session: Session, locked: LockedOrder, lines: Iterable[OrderLine], *, now: datetime) -> None:
-    """The lines are fulfilled: their products are in use."""
+    """The lines are fulfilled: their products are in use. What is done to others is done with the whole order."""
     ends = {ProductState.INSTALLATION_PENDING: ProductState.ACTIVE}
     _move(session, locked, _products_of_lines(session, locked, lines), ends, now)
+    if locked.state is OrderState.COMPLETED:
+        perform_operations(session, locked, now=now)
 
 
 def begin_withdrawal(session: Session, locked: LockedOrder, lines: Iterable[OrderLine], *, now: datetime) -> None:
@@ -63,7 +68,9 @@ def begin_withdrawal(session: Session, locked: LockedOrder, lines: Iterable[Orde
 
 
 def withdraw_products(session: Session, locked: LockedOrder, lines: Iterable[OrderLine], *, now: datetime) -> None:
-    """The lines are cancelled: nothing of what they added remains."""
+    """The lines are cancelled: nothing of what they added remains, and what they acted on is what it was."""
+    lines = list(lines)
+    cancel_operations(session, locked, lines, now=now)
     ends = dict.fromkeys((ProductState.INSTALLATION_PENDING, ProductState.INACTIVATION_PENDING), ProductState.INACTIVE)
     _move(session, locked, _products_of_lines(session, locked, lines), ends, now)
 
@@ -78,31 +85,37 @@ def show_product(session: Session, connection_id: str, product_id: str) -> Docum
 
 
 def list_products(
-    session: Session, connection_id: str | None, *, limit: int, after: Sequence[Any] | None = None
+    session: Session,
+    connection_id: str | None,
+    *,
+    state: str | None = None,
+    location: str | None = None,
+    limit: int,
+    after: Sequence[Any] | None = None,
 ) -> Page[Document]:
-    """The products of one connection, or of all, by number."""
+    """The products of one connection, or of all, by number; only those in a state or at a location, if it is given."""
     query: Select[tuple[Product]] = select(Product)
-    if connection_id is not None:
-        query = query.where(Product.connection_id == connection_id)
+    wanted = ((Product.connection_id, connection_id), (Product.state, state), (Product.location_name, location))
+    query = query.where(*(column == value for column, value in wanted if value is not None))
     page = read_page(session, query, [Product.number], limit=limit, after=after)
     return Page(products_data(session, page.items), page.next_key)
 
 
-def products_data(session: Session, products: Sequence[Product]) -> list[Document]:
-    """Products in the words of the wire, in two queries however many there are."""
-    tasks = session.execute(
-        select(ProviderTask.id, ProviderTask.external_id, CustomerOrder.number)
-        .join(CustomerOrder, CustomerOrder.id == ProviderTask.order_id)
-        .where(ProviderTask.id.in_({product.provider_task_id for product in products}))
-    )
-    origins = {row.id: (row.external_id, row.number) for row in tasks}
-    lines = session.execute(
-        select(OrderLine.id, OrderLine.number).where(OrderLine.id.in_({product.order_line_id for product in products}))
-    )
-    line_numbers = {row.id: row.number for row in lines}
-    return [
-        _data(product, *origins[product.provider_task_id], line_numbers[product.order_line_id]) for product in products
-    ]
+def _rows(locked: LockedOrder, lines: Sequence[OrderLine]) -> list[dict[str, Any]]:
+    """The products that the lines make, parents first, each with the piece of the parent that it belongs to."""
+    pieces = count_pieces(locked.lines)
+    paths: dict[str, list[str]] = {}
+    made: dict[tuple[str, int], str] = {}
+    rows = []
+    for line in lines:
+        whole = line.parent_line_id
+        paths[line.id] = [*paths[whole], line.part_key or ""] if whole else []
+        for unit in range(1, pieces[line.id] + 1):
+            row = _row(locked, line, unit) | {"part": paths[line.id]}
+            row["parent_id"] = made[whole, (unit - 1) // line.quantity + 1] if whole else None
+            made[line.id, unit] = row["id"]
+            rows.append(row)
+    return rows
 
 
 def _row(locked: LockedOrder, line: OrderLine, unit: int) -> dict[str, Any]:
@@ -118,23 +131,9 @@ def _row(locked: LockedOrder, line: OrderLine, unit: int) -> dict[str, Any]:
         "state": str(ProductState.INSTALLATION_PENDING),
         "characteristics": line.characteristics,
         "location": line.location,
+        "location_name": location_name(line.location),
         "catalog_item_id": locked.task.catalog_item_id,
-    }
-
-
-def _data(product: Product, task_id: str, order_number: str, line_number: str) -> Document:
-    return {
-        "product_id": product.id,
-        "number": product.number,
-        "name": product.name,
-        "state": str(product.state),
-        "state_label": ProductState(product.state).label,
-        "task_id": task_id,
-        "order_number": order_number,
-        "line_number": line_number,
-        "characteristics": product.characteristics,
-        "location": product.location,
-        "catalog_item_id": product.catalog_item_id,
+        "resumes_at": None,
     }
 
 
@@ -150,27 +149,6 @@ def _move(
     now: datetime,
 ) -> None:  # fmt: skip
     """Move the products whose state is a key of `ends`; the others stay."""
-    moved = list(_moved(products, ends))
-    session.flush()
-    _record(session, locked, moved, now)
-
-
-def _moved(products: Iterable[Product], ends: dict[ProductState, ProductState]) -> Iterator[Product]:
-    for product in products:
-        state = ProductState(product.state)
-        if state in ends:
-            product.state = PRODUCT_MOVES.move(state, ends[state])
-            yield product
-
-
-def _record(session: Session, locked: LockedOrder, products: Iterable[Product], now: datetime) -> None:
-    line_numbers = {line.id: line.number for line in locked.lines}
-    events = [
-        NewEvent(
-            f"product/{product.id}",
-            EventType.PRODUCT_CHANGED,
-            _data(product, locked.task.external_id, locked.order.number, line_numbers[product.order_line_id]),
-        )
-        for product in products
-    ]
-    record_events(session, events, to=[locked.order.connection_id], now=now)
+    found = ((product, ends.get(ProductState(product.state))) for product in products)
+    steps = [Step(product, ProductAction.ADD, end) for product, end in found if end is not None]
+    record_steps(session, locked.task.id, steps, now=now)

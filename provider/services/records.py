@@ -12,8 +12,8 @@ from provider.models.orders import ProviderTask
 from provider.services.comments import comment_data, comments_of
 from provider.services.connections import get_connection
 from provider.services.entitlements import list_catalog_items
-from provider.services.inventory import products_data
 from provider.services.pages import Page, read_page
+from provider.services.product_changes import products_data
 from provider.services.provider_tasks import tasks_data, with_orders
 
 Row = dict[str, Any]

@@ -28,6 +28,7 @@ from tests.factories import (
     make_request,
     make_specification,
     products_of,
+    read_order,
 )
 
 S = OrderState
@@ -74,6 +75,13 @@ def test_approving_makes_one_product_for_each_piece(database: Database) -> None:
     assert pieces == {"Package item": [1, 2], "Edge": [1, 2, 3, 4], "Fan": list(range(1, 13))}
     assert {product.state for product in products} == {"installation_pending"}
     assert len({product.number for product in products}) == 18
+    wholes = {product.id: product for product in products}
+    belong = {(p.name, p.unit): wholes[p.parent_id].unit for p in products if p.parent_id}
+    assert [belong["Edge", unit] for unit in range(1, 5)] == [1, 1, 2, 2]
+    assert [belong["Fan", unit] for unit in range(1, 13)] == [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]
+    assert {(product.name, tuple(product.part or ())) for product in products} == {
+        ("Package item", ()), ("Edge", ("edge",)), ("Fan", ("edge", "fan")),
+    }  # fmt: skip
 
 
 def test_each_product_is_told_on_its_own_stream(database: Database) -> None:
@@ -94,6 +102,15 @@ def test_each_product_is_told_on_its_own_stream(database: Database) -> None:
                 "characteristics": {"bandwidth": "100"},
                 "location": {"name": "Berlin office", "city": "Berlin", "country": "DE"},
                 "catalog_item_id": made.request["catalog_item_id"],
+                "parent_id": None,
+                "part": [],
+                "resumes_at": None,
+                "changed_by": {
+                    "action": "add",
+                    "task_id": made.task_id,
+                    "order_number": "ORD0000001",
+                    "changed": None,
+                },
             },
         )
     ]
@@ -118,7 +135,9 @@ def test_cancelling_takes_out_of_use_what_was_in_use(database: Database) -> None
     move(database, made, S.CANCELLATION_IN_PROGRESS)
     states = {product.name: product.state for product in products_of(database, made.order_number)}
     assert states["Edge"] == "inactivation_pending"
-    move(database, made, S.CANCELLED)
+    (undoing,) = (task for task in read_order(database, made.order_number).order_tasks if task.compensates_id)
+    with database.transaction() as session:
+        complete_task(session, undoing.number, actor=AGENT, now=NOW)
     assert {product.state for product in products_of(database, made.order_number)} == {"inactive"}
     streams = [data["state"] for stream, data in product_events(database, made) if data["name"] == "Edge"]
     assert streams == ["installation_pending", "active", "inactivation_pending", "inactive"]

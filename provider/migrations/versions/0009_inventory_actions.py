@@ -85,9 +85,10 @@ def _create_changes() -> None:
 
 def _tell_what_is_known() -> None:
     """Of products that are there already: what they are part of, where they are, and that they came."""
-    is_postgresql = op.get_bind().dialect.name == "postgresql"
-    name = "location ->> 'name'" if is_postgresql else "json_extract(location, '$.name')"
-    op.execute(f"update products set location_name = substr({name}, 1, 255) where location is not null")
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("update products set location_name = left(location ->> 'name', 255)")
+    else:
+        op.execute("update products set location_name = substr(json_extract(location, '$.name'), 1, 255)")
     op.execute(
         "update products set parent_id = ("
         "select whole.id from order_lines as line"
