@@ -13,6 +13,7 @@ from flask_wtf.csrf import CSRFProtect
 
 from webkit import words
 from webkit.accounts import Account, Accounts, Stranger
+from webkit.advice import Advice
 from webkit.sessions import Database, DatabaseSessions
 
 _KEY = "sxg-site"
@@ -53,6 +54,8 @@ class Site:
     navigation: Sequence[Entry]
     refusals: tuple[type[Exception], ...]
     """Errors that a form answers beside its fields; everything else is a page of its own."""
+    advice: Mapping[str, Advice]
+    """What helps here, by the kind of the trouble."""
     refusal_of: Callable[[Exception], Refusal]
     clock: Callable[[], datetime]
     secret_key: str

@@ -42,12 +42,19 @@ def install(app: flask.Flask, clock: Callable[[], datetime]) -> None:
         relative = humanize.naturaltime(clock() - at)
         return Markup('<time datetime="{}" title="{}">{}</time>').format(at.isoformat(), exact, relative)
 
-    app.jinja_env.filters |= {"when": when, "in_words": in_words, "colour": colour, "value": show_value}
+    app.jinja_env.filters |= {"when": when, "value": show_value}
+    app.jinja_env.filters |= {one.__name__: one for one in (in_words, colour, sentence)}
 
 
 def in_words(name: Any) -> str:
     """`closed_complete` as people say it: Closed complete."""
     return str(name).replace("_", " ").capitalize()
+
+
+def sentence(text: Any) -> str:
+    """What programs say between commas, as a sentence: Paused by people: maintenance."""
+    said = str(text).strip()
+    return said[:1].upper() + said[1:] + ("" if not said or said.endswith((".", "!", "?")) else ".")
 
 
 def colour(state: Any) -> str:

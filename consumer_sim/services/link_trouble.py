@@ -1,7 +1,7 @@
-"""What is wrong between us and each provider, and what our own people can do about it."""
+"""What is wrong between us and each provider."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,18 +16,6 @@ from bridge.models import Delivery
 from bridge.vocabulary import ConnectionState
 from consumer_sim.services.connections import Link, get_link, get_links
 
-_ADVICE = {
-    "diverged": "Nothing is sent. Tell the provider's Exchange admin: both sides must be compared before it goes on",
-    "parked": "Look at what is parked at the connection; send it again when its reason is gone",
-    "failing": "Nothing is lost, and it is tried again and again. If it lasts, tell the provider",
-    "paused": "Everything is kept, and goes on when the connection does",
-    "noted": "Tell the provider's Exchange admin: both sides should be compared",
-}
-_STEP_ADVICE = {
-    "complete": "Is the address right, and the provider up? Then resume. If the token was used, or ran out, ask the "
-    "provider for a new one and connect with that",
-    "verify": "The provider must reach this instance at its public address. See to that, then resume",
-}
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -92,11 +80,6 @@ def get_health(session: Session, link_id: str, now: datetime) -> Health:
     return _health(link, flows.get(link.connecting.connection_id or ""), now)
 
 
-def tell_here(ailments: Sequence[Ailment]) -> list[Ailment]:
-    """With what helps at a consumer."""
-    return [replace(one, advice=_ADVICE[one.kind]) for one in ailments]
-
-
 def send_again(session: Session, connection_id: str, delivery_id: str, *, now: datetime) -> None:
     """A parked call, in its old place. Raises NothingToReplay, also for a call of another connection."""
     ours = select(Delivery.id).where(Delivery.id == delivery_id, Delivery.connection_id == connection_id)
@@ -110,5 +93,5 @@ def _health(link: Link, flow: Flow | None, now: datetime) -> Health:
     troubles: list[Ailment] = []
     if own.step != "done" and link.state != ConnectionState.REVOKED:
         fault = f"connecting stopped: {own.problem}" if own.problem else "connecting is not finished"
-        troubles.append(Ailment("connecting", fault, _STEP_ADVICE[own.step]))
-    return Health(link, flow, troubles + (tell_here(find_ailments(flow, now)) if flow else []))
+        troubles.append(Ailment(f"connecting_{own.step}", fault, ""))
+    return Health(link, flow, troubles + (find_ailments(flow, now) if flow else []))

@@ -13,6 +13,7 @@ from consumer_sim.context import Context
 from consumer_sim.models import User
 from consumer_sim.services.errors import ConsumerError
 from consumer_sim.services.users import Permission, find_user, holders, permissions_of
+from consumer_sim.ui.advice import ADVICE
 from webkit.accounts import Account, name_holders
 from webkit.site import Entry, Site
 
@@ -57,6 +58,7 @@ def make_site(context: Context) -> Site:
         navigation=NAVIGATION,
         refusals=REFUSALS,
         refusal_of=problem_of,
+        advice=ADVICE,
         clock=context.clock,
         secret_key=context.keyring.derive("pages"),
         instance_id=context.identity.id,

@@ -2,15 +2,29 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    """Why a registration stands where it does: what helps depends on that."""
+
+    UNUSED = "registration_unused"
+    REFUSED = "registration_refused"
+    EXPIRED = "registration_expired"
+    UNPROVEN = "registration_unproven"
+    REVOKED = "registration_revoked"
+    CONNECTED = "registration_connected"
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
     """`step` is what has to happen next: `complete` (the consumer comes with its token), `verify` (its callback proves
-    itself), or nothing more: `done`, `closed`. `problem` is what it is stuck at, `advice` what helps.
+    itself), or nothing more: `done`, `closed`. `problem` is what it is stuck at, `advice` what helps at the command
+    line.
     """
 
     step: str
+    stage: Stage
     problem: str | None
     advice: str | None
 
@@ -21,14 +35,18 @@ def find_progress(
     """`problem` is what the consumer was refused with when it last tried."""
     anew = f"sxg registration reissue {number}, and hand the new token over"
     if state == "closed_complete":
-        return Progress("done", None, None)
+        return Progress("done", Stage.CONNECTED, None, None)
     if state == "closed_incomplete":
-        return Progress("closed", "it was revoked before it was verified", "register the consumer anew")
+        lost = "it was revoked before it was verified"
+        return Progress("closed", Stage.REVOKED, lost, "register the consumer anew")
     if state == "work_in_progress":
         missing = "the consumer has its credentials, but its callback has not proven itself yet"
-        return Progress("verify", problem or missing, f"let the consumer repeat it; if it lost its credentials: {anew}")
+        again = f"let the consumer repeat it; if it lost its credentials: {anew}"
+        return Progress("verify", Stage.UNPROVEN, problem or missing, again)
     if token_expires_at <= now:
-        return Progress("complete", "; ".join(filter(None, ["the token expired before it was used", problem])), anew)
+        expired = "; ".join(filter(None, ["the token expired before it was used", problem]))
+        return Progress("complete", Stage.EXPIRED, expired, anew)
     if problem:
-        return Progress("complete", problem, "correct that, and let the consumer try again with the same token")
-    return Progress("complete", None, f"hand the token over; if it is lost: {anew}")
+        again = "correct that, and let the consumer try again with the same token"
+        return Progress("complete", Stage.REFUSED, problem, again)
+    return Progress("complete", Stage.UNUSED, None, f"hand the token over; if it is lost: {anew}")

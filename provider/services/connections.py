@@ -10,8 +10,9 @@ from uuid import UUID
 from sqlalchemy import bindparam, delete, exists, select, update
 from sqlalchemy.orm import Session
 
-from bridge.ailments import find_ailments
+from bridge.ailments import Ailment, find_ailments
 from bridge.flow import Flow, read_flow, read_flows
+from bridge.flow_recent import read_directions
 from bridge.models import Connection, Lease, table_of
 from bridge.vocabulary import ConnectionState
 from provider.domain.errors import NotFound
@@ -74,6 +75,8 @@ class Health:
     last_success_at: datetime | None
     last_duration_s: float | None
     last_error: str | None
+    directions: Document
+    """By `out` and `in`, as heartbeats tell."""
 
 
 _CONNECTIONS, _TOKENS, _LEASES = (table_of(model) for model in (Connection, AccessToken, Lease))
@@ -228,21 +231,22 @@ def _registrations(session: Session, connection_ids: Sequence[str]) -> dict[str 
 def _document(connection: Connection, registration: Registration | None, flow: Flow, now: datetime) -> Document:
     document = {name: getattr(connection, name) for name in _SHOWN}
     ailments = find_ailments(flow, now)
+    advice = ailments[0].advice if ailments else None
     if connection.state == ConnectionState.PENDING and registration is not None:
         progress = progress_of(registration, now)
-        problem, advice = progress.problem, progress.advice
-    else:
-        problem, advice = "; ".join(one.fault for one in ailments) or None, ailments[0].advice if ailments else None
+        advice = progress.advice
+        ailments = [Ailment(progress.stage, progress.problem, advice or "")] if progress.problem else []
     return document | {
         "company": registration.company if registration else None,
         "registration_number": registration.number if registration else None,
-        "problem": problem,
+        "ailments": ailments,
+        "problem": "; ".join(one.fault for one in ailments) or None,
         "advice": advice,
         "flow": flow,
     }
 
 
-def read_health(session: Session, connection_id: str) -> Health:
+def read_health(session: Session, connection_id: str, *, now: datetime) -> Health:
     """What waits for this connection, and what its last answers taught."""
     flow = read_flow(session, connection_id)
     lease = session.get(Lease, connection_id)
@@ -256,6 +260,7 @@ def read_health(session: Session, connection_id: str) -> Health:
         last_success_at=flow.last_success_at,
         last_duration_s=lease.last_duration_s if lease else None,
         last_error=flow.last_error,
+        directions=read_directions(session, flow, now),
     )
 
 

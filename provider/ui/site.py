@@ -15,6 +15,7 @@ from provider.context import Context
 from provider.domain.errors import DomainError
 from provider.domain.roles import Permission, allowed, holders
 from provider.models.access import User
+from provider.ui.advice import ADVICE
 from webkit.accounts import Account, name_holders
 from webkit.site import Entry, Site
 
@@ -61,6 +62,7 @@ def make_site(context: Context, config: ProviderConfig) -> Site:
         navigation=NAVIGATION,
         refusals=REFUSALS,
         refusal_of=problem_of,
+        advice=ADVICE,
         clock=context.clock,
         secret_key=context.keyring.derive("pages"),
         instance_id=context.identity.id,

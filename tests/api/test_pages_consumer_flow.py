@@ -99,7 +99,7 @@ def test_trouble_is_told_with_what_helps_here(acme: Consumer, boss: Visitor) -> 
     page = boss.read("/flow")
     assert board(page)["Breaker"] == "Open next try 40 seconds from now"
     assert board(page)["Latency p50"] == "20 ms"
-    assert "failed 3 times" in text_of(page) and "If it lasts, tell the provider" in text_of(page)
+    assert "Failed 3 times" in text_of(page) and "If it lasts, tell the provider" in text_of(page)
     assert "sxg " not in text_of(page), "its commands are for the provider"
 
 

@@ -80,7 +80,7 @@ def test_the_list_tells_how_each_connection_does(app: flask.Flask, admin: Visito
             .values(failures=4, failing_since=NOW, last_error="it answers 500", last_success_at=NOW - timedelta(days=2))
         )
     rows = {text_of(row.cssselect("td")[0]): text_of(row) for row in admin.read("/connections").cssselect("tbody tr")}
-    assert "failed 4 times" in rows["Ill Ltd"]
+    assert "Failed 4 times" in rows["Ill Ltd"]
     assert "it answers 500" in rows["Ill Ltd"]
     assert "2 days ago" in rows["Ill Ltd"]
     assert "nothing is lost and probes go on" in rows["Ill Ltd"]
@@ -299,7 +299,7 @@ def test_the_list_says_at_which_step_each_stands_and_what_to_do(app: flask.Flask
         late, _ = make_registration(session, "Late")
         session.execute(update(Registration).where(Registration.id == late).values(token_expires_at=NOW))
     rows = {text_of(row.cssselect("td")[1]): text_of(row) for row in admin.read("/registrations").cssselect("tbody tr")}
-    assert "hand the token over" in rows["Fresh"]
+    assert "Hand the token over" in rows["Fresh"]
     assert "its callback is private" in rows["Stuck"]
     assert "correct that" in rows["Stuck"]
     assert "the token expired before it was used" in rows["Late"]

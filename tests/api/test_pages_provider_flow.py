@@ -65,7 +65,7 @@ def test_latency_breaker_and_age_are_told(app: flask.Flask, admin: Visitor, orde
     assert (shown["Sent, last minute"], shown["Latency p50"], shown["Latency p95"]) == ("9", "20 ms", "1500 ms")
     assert shown["Breaker"] == "Open next try 40 seconds from now"
     assert shown["Parked"] == "3"
-    assert "failed 3 times" in text_of(admin.read("/flow"))
+    assert "Failed 3 times" in text_of(admin.read("/flow"))
 
 
 def test_the_board_is_live_and_silent_while_nothing_changes(app: flask.Flask, admin: Visitor, ordered: Ordered) -> None:

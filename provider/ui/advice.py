@@ -1,0 +1,36 @@
+"""What helps at a provider against each kind of trouble with a connection or a registration."""
+
+from provider.domain.registrations import Stage
+from webkit.advice import Advice
+
+_CONNECTION, _WRITE = "/connections/{connection_id}", "connection.write"
+_REGISTRATION = "/registrations/{number}"
+
+
+def _look(text: str) -> Advice:
+    return Advice(text, "To the connection", _CONNECTION, "connection.read")
+
+
+def _issue(text: str) -> Advice:
+    return Advice(text, "To the registration", _REGISTRATION, "connection.read")
+
+
+ADVICE = {
+    "diverged": _look("Nothing is sent. Compare both sides with the consumer's admin, mend what differs, then resume."),
+    "parked": Advice(
+        "Send each again when its reason is gone, or skip it.", "Parked deliveries",
+        "/deliveries?state=parked&connection={connection_id}", "delivery.read",
+    ),
+    "failing": _look("Nothing is lost, and it is tried again and again. If it lasts, tell the consumer."),
+    "paused": _look("Everything is kept. Resume it when the reason is gone."),
+    "noted": _look("Compare both sides with the consumer's admin."),
+    "outbound_down": _look("Nothing is lost. Ask the consumer whether it is up, and whether its address is right."),
+    "inbound_down": _look("Ask the consumer whether its sweeper runs, and whether it reaches this instance."),
+    "slow": _look("Everything arrives, later. If it lasts, one of the sides needs more processes."),
+    Stage.UNUSED: _issue("Hand the token over. If it is lost, issue a new one."),
+    Stage.REFUSED: _issue("Have the consumer correct that, and try again with the same token."),
+    Stage.EXPIRED: _issue("Issue a new token, and hand it over."),
+    Stage.UNPROVEN: _issue("Have the consumer try again. If it lost its credentials, issue a new token."),
+    Stage.REVOKED: Advice("Register the consumer anew.", "Register it", "/registrations/new", "registration.write"),
+}  # fmt: skip
+"""By the kinds of `bridge.ailments` and the stages of `provider.domain.registrations`."""
