@@ -1,10 +1,11 @@
 """What is wrong with the flow to a connection, and what to do about it? Words for people; nothing is asked."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from bridge.flow import Flow
+from bridge.health import Condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,25 @@ def _noted(flow: Flow, _: datetime) -> str:
     return f"note: {flow.state_reason}" if flow.state == "active" and flow.state_reason else ""
 
 
+def _outbound_down(flow: Flow, now: datetime) -> str:
+    if flow.failures or flow.state == "revoked" or flow.outbound.condition(now) is not Condition.DOWN:
+        return ""  # while deliveries fail, that says more
+    return f"down towards them: {flow.outbound.missed} heartbeats were not answered: {flow.outbound.error}"
+
+
+def _inbound_down(flow: Flow, now: datetime) -> str:
+    if flow.state == "revoked" or flow.inbound.condition(now) is not Condition.DOWN:
+        return ""
+    return f"down from them: their last heartbeat came {ago(flow.inbound.beat_at, now)}"
+
+
+def _slow(flow: Flow, now: datetime) -> str:
+    slow = [one for one in (flow.outbound, flow.inbound) if one.condition(now) is Condition.SLOW]
+    if flow.state == "revoked" or not slow:
+        return ""
+    return f"slow: a heartbeat took {max(one.round_trip_s or 0.0 for one in slow):.1f} s"
+
+
 _RULES: Sequence[tuple[str, Callable[[Flow, datetime], str], str]] = (
     ("diverged", _diverged, "compare both sides (sxg compare), mend, then: sxg connection resume {id}"),
     ("parked", _has_parked, "sxg deliveries list --state parked --connection {id}; then replay or skip each"),
@@ -59,7 +79,27 @@ _RULES: Sequence[tuple[str, Callable[[Flow, datetime], str], str]] = (
     ),
     ("paused", _paused, "when the reason is gone: sxg connection resume {id}; everything is kept"),
     ("noted", _noted, "compare both sides: sxg compare"),
+    (
+        "outbound_down",
+        _outbound_down,
+        "nothing is lost. Is the other side up, and its address right? sxg connection show {id}",
+    ),
+    (
+        "inbound_down",
+        _inbound_down,
+        "ask the other side whether its sweeper runs, and whether it reaches this instance: sxg doctor there tells",
+    ),
+    ("slow", _slow, "everything arrives, later. If it lasts, one of the sides needs more processes"),
 )
+
+
+KINDS = tuple(kind for kind, _, _ in _RULES)
+"""Every kind of ailment that a flow has."""
+ADVICE: Mapping[str, str] = {
+    **{kind: advice for kind, _, advice in _RULES},
+    "differs": "compare both sides (sxg compare), and mend what differs",
+}
+"""What helps, by the kind of an issue; `{id}` is the connection's."""
 
 
 def _in(moment: datetime, now: datetime) -> str:

@@ -69,6 +69,11 @@ class Senders:
             self._senders.pop(next(iter(self._senders))).close()
         return sender
 
+    def close(self) -> None:
+        """All of them; they dial anew when they are used again."""
+        for sender in self._senders.values():
+            sender.close()
+
 
 @dataclass
 class WebhookCarrier:

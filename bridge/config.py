@@ -1,6 +1,6 @@
 """What every instance is told by its environment; all faults are reported at once, and nothing is read elsewhere."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from environs import Env, EnvError, validate
@@ -24,12 +24,13 @@ class InstanceConfig:
     public_url: str
     instance_name: str
     display_name: str
-    """What its pages call it."""
+    """What people call it, on its pages and at the other side."""
     egress_allow: tuple[str, ...]
     """CIDRs that may be reached although they are private, and over plain http."""
     lease_s: float
     sweep_s: float
     failpoint: str
+    heartbeat_s: float = field(default=30.0, kw_only=True)
 
 
 def read_instance_config(env: Env) -> InstanceConfig:
@@ -43,10 +44,11 @@ def read_instance_config(env: Env) -> InstanceConfig:
         data_dir=env.path("SXG_DATA_DIR"),
         public_url=env.str("SXG_PUBLIC_URL", validate=validate.URL(schemes={"http", "https"}, require_tld=False)),
         instance_name=instance_name,
-        display_name=env.str("SXG_DISPLAY_NAME", default="", validate=validate.Length(max=60)) or instance_name,
+        display_name=env.str("SXG_DISPLAY_NAME", default="", validate=_display_name) or instance_name,
         egress_allow=tuple(env.list("SXG_EGRESS_ALLOW", default=[])),
         lease_s=env.float("SXG_LEASE_S", default=30.0, validate=validate.Range(min=3, max=600)),
         sweep_s=env.float("SXG_SWEEP_S", default=5.0, validate=validate.Range(min=0.2, max=60)),
+        heartbeat_s=env.float("SXG_HEARTBEAT_S", default=30.0, validate=validate.Range(min=0.2, max=3600)),
         failpoint=env.str("SXG_FAILPOINT", default="") if env.bool("SXG_ALLOW_FAILPOINTS", default=False) else "",
     )
 
@@ -64,6 +66,12 @@ def seal(env: Env) -> None:
 def deferred() -> Env:
     """An environment that collects faults until it is sealed."""
     return Env(eager=False)
+
+
+def _display_name(value: str) -> None:
+    """What the wire takes for a name: it can be seen, and has no blanks around it."""
+    if len(value) > 60 or value != value.strip() or not value.isprintable():
+        raise ValidationError("has at most 60 characters that can be seen, without blanks around them")
 
 
 def _database_url(value: str) -> None:

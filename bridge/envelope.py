@@ -42,13 +42,15 @@ class Judgement:
     applied_id: str | None = None
     applied_contenthash: str | None = None
     challenge: str | None = None
+    digests: Mapping[str, Any] | None = None
+    """In the answer to a heartbeat; whoever sent that reads them."""
 
     def to_json(self) -> dict[str, Any]:
         shown = {name: getattr(self, name) for name in _OPTIONAL if getattr(self, name) is not None}
         return {"id": self.id, "verdict": str(self.verdict), **shown}
 
 
-_OPTIONAL = ("expected", "reason", "fields", "applied_id", "applied_contenthash", "challenge")
+_OPTIONAL = ("expected", "reason", "fields", "applied_id", "applied_contenthash", "challenge", "digests")
 
 
 def render_data(data: Mapping[str, Any]) -> str:
@@ -177,6 +179,7 @@ def _judgement(row: Any) -> Judgement:
         applied_id=_text(row.get("applied_id"), 64),
         applied_contenthash=_text(row.get("applied_contenthash"), 64),
         challenge=_text(row.get("challenge"), 255),
+        digests=row["digests"] if isinstance(row.get("digests"), dict) else None,
     )
 
 

@@ -1,7 +1,7 @@
 """How does the flow to each connection do? Few indexed queries, whatever the history has grown to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,8 @@ from sqlalchemy import RowMapping, ScalarSelect, and_, func, literal_column, sel
 from sqlalchemy.orm import Session
 
 from bridge.database import database_now_s
-from bridge.models import Connection, Delivery, Lease, OutboxEvent, Stream, table_of
+from bridge.health import Beats
+from bridge.models import Connection, Delivery, Heartbeat, Lease, OutboxEvent, Stream, table_of
 
 _CONNECTIONS, _STREAMS, _LEASES = table_of(Connection), table_of(Stream), table_of(Lease)
 _DELIVERIES, _EVENTS = table_of(Delivery), table_of(OutboxEvent)
@@ -17,6 +18,8 @@ _AS_IT_IS = (
     *("connection_id", "name", "state", "state_reason", "oldest_at", "due_at"),
     *("failing_since", "not_before", "last_success_at", "last_error"),
 )
+_OUT, _IN = table_of(Heartbeat).alias("beat_out"), table_of(Heartbeat).alias("beat_in")
+_OF_BEATS = ("beat_at", "every_s", "answered_at", "round_trip_s", "missed", "error", "told")
 _LOOKED_AT = 1000
 """The oldest event is looked for among this many streams that wait longest."""
 
@@ -43,6 +46,10 @@ class Flow:
     last_success_at: datetime | None
     last_error: str | None
     lease_left_s: float | None
+    outbound: Beats = field(default_factory=lambda: Beats("out"))
+    """Our heartbeats, and how they are answered."""
+    inbound: Beats = field(default_factory=lambda: Beats("in"))
+    """Theirs."""
 
     def is_overdue(self, now: datetime, after_s: float) -> bool:
         """Something may be sent, nobody is at it, and that for longer than a sweep can take."""
@@ -69,7 +76,31 @@ def _flow(row: RowMapping) -> Flow:
     parked = row["parked"] or 0
     waiting = int(row["due"] or 0) + int(row["blocked"] or 0) - parked  # PostgreSQL sums to decimals
     lease_left_s = row["deadline_s"] - row["now_s"] if row["token"] else None
-    return Flow(**told, waiting=waiting, parked=parked, failures=row["failures"] or 0, lease_left_s=lease_left_s)
+    return Flow(
+        **told, waiting=waiting, parked=parked, failures=row["failures"] or 0, lease_left_s=lease_left_s,
+        outbound=_beats(row, "out"), inbound=_beats(row, "in"),
+    )  # fmt: skip
+
+
+def _beats(row: RowMapping, direction: str) -> Beats:
+    if row[f"{direction}_beat_at"] is None:
+        return Beats(direction)
+    return Beats(direction, **{name: row[f"{direction}_{name}"] for name in _OF_BEATS})
+
+
+def _beat_columns() -> list[Any]:
+    return [
+        beats.c[name].label(f"{direction}_{name}")
+        for direction, beats in (("out", _OUT), ("in", _IN))
+        for name in _OF_BEATS
+    ]
+
+
+def _beats_of_connection(joined: Any) -> Any:
+    for direction, beats in (("out", _OUT), ("in", _IN)):
+        of = and_(beats.c.connection_id == _CONNECTIONS.c.id, beats.c.direction == literal_column(f"'{direction}'"))
+        joined = joined.outerjoin(beats, of)
+    return joined
 
 
 def _of_streams(value: Any) -> ScalarSelect[Any]:
@@ -128,7 +159,8 @@ _FLOWS = (
         _LEASES.c.token,
         _LEASES.c.deadline_s,
         database_now_s().label("now_s"),
+        *_beat_columns(),
     )
-    .select_from(_CONNECTIONS.outerjoin(_LEASES, _LEASES.c.connection_id == _CONNECTIONS.c.id))
+    .select_from(_beats_of_connection(_CONNECTIONS.outerjoin(_LEASES, _LEASES.c.connection_id == _CONNECTIONS.c.id)))
     .order_by(_CONNECTIONS.c.created_at, _CONNECTIONS.c.id)
 )

@@ -5,7 +5,7 @@ The counters in `bridge.web` belong to one process; these gauges are the same wh
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 import flask
@@ -15,7 +15,9 @@ from prometheus_client.registry import Collector
 
 from bridge.database import Database
 from bridge.errors import DatabaseBusy
-from bridge.flow import Flow, read_flows
+from bridge.flow import Flow
+from bridge.flow_recent import Pulse, read_pulses
+from bridge.health import Beats, Condition
 from bridge.jobs import RINGS_LOST
 from bridge.logs import RECORD_FIELDS
 from bridge.web import metrics_registry
@@ -36,8 +38,20 @@ _GAUGES: tuple[tuple[str, str, Callable[[Flow, datetime], float | None]], ...] =
 )  # fmt: skip
 
 
+_UP = {Condition.UP: 1.0, Condition.SLOW: 1.0, Condition.DOWN: 0.0}
+_SLOW = {Condition.UP: 0.0, Condition.SLOW: 1.0, Condition.DOWN: 0.0}
+_DIRECTED = (*_LABELS, "direction")
+_BEATS: tuple[tuple[str, str, Callable[[Beats, datetime], float | None]], ...] = (
+    ("sxg_direction_up", "1 while heartbeats of the direction arrive, 0 once two are missed; missing before the first.",
+     lambda beats, now: _UP.get(beats.condition(now))),
+    ("sxg_direction_slow", "1 while its heartbeats arrive, but take longer than 2 s.",
+     lambda beats, now: _SLOW.get(beats.condition(now))),
+    ("sxg_round_trip_seconds", "How long its last heartbeat took to be answered.", lambda beats, _: beats.round_trip_s),
+)  # fmt: skip
+
+
 class FlowCollector(Collector):
-    """One query a scrape. When the database does not answer, only `sxg_database_up 0` is told."""
+    """Two queries a scrape. When the database does not answer, only `sxg_database_up 0` is told."""
 
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         self._database = database
@@ -47,7 +61,7 @@ class FlowCollector(Collector):
         up = GaugeMetricFamily("sxg_database_up", "1 if the database answered this scrape.")
         try:
             with self._database.reading() as session:
-                flows = [flow for flow in read_flows(session) if flow.state != "revoked"]
+                pulses = read_pulses(session, self._clock())
         except DatabaseBusy as busy:
             log.warning("no figures of the flow: %s", busy)
             up.add_metric([], 0)
@@ -55,13 +69,33 @@ class FlowCollector(Collector):
             return
         up.add_metric([], 1)
         yield up
-        now = self._clock()
-        for name, meaning, read in _GAUGES:
-            family = GaugeMetricFamily(name, meaning, labels=_LABELS)
-            for flow in flows:
-                if (value := read(flow, now)) is not None:
-                    family.add_metric([flow.connection_id, flow.name], value)
-            yield family
+        yield from _families(pulses, self._clock())
+
+
+def _families(pulses: Sequence[Pulse], now: datetime) -> Iterator[GaugeMetricFamily]:
+    flows = [pulse.flow for pulse in pulses]
+    for name, meaning, read in _GAUGES:
+        rows = [([flow.connection_id, flow.name], read(flow, now)) for flow in flows]
+        yield _family(name, meaning, _LABELS, rows)
+    latencies = [([pulse.flow.connection_id, pulse.flow.name, "0.95"], pulse.p95_s) for pulse in pulses]
+    yield _family("sxg_latency_seconds", "How long the newest 50 attempts took.", (*_LABELS, "quantile"), latencies)
+    for name, meaning, ask in _BEATS:
+        directed = [
+            ([flow.connection_id, flow.name, beats.direction], ask(beats, now))
+            for flow in flows
+            for beats in (flow.outbound, flow.inbound)
+        ]
+        yield _family(name, meaning, _DIRECTED, directed)
+
+
+def _family(
+    name: str, meaning: str, labels: Sequence[str], rows: Sequence[tuple[list[str], float | None]]
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, meaning, labels=labels)
+    for values, value in rows:
+        if value is not None:
+            family.add_metric(values, value)
+    return family
 
 
 def install_flow_metrics(app: flask.Flask, database: Database, clock: Callable[[], datetime]) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from bridge.ailments import Ailment, find_ailments
 from bridge.backoff import Outcome
 from bridge.flow import Flow, read_flows
+from bridge.health import Beats
 from bridge.models import Attempt, Connection, Delivery, OutboxEvent, Stream, table_of
 from bridge.vocabulary import ConnectionState
 
@@ -125,6 +126,23 @@ def read_queues(session: Session, connection_id: str, limit: int = 20) -> list[Q
         *connection.execute(due.order_by(_STREAMS.c.due_at).limit(limit)),
     ]
     return [Queue(*row) for row in rows[:limit]]
+
+
+def read_directions(session: Session, flow: Flow, now: datetime) -> dict[str, dict[str, Any]]:
+    """Both directions of one connection for people and programs: `out` with our queue and the latency of our newest
+    attempts, `in` with what the other side last told of its own.
+    """
+    newest = select(_ATTEMPTS.c.duration_s).where(_ATTEMPTS.c.connection_id == flow.connection_id)
+    durations = sorted(session.scalars(newest.order_by(_ATTEMPTS.c.id.desc()).limit(ATTEMPTS_LIMIT)))
+    oldest_s = None if flow.oldest_at is None else max(0.0, (now - flow.oldest_at).total_seconds())
+    ours = {"waiting": flow.waiting, "parked": flow.parked, "oldest_s": oldest_s, "p95_s": _percentile(durations, 95)}
+    theirs = {name: flow.inbound.told.get(name) for name in ours}
+    return {"out": _direction(flow.outbound, now) | ours, "in": _direction(flow.inbound, now) | theirs}
+
+
+def _direction(beats: Beats, now: datetime) -> dict[str, Any]:
+    names = ("beat_at", "answered_at", "every_s", "round_trip_s", "missed", "error")
+    return {"condition": str(beats.condition(now)), **{name: getattr(beats, name) for name in names}}
 
 
 def _pulse(flow: Flow, attempts: Sequence[Any], now: datetime) -> Pulse:

@@ -10,6 +10,7 @@ from bridge.identity import Identity, Keyring, ensure_instance
 from bridge.jobs import Bell
 from bridge.outbox import Rendering
 from consumer_sim.config import ConsumerConfig
+from consumer_sim.services.calling import Caller
 from consumer_sim.services.connecting import Connector
 from consumer_sim.services.tokens import ClientCredentials
 
@@ -37,6 +38,11 @@ class Context:
             clock=self.clock,
         )
 
+    @property
+    def caller(self) -> Caller:
+        """For calls that are made now."""
+        return Caller(self.tokens, self.identity, self.sender)
+
     def sender(self) -> Sender:
         """For one request of ours; close it."""
         return Sender(self.guard, user_agent="sxg-consumer/1")
@@ -46,7 +52,7 @@ def make_context(config: ConsumerConfig, clock: Callable[[], datetime]) -> Conte
     database = Database(config.database_url)
     keyring = Keyring.load(config.data_dir)
     with database.transaction() as session:
-        identity = ensure_instance(session, config.instance_name, config.data_dir)
+        identity = ensure_instance(session, config.display_name, config.data_dir)
     database.info["outbox"] = Rendering(identity.source)
     if config.redis_url:
         database.bell = Bell(config.redis_url, identity.id)

@@ -1,15 +1,22 @@
 """The process that sends our calls to providers: a worker of one lane, or the sweeper."""
 
 import threading
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from bridge import failpoints, jobs
 from bridge.carriers import RestCarrier, Senders
 from bridge.draining import Limits
+from bridge.heart import Heart
+from bridge.heartbeats import Beat
+from bridge.issues import look_for_issues
 from bridge.jobs import Bell, Station
+from bridge.models import Connection
 from consumer_sim.config import ConsumerConfig
 from consumer_sim.context import Context, make_context
 from consumer_sim.services import settling
+from consumer_sim.services.heartbeats import beat_provider
 
 
 def run_worker(config: ConsumerConfig, lane: str) -> None:
@@ -20,7 +27,11 @@ def run_worker(config: ConsumerConfig, lane: str) -> None:
 
 def run_sweeper(config: ConsumerConfig, stop: threading.Event) -> None:
     """Ring for what is due, until `stop` is set."""
-    jobs.run_sweeper(make_station(_open(config)), config.sweep_s, stop)
+    context = _open(config)
+    heart = threading.Thread(target=make_heart(context).run, args=(stop,), name="heart")
+    heart.start()
+    jobs.run_sweeper(make_station(context), config.sweep_s, stop)
+    heart.join()
 
 
 def make_station(context: Context) -> Station:
@@ -43,6 +54,17 @@ def make_station(context: Context) -> Station:
         clock=context.clock,
         limits=Limits(lease_s=context.config.lease_s),
     )
+
+
+def make_heart(context: Context) -> Heart:
+    def beat(connection: Connection, said: Mapping[str, Any]) -> Beat:
+        return beat_provider(context.caller, connection, said)
+
+    def look() -> None:
+        with context.database.transaction() as session:
+            look_for_issues(session, now=context.clock())
+
+    return Heart(context.database, context.clock, context.config.heartbeat_s, beat, digests=False, chores=[look])
 
 
 def _open(config: ConsumerConfig) -> Context:

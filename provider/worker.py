@@ -2,16 +2,24 @@
 
 import logging
 import threading
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from bridge import failpoints, jobs
 from bridge.carriers import Carrier
 from bridge.draining import Limits
 from bridge.errors import DatabaseBusy
+from bridge.heart import Heart
+from bridge.heartbeats import Beat
+from bridge.issues import look_for_issues
 from bridge.jobs import Bell, Station
+from bridge.models import Connection
 from provider.config import ProviderConfig
 from provider.context import Context, make_context
 from provider.services.entitlements import refresh_entitlements
+from provider.services.heartbeats import beat_consumer
+from provider.services.inventory_schedule import perform_due
 
 log = logging.getLogger(__name__)
 
@@ -25,14 +33,18 @@ def run_worker(config: ProviderConfig, lane: str) -> None:
 
 
 def run_sweeper(config: ProviderConfig, stop: threading.Event) -> None:
-    """Ring for what is due, or deliver it where nobody can be rung, until `stop` is set; and now and then compute all
-    entitlements again, should anything have missed a change.
+    """Ring for what is due, or deliver it where nobody can be rung, until `stop` is set; do to products what is to be
+    done at a date; and now and then compute all entitlements again, should anything have missed a change.
     """
     context = _open(config)
     refresher = threading.Thread(target=_refresh, args=(context, stop), name="entitlements")
-    refresher.start()
+    heart = threading.Thread(target=make_heart(context, config).run, args=(stop,), name="heart")
+    scheduler = threading.Thread(target=_keep_dates, args=(context, config.sweep_s, stop), name="schedule")
+    for thread in (refresher, heart, scheduler):
+        thread.start()
     jobs.run_sweeper(make_station(context, config), config.sweep_s, stop)
-    refresher.join()
+    for thread in (refresher, heart, scheduler):
+        thread.join()
 
 
 def make_station(context: Context, config: ProviderConfig) -> Station:
@@ -42,6 +54,21 @@ def make_station(context: Context, config: ProviderConfig) -> Station:
     bell = context.database.bell
     limits = Limits(lease_s=config.lease_s)
     return Station(context.database, make_carrier, bell if isinstance(bell, Bell) else None, context.clock, limits)
+
+
+def make_heart(context: Context, config: ProviderConfig) -> Heart:
+    def beat(connection: Connection, said: Mapping[str, Any]) -> Beat:
+        carrier = context.carrier()
+        try:
+            return beat_consumer(carrier, context.identity, connection, said, now=context.clock())
+        finally:
+            carrier.senders.close()
+
+    def look() -> None:
+        with context.database.transaction() as session:
+            look_for_issues(session, now=context.clock())
+
+    return Heart(context.database, context.clock, config.heartbeat_s, beat, digests=True, chores=[look])
 
 
 def _open(config: ProviderConfig) -> Context:
@@ -59,3 +86,13 @@ def _refresh(context: Context, stop: threading.Event) -> None:
         else:
             if changed:
                 log.warning("entitlements that no event had corrected", extra={"changed": changed})
+
+
+def _keep_dates(context: Context, every_s: float, stop: threading.Event) -> None:
+    while not stop.wait(every_s):
+        try:
+            perform_due(context.database.reading, context.transaction, now=context.clock())
+        except DatabaseBusy as busy:
+            log.warning("what is due at a date is done later, the database is busy: %s", busy)
+        except Exception:
+            log.exception("what is due at a date could not be done, and is tried again")

@@ -17,6 +17,7 @@ from bridge.config import InstanceConfig
 from bridge.database import Database
 from bridge.errors import DatabaseBusy, SecretUnreadable
 from bridge.flow import Flow, read_flows
+from bridge.health import Beats
 from bridge.identity import Keyring
 from bridge.jobs import RedisState, RedisUnreachable, look_at_redis
 from bridge.models import Connection, Instance
@@ -287,15 +288,34 @@ def _connection(flow: Flow, now: datetime) -> Check:
         "oldest_s": _age_s(flow.oldest_at, now),
         "last_success_s": _age_s(flow.last_success_at, now),
     }
-    facts = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in facts.items()}
+    facts = {name: _plain(value) for name, value in facts.items()}
+    facts["health"] = {one.direction: str(one.condition(now)) for one in (flow.outbound, flow.inbound)}
     parts = [flow.state, f"{flow.waiting} waiting", f"{flow.parked} parked"]
     if flow.oldest_at:
         parts.append(f"oldest from {ago(flow.oldest_at, now)}")
     parts.append(f"last success {ago(flow.last_success_at, now)}")
+    parts += [f"{told} {beats.condition(now)}{_trip(beats)}" for told, beats in _directions(flow)]
     parts += [ailment.fault for ailment in ailments]
     status = Status.ATTENTION if ailments else Status.OK
     advice = ailments[0].advice if ailments else ""
     return Check(f"connection {flow.name}", status, ", ".join(parts), advice, facts)
+
+
+def _directions(flow: Flow) -> list[tuple[str, Beats]]:
+    """Those of which something is known."""
+    both = (("to them", flow.outbound), ("from them", flow.inbound))
+    return [(told, beats) for told, beats in both if beats.beat_at is not None and flow.state != "revoked"]
+
+
+def _trip(beats: Beats) -> str:
+    return "" if beats.round_trip_s is None else f" ({beats.round_trip_s:.2f} s)"
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can say."""
+    if isinstance(value, dict):
+        return {name: _plain(member) for name, member in value.items()}
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _age_s(moment: datetime | None, now: datetime) -> float | None:

@@ -49,7 +49,8 @@ def list_connections() -> dict[str, Any]:
 def get_connection(link_id: UUID) -> dict[str, Any]:
     """One provider, by our id or the wire's."""
     with here().database.reading() as session:
-        return views.link_documents(session, [connections.get_link(session, str(link_id))])[0]
+        link = connections.get_link(session, str(link_id))
+        return views.link_documents(session, [link])[0] | views.directions_document(session, link, here().clock())
 
 
 @blueprint.route("/connections/<uuid:link_id>/settings", methods=["POST"])

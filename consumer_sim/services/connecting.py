@@ -15,12 +15,13 @@ from sqlalchemy.orm import Session
 
 from bridge.database import Database
 from bridge.draining import Fault
-from bridge.egress import Reply, Sender, SendFailed
+from bridge.egress import Sender, SendFailed
 from bridge.identity import Identity, Keyring
 from bridge.models import Connection
 from bridge.vocabulary import EXCHANGE_PATH, HEADER_EPOCH, HEADER_INSTANCE, SLOW_DEADLINE_S, ConnectionState
 from consumer_sim.models import ProviderConnection
 from consumer_sim.services import fields
+from consumer_sim.services.calling import refusal_of
 from consumer_sim.services.connections import Link, get_link
 from consumer_sim.services.errors import ConsumerError, ProviderAnswerInvalid, ProviderRefused
 from consumer_sim.services.tokens import ClientCredentials, read_json
@@ -140,7 +141,7 @@ class Connector:
             },
         )
         if reply.status not in good:
-            raise _refusal(reply)
+            raise refusal_of(reply)
         return read_json(reply)
 
     def _keep(self, session: Session, connecting_id: str, document: Mapping[str, Any]) -> None:
@@ -175,11 +176,3 @@ class Connector:
 
     def _callback(self, connecting: ProviderConnection) -> str:
         return f"{self.public_url.rstrip('/')}{EXCHANGE_PATH}/connections/{connecting.id}/events"
-
-
-def _refusal(reply: Reply) -> ProviderRefused:
-    document = read_json(reply)
-    code, detail = document.get("code"), document.get("detail") or document.get("title")
-    return ProviderRefused(
-        reply.status, code if isinstance(code, str) else None, str(detail or "without a problem document")[:1000]
-    )

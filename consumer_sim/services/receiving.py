@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from bridge import inbox, outbox
 from bridge.envelope import Event, Judgement
 from bridge.errors import BridgeError
+from bridge.heartbeats import answer_digests, rows_of
 from bridge.inbox import Handler, Rejection
 from bridge.models import Connection
 from bridge.vocabulary import EventType, Verdict
@@ -18,6 +19,7 @@ from consumer_sim.models import ProviderConnection
 from consumer_sim.services.catalog import CatalogItemHandler
 from consumer_sim.services.comments import CommentHandler
 from consumer_sim.services.faults import NO_FAULT, Fault, RejectingHandler, use_fault
+from consumer_sim.services.heartbeats import HeartbeatHandler
 from consumer_sim.services.products import ProductHandler
 from consumer_sim.services.tasks import TaskStateHandler
 
@@ -58,6 +60,7 @@ HANDLERS: Mapping[str, Handler] = {
     EventType.PRODUCT_CHANGED: ProductHandler(),
     EventType.TOMBSTONE: TombstoneHandler(),
     EventType.TEST: TestEventHandler(),
+    EventType.HEARTBEAT: HeartbeatHandler(),
 }
 
 
@@ -81,7 +84,8 @@ def receive_events(
             raise WrongSource(f"event {event.id} comes from {event.source}, this connection is with {expected}")
     outbox.wake(session, connection.id, now=now)  # first: the drain, too, locks the lease before any record
     judgements = _judge(session, connection, events, now, fault)
-    return [_echo(event, judgement) for event, judgement in zip(events, judgements, strict=True)]
+    pairs = zip(events, judgements, strict=True)
+    return [_echo(session, connection.id, event, judgement) for event, judgement in pairs]
 
 
 def _judge(
@@ -109,6 +113,9 @@ def _handlers(fault: Fault) -> Mapping[str, Handler]:
     return {event_type: wrapped[handler] for event_type, handler in HANDLERS.items()}
 
 
-def _echo(event: Event, judgement: Judgement) -> Judgement:
+def _echo(session: Session, connection_id: str, event: Event, judgement: Judgement) -> Judgement:
+    if event.type == EventType.HEARTBEAT:
+        digests = answer_digests(session, connection_id, event.data.get("digests"))
+        return replace(judgement, digests=rows_of(digests) or None)
     challenge: Any = event.data.get("challenge") if event.type == EventType.CHALLENGE else None
     return replace(judgement, challenge=challenge) if isinstance(challenge, str) else judgement

@@ -1,10 +1,13 @@
 """How records are shown to this instance's people: rows as plain documents."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from bridge.flow import read_flow
+from bridge.flow_recent import read_directions
 from consumer_sim.models import CatalogItem, Comment, Product, ProviderTask, TaskState
 from consumer_sim.services import comments, connections, records, requests, tasks
 from consumer_sim.services.connections import Link
@@ -37,6 +40,18 @@ def _link(link: Link) -> Document:
         "last_test": {"event_id": own.test_event_id, "at": requests.moment(own.tested_at)} if own.tested_at else None,
         "created_at": requests.moment(own.created_at),
     }
+
+
+def directions_document(session: Session, link: Link, now: datetime) -> Document:
+    """How each direction does, as heartbeats tell; nothing before the connection is made."""
+    if link.connection is None:
+        return {"directions": None}
+    found = read_directions(session, read_flow(session, link.connection.id), now)
+    return {"directions": {name: {key: _told(value) for key, value in one.items()} for name, one in found.items()}}
+
+
+def _told(value: Any) -> Any:
+    return requests.moment(value) if isinstance(value, datetime) else value
 
 
 def item_document(item: CatalogItem) -> Document:
@@ -110,7 +125,12 @@ def _task(task: ProviderTask, parked: str | None) -> Document:
             "detail": refusal.get("detail"),
             "errors": refusal.get("errors") or [],
         },
-        "cancellation": {"state": task.cancellation, "reason": task.cancellation_reason},
+        "cancellation": {
+            "state": task.cancellation,
+            "reason": task.cancellation_reason,
+            "told": task.cancellation_told,
+            "message": task.cancellation_message,
+        },
         "problem": parked,
         "placeholder": task.placeholder,
         "opened_at": requests.moment(task.opened_at),

@@ -4,9 +4,11 @@ import flask
 
 from provider.api import (
     catalog,
+    connection_care,
     connections,
     deliveries,
     exchange,
+    issues,
     mappings,
     order_tasks,
     orders,
@@ -26,6 +28,8 @@ BLUEPRINTS: tuple[flask.Blueprint, ...] = (
     producers.blueprint,
     token.blueprint,
     exchange.blueprint,
+    connection_care.blueprint,
+    issues.blueprint,
     provider_tasks.blueprint,
     orders.blueprint,
     order_tasks.blueprint,

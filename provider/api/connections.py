@@ -46,7 +46,7 @@ def get(connection_id: str) -> Document:
     with here().database.reading() as session:
         connection = connections.get_connection(session, connection_id)
         shown = connections.show_connection(session, connection, now=here().clock())
-        return {**shown, "health": connections.read_health(session, connection.id)}
+        return {**shown, "health": connections.read_health(session, connection.id, now=here().clock())}
 
 
 @blueprint.route("/<connection_id>/pause", methods=["POST"])

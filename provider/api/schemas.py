@@ -108,6 +108,28 @@ class HealthSchema(Schema):
     last_success_at = UtcDateTime(required=True, allow_none=True, metadata=about("The last good answer.", _AT))
     last_duration_s = fields.Float(required=True, allow_none=True, metadata=about("How long the last took.", 0.05))
     last_error = fields.String(required=True, allow_none=True, metadata=about("What went wrong last.", "timeout"))
+    directions = fields.Nested("DirectionsSchema", required=True, metadata=about("As heartbeats tell."))
+
+
+class DirectionSchema(Schema):
+    condition = fields.String(required=True, metadata=about("up, slow, down or unknown.", "up"))
+    beat_at = UtcDateTime(required=True, allow_none=True, metadata=about("The last heartbeat.", _AT))
+    answered_at = UtcDateTime(required=True, allow_none=True, metadata=about("The last that was answered.", _AT))
+    every_s = fields.Float(required=True, allow_none=True, metadata=about("How often they are sent.", 30))
+    round_trip_s = fields.Float(required=True, allow_none=True, metadata=about("How long the last took.", 0.05))
+    missed = fields.Integer(required=True, metadata=about("Unanswered ones in a row.", 0))
+    error = fields.String(required=True, allow_none=True, metadata=about("Why.", "timeout"))
+    waiting = fields.Integer(required=True, allow_none=True, metadata=about("What waits at the sender.", 0))
+    parked = fields.Integer(required=True, allow_none=True, metadata=about("What its people must look at.", 0))
+    oldest_s = fields.Float(required=True, allow_none=True, metadata=about("The age of the oldest of both.", 0.0))
+    p95_s = fields.Float(required=True, allow_none=True, metadata=about("How long sending took lately.", 0.2))
+
+
+class DirectionsSchema(Schema):
+    out = fields.Nested(DirectionSchema, required=True, metadata=about("From here to the consumer."))
+    inbound = fields.Nested(
+        DirectionSchema, required=True, data_key="in", attribute="in", metadata=about("From the consumer to here.")
+    )
 
 
 class ConnectionDetailSchema(ConnectionSchema):

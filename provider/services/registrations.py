@@ -6,7 +6,7 @@ Order of locks: guard, registration, connection.
 import json
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -242,7 +242,7 @@ def activate_connection(session: Session, challenge: Challenge, *, now: datetime
 
 
 def render_unsequenced(
-    identity: Identity, event_type: EventType, connection_id: str, data: dict[str, str], now: datetime
+    identity: Identity, event_type: EventType, connection_id: str, data: Mapping[str, Any], now: datetime
 ) -> str:
     """An event outside of any stream, as text."""
     return envelope.render(

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bridge import outbox
 from bridge.logs import JsonFormatter, configure_logging
-from bridge.models import Connection, Delivery, Lease, Stream
+from bridge.models import Attempt, Connection, Delivery, Heartbeat, Lease, Stream
 from bridge.vocabulary import EventType
 from tests.api.provider_client import context_of, make_app, user_headers
 from tests.factories import NOW
@@ -117,3 +117,22 @@ def test_an_argument_of_a_route_that_logging_has_a_name_of_its_own_for_is_left_o
         assert (answer.status_code, answer.mimetype) == (200, "text/css")
     (line,) = [json.loads(line) for line in logged.getvalue().splitlines() if "request answered" in line]
     assert (line["route"], line["status"]) == ("/static/webkit/<path:filename>", 200)
+
+
+def test_each_direction_tells_whether_its_heartbeats_arrive_and_how_long_they_take(app: flask.Flask) -> None:
+    connection_id = connect(app, "acme")
+    with context_of(app).database.transaction() as session:
+        beats = {"connection_id": connection_id, "beat_at": NOW, "every_s": 30.0, "answered_at": NOW}
+        session.add(Heartbeat(direction="out", missed=2, error="no answer", round_trip_s=0.5, **beats))
+        session.add(Heartbeat(direction="in", round_trip_s=3.0, **beats))
+        session.add(
+            Attempt(connection_id=connection_id, started_at=NOW, duration_s=0.25, events=1, outcome="judged", status=200)
+        )
+    text = app.test_client().get("/metrics").get_data(as_text=True)
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    told = {(s.name, s.labels["direction"]): s.value for s in samples if "direction" in s.labels}
+    assert told == {
+        ("sxg_direction_up", "out"): 0, ("sxg_direction_slow", "out"): 0, ("sxg_round_trip_seconds", "out"): 0.5,
+        ("sxg_direction_up", "in"): 1, ("sxg_direction_slow", "in"): 1, ("sxg_round_trip_seconds", "in"): 3,
+    }  # fmt: skip
+    assert [s.value for s in samples if s.labels.get("quantile") == "0.95"] == [0.25]

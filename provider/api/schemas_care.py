@@ -1,0 +1,70 @@
+"""The documents of connection care: heartbeats, issues, secrets and addresses."""
+
+from marshmallow import EXCLUDE, Schema, fields, validate
+
+from bridge.schemas import StrictSchema, UtcDateTime, Uuid
+from provider.api.schemas import about
+
+_ID = "5b0c0f6e-6f0c-4d0e-9e55-6a1d9b8e2f10"
+_AT = "2026-11-21T09:30:00.000Z"
+
+
+class HeartbeatSchema(Schema):
+    """What a later consumer adds is passed over: a beat must not fail for it."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    every_s = fields.Float(
+        required=True, validate=validate.Range(min=0.1, max=3600), metadata=about("How often you beat, in seconds.", 30)
+    )
+    round_trip_s = fields.Float(
+        allow_none=True, validate=validate.Range(min=0, max=3600),
+        metadata=about("How long your last beat took to be answered, in seconds.", 0.05),
+    )  # fmt: skip
+    waiting = fields.Integer(
+        allow_none=True, validate=validate.Range(min=0, max=10**12), metadata=about("Calls that wait with you.", 0)
+    )
+    parked = fields.Integer(
+        allow_none=True, validate=validate.Range(min=0, max=10**12), metadata=about("Calls your people must see.", 0)
+    )
+    oldest_s = fields.Float(
+        allow_none=True, validate=validate.Range(min=0, max=10**12),
+        metadata=about("The age of the oldest of both, in seconds.", 0),
+    )  # fmt: skip
+    p95_s = fields.Float(
+        allow_none=True, validate=validate.Range(min=0, max=3600),
+        metadata=about("How long your calls took lately, but for 5 % of them, in seconds.", 0.2),
+    )  # fmt: skip
+
+
+class HeardSchema(Schema):
+    connection_id = fields.String(required=True, metadata=about("The connection's id.", _ID))
+    state = fields.String(required=True, metadata=about("pending, active, paused or diverged.", "active"))
+
+
+class IssuesQuerySchema(StrictSchema):
+    connection_id = Uuid(load_default=None, metadata=about("Of this connection only."))
+    resolved = fields.Boolean(
+        load_default=False, metadata=about("Those that are over, instead of the open ones.", False)
+    )
+
+
+class IssueSchema(Schema):
+    id = fields.Integer(required=True, metadata=about("Identifies the issue.", 1))
+    connection_id = fields.String(required=True, metadata=about("What it is about.", _ID))
+    connection = fields.String(required=True, metadata=about("The same for people.", "ACME IT"))
+    kind = fields.String(required=True, metadata=about("A word for the known cause.", "outbound_down"))
+    subject = fields.String(required=True, metadata=about("What of the connection; empty: all of it.", ""))
+    fault = fields.String(required=True, metadata=about("What is wrong.", "2 heartbeats were not answered"))
+    advice = fields.String(required=True, metadata=about("What to do about that.", "Is the other side up?"))
+    count = fields.Integer(required=True, metadata=about("How often it was found.", 3))
+    first_at = UtcDateTime(required=True, metadata=about("When first.", _AT))
+    last_at = UtcDateTime(required=True, metadata=about("When last.", _AT))
+    resolved_at = UtcDateTime(required=True, allow_none=True, metadata=about("When it was not found any more.", _AT))
+
+
+class IssuesSchema(Schema):
+    items = fields.List(fields.Nested(IssueSchema), required=True, metadata=about("At most 200, seen last first."))
+    total = fields.Integer(required=True, metadata=about("How many there are.", 1))
+    next = fields.String(required=True, allow_none=True, metadata=about("Always null: there is one page."))
