@@ -176,6 +176,7 @@ class ProviderTask(Base):
         _one_of("cancellation", SENT_STATES),
         CheckConstraint("number is not null or placeholder", name="number"),
         Index("ix_provider_tasks_id", "id"),
+        Index("ix_provider_tasks_product", "connection_id", "product_id"),
         Index(
             "uq_provider_tasks_number",
             "connection_id",
@@ -194,6 +195,9 @@ class ProviderTask(Base):
     catalog_item_id: Mapped[str | None] = mapped_column(Id)
     request: Mapped[dict[str, Any] | None] = mapped_column(JsonOrNull)
     """The answers as last sent, in the wire's words."""
+    action: Mapped[str | None] = mapped_column(String(20))
+    """What is to be done with a product we have; empty for what was ordered."""
+    product_id: Mapped[str | None] = mapped_column(Id)
     opened_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     submission: Mapped[str] = mapped_column(String(10), default="waiting")
@@ -290,6 +294,7 @@ class Product(Base):
     __table_args__ = (
         Index("ix_products_id", "id"),
         Index("ix_products_task", "connection_id", "task_id"),
+        Index("ix_products_state", "state"),
         Index("ix_products_updated_at", "updated_at"),
     )
 
@@ -307,7 +312,35 @@ class Product(Base):
     location_name: Mapped[str | None] = mapped_column(String(255), index=True)
     """The location's name by itself, to filter by."""
     catalog_item_id: Mapped[str | None] = mapped_column(Id)
+    parent_id: Mapped[str | None] = mapped_column(Id)
+    """The product it is part of."""
+    part: Mapped[list[Any] | None] = mapped_column(JsonOrNull)
+    """The keys that lead to it in the form of its item."""
+    resumes_at: Mapped[datetime | None]
+    """When its suspension ends by itself."""
+    changed_by: Mapped[dict[str, Any] | None] = mapped_column(JsonOrNull)
+    """What made it what it is now, in the wire's words."""
     updated_at: Mapped[datetime]
+
+
+class ProductStep(Base):
+    """One step in the life of a product, as it was told. Append-only."""
+
+    __tablename__ = "product_steps"
+
+    connection_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    product_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    state: Mapped[str] = mapped_column(String(40))
+    state_label: Mapped[str] = mapped_column(String(255))
+    changed_by: Mapped[dict[str, Any] | None] = mapped_column(JsonOrNull)
+    at: Mapped[datetime]
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["connection_id", "product_id"], [Product.connection_id, Product.id], name="fk_product_steps_product"
+        ),
+    )
 
 
 class FaultSwitch(Base):

@@ -57,6 +57,11 @@ def text(limit: int, *, least: int = 1) -> Check:
     return check
 
 
+def texts(most: int, limit: int) -> Check:
+    one, wrong = text(limit), f"is not a list of at most {most} texts of 1 to {limit} characters"
+    return lambda value: None if isinstance(value, list) and len(value) <= most and not any(map(one, value)) else wrong
+
+
 def choice(*values: str) -> Check:
     known = frozenset(values)
     wrong = f"is not one of {', '.join(values)}"

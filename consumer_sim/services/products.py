@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, insert, select
 from sqlalchemy.orm import Session
 
 from bridge.envelope import Event
 from bridge.inbox import Rejection
+from bridge.models import table_of
 from bridge.vocabulary import EventType
-from consumer_sim.models import CatalogItem, Product
+from consumer_sim.models import CatalogItem, Product, ProductStep, ProviderTask
 from consumer_sim.services import fields, pages, writing
 from consumer_sim.services.errors import ItemNotOrderable, NotFound
 
@@ -27,14 +28,19 @@ _RULES: Mapping[str, fields.Rules] = {
         "characteristics": fields.document,
         "location": fields.or_null(fields.document),
         "catalog_item_id": fields.or_null(fields.uuid),
+        "parent_id": fields.or_null(fields.uuid),
+        "part": fields.or_null(fields.texts(16, 255)),
+        "resumes_at": fields.or_null(fields.time),
+        "changed_by": fields.or_null(fields.document),
     }
 }
 _RECORD: Mapping[str, str] = {EventType.PRODUCT_CHANGED: "product_id"}
+_ADD_STEPS = insert(table_of(ProductStep))
 _TOLD = tuple(name for name in _RULES[EventType.PRODUCT_CHANGED] if name != "product_id")
 
 
 class ProductHandler:
-    """Keeps each product as the last event of the batch tells it."""
+    """Keeps each product as the last event of the batch tells it, and every step of its way, in two statements."""
 
     def check(self, session: Session, connection_id: str, events: Sequence[Event]) -> Mapping[str, Rejection]:
         return fields.rejections(events, _RULES, _RECORD)
@@ -43,6 +49,22 @@ class ProductHandler:
         last = {event.data["product_id"]: event.data for event in events}
         rows = [_row(connection_id, last[product_id], now) for product_id in sorted(last)]
         writing.upsert(session, Product, rows, (*_TOLD, "location_name", "updated_at"))
+        session.connection().execute(_ADD_STEPS, [_step(connection_id, event, now) for event in events])
+
+
+def get_history(session: Session, product: Product) -> list[tuple[ProductStep, str | None]]:
+    """Each step that was told, oldest first, with the number of the request it came of, where we know that."""
+    steps = session.scalars(
+        select(ProductStep)
+        .where(ProductStep.connection_id == product.connection_id, ProductStep.product_id == product.id)
+        .order_by(ProductStep.sequence)
+    ).all()
+    causes = {(step.changed_by or {}).get("task_id") for step in steps} - {None}
+    numbers = select(ProviderTask.id, ProviderTask.number).where(
+        ProviderTask.connection_id == product.connection_id, ProviderTask.id.in_(causes)
+    )
+    known = {row.id: row.number for row in session.execute(numbers)}
+    return [(step, known.get((step.changed_by or {}).get("task_id", ""))) for step in steps]
 
 
 def get_product(session: Session, product_id: str) -> Product:
@@ -54,16 +76,19 @@ def get_product(session: Session, product_id: str) -> Product:
 
 
 def list_products(
-    session: Session, *, location: str | None, after: str | None, limit: int, item: CatalogItem | None = None
-) -> tuple[list[Product], str | None]:
-    """The products we have, or those at one location. An item lists those that came of it, Manage Inventory all those
-    of its provider. Raises ItemNotOrderable for an item that is not active here.
+    session: Session, *, location: str | None, state: str | None = None, after: str | None, limit: int,
+    item: CatalogItem | None = None,
+) -> tuple[list[Product], str | None]:  # fmt: skip
+    """The products we have, or only those at one location or in one state. An item lists those that came of it, Manage
+    Inventory all those of its provider. Raises ItemNotOrderable for an item that is not active here.
     """
     query = select(Product)
     if item is not None:
         query = query.where(*_listed_by(item))
     if location is not None:
         query = query.where(Product.location_name == location)
+    if state is not None:
+        query = query.where(Product.state == state)
     return pages.read_page(session, query, Product.id, after=after, limit=limit)
 
 
@@ -78,10 +103,24 @@ def _row(connection_id: str, data: Mapping[str, Any], now: datetime) -> dict[str
     location = data.get("location") or {}
     name = location.get("name")
     told = {name: data.get(name) for name in _TOLD}
+    told["resumes_at"] = fields.parse_time(data["resumes_at"]) if data.get("resumes_at") else None
     location_name = name[:255] if isinstance(name, str) else None
     return told | {
         "connection_id": connection_id,
         "id": data["product_id"],
         "location_name": location_name,
         "updated_at": now,
+    }
+
+
+def _step(connection_id: str, event: Event, now: datetime) -> dict[str, Any]:
+    data = event.data
+    return {
+        "connection_id": connection_id,
+        "product_id": data["product_id"],
+        "sequence": event.sequence,
+        "state": data["state"],
+        "state_label": data["state_label"],
+        "changed_by": data.get("changed_by"),
+        "at": fields.parse_time(event.time) or now,
     }
