@@ -1,7 +1,8 @@
 """Everything that the page of one order shows: the order, its work, and what the consumer was told of it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
@@ -18,19 +19,30 @@ from provider.services.task_search import tasks_of_order
 Document = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was answered to one characteristic: its name, the value in words, and the raw value where that differs.
+
+    Words are labels of options; of what has none, like a number or a text, the value itself.
+    """
+
+    label: str
+    value: Any
+    raw: str | None
+
+
 def read_order_page(session: Session, number: str) -> Document:
     """An order as `show_order` tells it, and more for people. Raises NotFound.
 
-    `lines` is flat, each with its `depth` and its `characteristics` as (label, value). `told` is what the consumer has
+    `lines` is flat, each with its `depth` and its `characteristics` as Answers. `told` is what the consumer has
     confirmed last about the state, empty before that. `order_tasks` are those of `task_search`, by their line.
     """
     order = show_order(session, number)
     lines = list(_flat(order["lines"], 0))
-    labels = _labels(session, {line["specification_id"] for line in lines})
+    asked = _asked(session, {line["specification_id"] for line in lines})
     tasks = tasks_of_order(session, number)
     for line in lines:
-        named = labels.get(line["specification_id"], {})
-        line["characteristics"] = [(named.get(key, key), value) for key, value in line["characteristics"].items()]
+        line["characteristics"] = tell_answers(asked.get(line["specification_id"], ()), line["characteristics"])
         line["order_tasks"] = [task for task in tasks if task["line_id"] == line["id"]]
     return order | {"lines": lines, "order_tasks": tasks, "told": _told(session, number)}
 
@@ -41,12 +53,26 @@ def _flat(lines: list[Document], depth: int) -> Iterator[Document]:
         yield from _flat(line["lines"], depth + 1)
 
 
-def _labels(session: Session, specification_ids: set[str]) -> dict[str, dict[str, str]]:
-    """The names of characteristics by their keys, for each specification."""
+def tell_answers(characteristics: Sequence[Mapping[str, Any]], answers: Mapping[str, Any]) -> list[Answer]:
+    """Answers by their keys, in the words of a specification; an answer that it no longer asks for as it is."""
+    asked = {one["key"]: one for one in characteristics}
+    return [_answer(asked.get(key, {"name": key}), value) for key, value in answers.items()]
+
+
+def _answer(characteristic: Mapping[str, Any], value: Any) -> Answer:
+    labels = {one["value"]: one["label"] for one in characteristic.get("options") or ()}
+    many = value if isinstance(value, list) else [value]
+    words = [labels.get(str(one), one) for one in many]
+    raw = ", ".join(str(one) for one in many) if words != many else None
+    return Answer(characteristic["name"], words if isinstance(value, list) else words[0], raw)
+
+
+def _asked(session: Session, specification_ids: set[str]) -> dict[str, list[dict[str, Any]]]:
+    """The characteristics of each specification."""
     rows = session.execute(
         select(Specification.id, Specification.characteristics).where(Specification.id.in_(specification_ids))
     )
-    return {row.id: {one["key"]: one["name"] for one in row.characteristics} for row in rows}
+    return {row.id: row.characteristics for row in rows}
 
 
 def _told(session: Session, number: str) -> Document | None:

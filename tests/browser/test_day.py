@@ -179,7 +179,7 @@ def test_a_package_is_ordered_talked_about_fulfilled_and_seen_where_it_is(opened
     number = send(requester)
     manager = open_order(opened.provider("order_manager"), number)
     manager.sees("2 \N{MULTIPLICATION SIGN} SD-WAN Package")
-    manager.sees("web_filter")
+    manager.sees("Web filter")
     manager.fill("Say something to the consumer", "Which entrance?")
     manager.press("Send to ACME")
     requester.sees("Which entrance?")
