@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """`source` is what CloudEvents of this instance name as their source."""
+    """`name` is what people read, here and at the other side; `source` is what CloudEvents of this instance name."""
 
     id: str
     name: str

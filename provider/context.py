@@ -48,7 +48,7 @@ def make_context(config: ProviderConfig, clock: Callable[[], datetime]) -> Conte
     database = Database(config.database_url)
     keyring = Keyring.load(config.data_dir)
     with database.transaction() as session:
-        identity = ensure_instance(session, config.instance_name, config.data_dir)
+        identity = ensure_instance(session, config.display_name, config.data_dir)
         version, tables = adopt_tables(session, config.mappings_dir, now=clock())
     database.info["outbox"] = Rendering(identity.source, version, {version: tables})
     if config.redis_url:

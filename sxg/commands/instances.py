@@ -18,7 +18,8 @@ Settings (environment):
   SXG_DATABASE_URL   sqlite:////path/to/file.db or postgresql://user:password@host/name
   SXG_DATA_DIR       a directory of this instance's own, for its key file
   SXG_PUBLIC_URL     the address under which the other side reaches this instance
-  SXG_INSTANCE_NAME  a name for people, such as acme-provider
+  SXG_INSTANCE_NAME  a name for programs, such as acme-provider
+  SXG_DISPLAY_NAME   the name that people read, on both sides; else that of the instance
   SXG_REDIS_URL      redis://...; empty: no Redis, the sweeper delivers
   SXG_EGRESS_ALLOW   private networks that may be called, as in 10.0.0.0/8,127.0.0.0/8
   SXG_LEASE_S        how long a worker holds a connection (30)

@@ -72,12 +72,9 @@ class Cast:
 
 
 def name_instances(deployment: Deployment) -> None:
-    """Call each instance by its company, on its own pages and, as far as such a name goes, on those of the others;
-    before the start.
-    """
+    """Call each instance by its company, on its own pages and on those of the others; before the start."""
     for program, environment in deployment.environments.items():
-        company = COMPANIES[program.partition("-")[0]]
-        environment |= {"SXG_DISPLAY_NAME": company, "SXG_INSTANCE_NAME": company.replace(" ", "-")}
+        environment["SXG_DISPLAY_NAME"] = COMPANIES[program.partition("-")[0]]
 
 
 def gather(deployment: Deployment) -> Cast:

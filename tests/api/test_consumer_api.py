@@ -229,7 +229,7 @@ def test_connecting_goes_through_all_steps(alone: Consumer, provider: PlayedProv
     shown = response.json
     assert (shown["state"], shown["step"], shown["problem"], shown["number_prefix"]) == ("active", "done", None, "ACME")
     told = provider.calls_to("/registrations/complete")[0].body
-    assert (told["token"], told["name"], told["version"]) == ("sxr_abc", "acme", "1.0")
+    assert (told["token"], told["name"], told["version"]) == ("sxr_abc", "ACME IT", "1.0")
     assert told["callback_url"].endswith(f"/exchange/v1/connections/{shown['id']}/events")
     (connection,), (link,) = rows(alone, Connection), rows(alone, ProviderConnection)
     assert (connection.id, connection.state) == (provider.connection_id, "active")

@@ -81,7 +81,7 @@ def test_the_whole_way_from_a_token_to_an_item(
     (item_id,) = published(client, admin, small_catalog())
     admission = introduce(client, registered(client, admin), callback.url).get_json()
     assert admission["number_prefix"] == "ACME"
-    assert admission["provider"]["name"] == "northwind"
+    assert admission["provider"]["name"] == "Northwind"
     callback.secrets.append(admission["webhook_secret"])
     headers = bearer(client, admission)
 

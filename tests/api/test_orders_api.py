@@ -153,7 +153,7 @@ def test_a_comment_carries_its_writer(client: FlaskClient, app: flask.Flask, dat
     answer = post(client, f"/orders/{made.order_number}/comments", {"text": "Which gate?"})
     assert answer.status_code == 201
     author = answer.get_json()["author"]
-    assert author["company"] == "northwind"
+    assert author["company"] == "Northwind"
     assert author["name"].startswith("user-")
 
 

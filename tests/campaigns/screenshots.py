@@ -73,8 +73,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="sxg-pictures-") as name:
         stage = Stage(Path(name))
         for program, environment in stage.deployment.environments.items():
-            company = NAMES.get(program.partition("-")[0], "")
-            environment |= {"SXG_DISPLAY_NAME": company, "SXG_INSTANCE_NAME": company.replace(" ", "-")}
+            environment["SXG_DISPLAY_NAME"] = NAMES.get(program.partition("-")[0], "")
         with stage:
             day.trade(stage)
             with Browsing(stage) as browsing:

@@ -24,6 +24,8 @@ FILLED_IN = {
     "PROVIDER_PUBLIC_URL": "https://exchange.example",
     "PROVIDER_EGRESS_ALLOW": "172.28.0.0/24",
     "CONSUMER_API_TOKEN": "0123456789abcdef",
+    "PROVIDER_DISPLAY_NAME": "Northwind Telecom",
+    "CONSUMER_DISPLAY_NAME": "ACME IT",
 }
 _VARIABLE = re.compile(r"\$\$|\$\{(?P<name>\w+)(?P<rule>:\?|-)?(?P<word>[^}]*)\}|\$")
 

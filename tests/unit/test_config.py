@@ -26,6 +26,19 @@ def test_what_is_not_named_has_a_safe_value(environment: pytest.MonkeyPatch) -> 
     assert (config.redis_url, config.egress_allow, config.lease_s, config.sweep_s) == ("", (), 30.0, 5.0)
 
 
+def test_people_read_the_display_name_where_there_is_one(environment: pytest.MonkeyPatch) -> None:
+    assert read_config().display_name == "acme-portal"
+    environment.setenv("SXG_DISPLAY_NAME", "ACME IT & Söhne")
+    assert (read_config().display_name, read_config().instance_name) == ("ACME IT & Söhne", "acme-portal")
+
+
+@pytest.mark.parametrize("name", [" ACME", "ACME\u200b", "A" * 61])
+def test_a_name_that_the_wire_would_refuse_is_refused_at_the_start(environment: pytest.MonkeyPatch, name: str) -> None:
+    environment.setenv("SXG_DISPLAY_NAME", name)
+    with pytest.raises(ConfigurationInvalid, match="SXG_DISPLAY_NAME"):
+        read_config()
+
+
 def test_all_faults_are_named_at_once(environment: pytest.MonkeyPatch) -> None:
     environment.delenv("SXG_DATA_DIR")
     environment.setenv("SXG_DATABASE_URL", "mysql://somewhere")
