@@ -94,14 +94,14 @@ class _Child:
             self.process.send_signal(number)
 
     def _spawn(self, now: float) -> None:
+        self._started_at = now
+        self.starts += 1  # before others, who hold no lock, see the process
         with self.log_path.open("ab") as log:
             try:
                 self.process = self._start(log)
             except OSError as error:  # no memory or no process slot just now: as if it had died at once
                 log.write(f"cannot start {self.program.name}: {error}\n".encode())
                 self._postpone(now)
-        self._started_at = now
-        self.starts += 1
 
     def _start(self, log: IO[bytes]) -> subprocess.Popen[bytes] | ForkedProcess:
         program, env = self.program, {**os.environ, **self.program.env}
