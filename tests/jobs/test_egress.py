@@ -26,6 +26,8 @@ from bridge.egress import AddressGuard, FaultKind, Reply, Sender, SendFailed
 LOOPBACK = AddressGuard(("127.0.0.0/8",))
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 DEADLINE_S = 0.3
+AMPLE_S = 10.0
+"""For what does not wait for its end, also where the machine is so busy that a process rests for seconds."""
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 Play = Callable[[socket.socket, int], None]
@@ -117,11 +119,11 @@ def sender() -> Iterator[Sender]:
         yield sender
 
 
-def post(sender: Sender, url: str, *, deadline_s: float = 2.0, body: bytes = b"{}", limit: int = 65536) -> Reply:
+def post(sender: Sender, url: str, *, deadline_s: float = AMPLE_S, body: bytes = b"{}", limit: int = 65536) -> Reply:
     return sender.send("POST", url, body=body, headers={}, deadline_s=deadline_s, response_limit_bytes=limit)
 
 
-def fault_of(sender: Sender, url: str, *, deadline_s: float = 2.0, limit: int = 65536) -> SendFailed:
+def fault_of(sender: Sender, url: str, *, deadline_s: float = AMPLE_S, limit: int = 65536) -> SendFailed:
     with pytest.raises(SendFailed) as caught:
         post(sender, url, deadline_s=deadline_s, limit=limit)
     return caught.value
@@ -327,7 +329,7 @@ FAULTY = {
 def test_an_answer_that_cannot_be_used_is_a_classified_fault(serve: Serve, sender: Sender, name: str) -> None:
     answer, kind = FAULTY[name]
     fault = fault_of(sender, serve(answer).url)
-    assert (fault.kind, fault.duration_s < 1) == (kind, True)
+    assert (fault.kind, fault.duration_s < AMPLE_S / 2) == (kind, True)
     assert fault.detail
 
 
@@ -452,14 +454,17 @@ def test_an_answer_that_began_is_not_asked_for_again(serve: Serve, sender: Sende
 
 
 def test_a_late_answer_is_never_taken_for_the_next_one(serve: Serve, sender: Sender) -> None:
+    given_up = threading.Event()
+
     def play(connection: socket.socket, number: int) -> None:
         server.read(connection)
         if number == 0:
-            time.sleep(DEADLINE_S + 0.1)
+            given_up.wait(AMPLE_S)
         connection.sendall(OK.replace(b"ok", b"%02d" % number))
 
     server: RawServer = serve(play)
     assert fault_of(sender, server.url, deadline_s=DEADLINE_S).kind is FaultKind.TIMEOUT
+    given_up.set()
     assert post(sender, server.url).body == b"01"
 
 
