@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,13 @@ SHARING = (
     "tests/contract/test_mappings.py",
 )
 """Where the tests of a file share what takes long to make, or measure time."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than CPUs: of what the end-to-end tests take, half is waiting for processes of their own."""
+    available = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return available + 1
 
 
 @pytest.hookimpl(optionalhook=True)
