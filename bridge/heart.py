@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from bridge import heartbeats
 from bridge.database import Database
 from bridge.errors import DatabaseBusy
@@ -36,15 +38,19 @@ class Heart:
     beat: Callable[[Connection, Mapping[str, Any]], Beat]
     digests: bool
     """Whether the other side can compare; only who receives numbered events can."""
-    says: Callable[[Connection], Mapping[str, Any]] = lambda _: {}
+    says: Callable[[Session, Connection], Mapping[str, Any]] = lambda *_: {}
     chores: Sequence[Callable[[], None]] = ()
+    errands: Sequence[Callable[[], None]] = ()
+    """Chores that cannot wait: called about every second, so each must be one small read when there is nothing to do.
+    """
     _places: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(_AT_ONCE))
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop` is set. Beats that are still under way then are let go: they end with the process."""
         tick_s, chores_at = min(_TICK_S, self.every_s / 4), time.monotonic()
         while not stop.wait(tick_s):
-            self._guarded(self.start_beats)
+            for errand in (self.start_beats, *self.errands):
+                self._guarded(errand)
             if time.monotonic() >= chores_at:
                 chores_at = time.monotonic() + self.every_s
                 for chore in self.chores:
@@ -85,7 +91,7 @@ class Heart:
             connection = session.get_one(Connection, connection_id)
             said = heartbeats.compose_beat(session, connection_id, every_s=self.every_s, now=now)
             sent = heartbeats.next_digests(session, connection_id) if self.digests else {}
-        said |= self.says(connection)
+            said |= self.says(session, connection)
         if sent:
             said["digests"] = heartbeats.rows_of(sent)
         beat = self.beat(connection, said)

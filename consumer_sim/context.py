@@ -12,6 +12,7 @@ from bridge.outbox import Rendering
 from consumer_sim.config import ConsumerConfig
 from consumer_sim.services.calling import Caller
 from consumer_sim.services.connecting import Connector
+from consumer_sim.services.rotations import Rotator
 from consumer_sim.services.tokens import ClientCredentials
 
 
@@ -42,6 +43,11 @@ class Context:
     def caller(self) -> Caller:
         """For calls that are made now."""
         return Caller(self.tokens, self.identity, self.sender)
+
+    @property
+    def rotator(self) -> Rotator:
+        """For new secrets."""
+        return Rotator(self.database, self.keyring, self.caller, self.clock)
 
     def sender(self) -> Sender:
         """For one request of ours; close it."""

@@ -64,7 +64,10 @@ def make_heart(context: Context) -> Heart:
         with context.database.transaction() as session:
             look_for_issues(session, now=context.clock())
 
-    return Heart(context.database, context.clock, context.config.heartbeat_s, beat, digests=False, chores=[look])
+    return Heart(
+        context.database, context.clock, context.config.heartbeat_s, beat, digests=False, chores=[look],
+        errands=[context.rotator.run_due],
+    )  # fmt: skip
 
 
 def _open(config: ConsumerConfig) -> Context:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from bridge import failpoints, jobs
 from bridge.carriers import Carrier
 from bridge.draining import Limits
@@ -17,6 +19,7 @@ from bridge.jobs import Bell, Station
 from bridge.models import Connection
 from provider.config import ProviderConfig
 from provider.context import Context, make_context
+from provider.services import rotations
 from provider.services.entitlements import refresh_entitlements
 from provider.services.heartbeats import beat_consumer
 from provider.services.inventory_schedule import perform_due
@@ -68,7 +71,16 @@ def make_heart(context: Context, config: ProviderConfig) -> Heart:
         with context.database.transaction() as session:
             look_for_issues(session, now=context.clock())
 
-    return Heart(context.database, context.clock, config.heartbeat_s, beat, digests=True, chores=[look])
+    def end_former() -> None:
+        with context.transaction() as session:
+            rotations.end_former_secrets(session, context.keyring, now=context.clock())
+
+    def says(session: Session, connection: Connection) -> Mapping[str, Any]:
+        wanted = rotations.find_wanted(session, connection.id)
+        return {"rotate": wanted} if wanted else {}
+
+    chores = [look, end_former]
+    return Heart(context.database, context.clock, config.heartbeat_s, beat, digests=True, says=says, chores=chores)
 
 
 def _open(config: ProviderConfig) -> Context:

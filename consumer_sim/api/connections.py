@@ -7,7 +7,8 @@ from bridge.web import Blueprint
 from consumer_sim.api.auth import protect
 from consumer_sim.api.context import here
 from consumer_sim.api.schemas import ConnectingSchema, SettingsSchema
-from consumer_sim.services import connections, views
+from consumer_sim.api.schemas_care import RotateSchema
+from consumer_sim.services import connections, rotations, views
 
 blueprint = protect(
     Blueprint("connections", __name__, url_prefix="/api/v1", description="The providers of this instance.")
@@ -63,6 +64,21 @@ def change_settings(body: dict[str, bool], link_id: UUID) -> dict[str, Any]:
         link = connections.get_link(session, str(link_id), lock=True)
         connections.set_auto_activate(session, link, body["auto_activate"], now=context.clock())
         return views.link_documents(session, [link])[0]
+
+
+@blueprint.route("/connections/<uuid:link_id>/rotate", methods=["POST"])
+@blueprint.arguments(RotateSchema)
+@blueprint.response(200)
+def rotate(body: dict[str, Any], link_id: UUID) -> dict[str, Any]:
+    """Fetch new secrets from the provider and prove them, now; what does not work now is tried again."""
+    context = here()
+    with context.database.transaction() as session:
+        connection_id = connections.get_connected_id(session, str(link_id))
+        rotations.want_rotation(session, connection_id, body["secrets"], now=context.clock())
+    for secret in body["secrets"]:
+        context.rotator.advance(connection_id, secret)
+    with context.database.reading() as session:
+        return {"items": [views.rotation_document(one) for one in rotations.list_rotations(session, connection_id)]}
 
 
 def _connect(link_id: str) -> dict[str, Any]:

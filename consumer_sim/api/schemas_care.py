@@ -1,10 +1,18 @@
 """The documents of connection care."""
 
-from marshmallow import fields
+from marshmallow import fields, validate
 
 from bridge.schemas import StrictSchema, Uuid
+from consumer_sim.services.rotations import SECRETS
 
 
 class IssuesQuerySchema(StrictSchema):
     connection_id = Uuid(load_default=None, metadata={"description": "Of this connection only."})
     resolved = fields.Boolean(load_default=False, metadata={"description": "Those that are over.", "example": False})
+
+
+class RotateSchema(StrictSchema):
+    secrets = fields.List(
+        fields.String(validate=validate.OneOf(SECRETS)), load_default=list(SECRETS), validate=validate.Length(1, 2),
+        metadata={"description": "Which secrets; both unless you name one.", "example": ["webhook_secret"]},
+    )  # fmt: skip

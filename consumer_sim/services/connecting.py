@@ -36,7 +36,8 @@ def _prefix(value: Any) -> str | None:
     return None if known else "is not 2 to 12 of A-Z0-9, beginning with a letter"
 
 
-def _webhook_secret(value: Any) -> str | None:
+def webhook_secret(value: Any) -> str | None:
+    """What is wrong with a value that should be a webhook secret, None if nothing is."""
     known = isinstance(value, str) and re.fullmatch(r"whsec_[A-Za-z0-9+/]{32,88}={0,2}", value)
     return None if known else "is not a webhook secret"
 
@@ -45,7 +46,7 @@ _COMPLETED = {
     "connection_id": fields.uuid,
     "client_id": fields.text(64),
     "client_secret": fields.text(255),
-    "webhook_secret": _webhook_secret,
+    "webhook_secret": webhook_secret,
     "number_prefix": _prefix,
     "provider": fields.document,
 }

@@ -15,6 +15,7 @@ from bridge.models import Connection
 from bridge.vocabulary import SLOW_DEADLINE_S
 from consumer_sim.services.calling import Caller
 from consumer_sim.services.errors import ProviderRefused
+from consumer_sim.services.rotations import SECRETS, want_rotation
 
 
 def beat_provider(caller: Caller, connection: Connection, said: Mapping[str, Any]) -> Beat:
@@ -28,10 +29,14 @@ def beat_provider(caller: Caller, connection: Connection, said: Mapping[str, Any
 
 
 class HeartbeatHandler:
-    """The last beat is kept, for those who look how the connection does."""
+    """The last beat is kept, for those who look how the connection does; what the provider asks for with it is begun."""
 
     def check(self, session: Session, connection_id: str, events: Sequence[Event]) -> Mapping[str, Rejection]:
         return {}
 
     def apply(self, session: Session, connection_id: str, events: Sequence[Event], now: datetime) -> None:
-        note_heard(session, connection_id, events[-1].data, now=now)
+        data = events[-1].data
+        note_heard(session, connection_id, data, now=now)
+        asked = data.get("rotate")
+        if wanted := [secret for secret in SECRETS if isinstance(asked, list) and secret in asked]:
+            want_rotation(session, connection_id, wanted, now=now)

@@ -42,7 +42,12 @@ class ClientCredentials:
         kept = self._tokens.get(connection.id)
         if kept and not fresh and kept.client_id == connection.client_id and kept.usable_until_s > self._clock_s():
             return kept.text
-        reply = self._ask(connection, sender, deadline_s)
+        secret = str(self._keyring.open(connection).get("client_secret", ""))
+        return self.try_secret(connection, secret, sender, deadline_s=deadline_s)
+
+    def try_secret(self, connection: Connection, secret: str, sender: Sender, *, deadline_s: float) -> str | Fault:
+        """A token for this client secret, whichever is in use. Raises SendFailed."""
+        reply = self._ask(connection, secret, sender, deadline_s)
         document = read_json(reply)
         text = document.get("access_token")
         if reply.status != 200 or not isinstance(text, str) or not _is_token(text):
@@ -54,8 +59,7 @@ class ClientCredentials:
             self._tokens[connection.id] = _Token(text, connection.client_id, usable_until_s)
         return text
 
-    def _ask(self, connection: Connection, sender: Sender, deadline_s: float) -> Reply:
-        secret = str(self._keyring.open(connection).get("client_secret", ""))
+    def _ask(self, connection: Connection, secret: str, sender: Sender, deadline_s: float) -> Reply:
         pair = f"{quote(connection.client_id or '', safe='')}:{quote(secret, safe='')}"
         headers = {
             "Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}",

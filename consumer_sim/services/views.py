@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 
 from bridge.flow import read_flow
 from bridge.flow_recent import read_directions
-from consumer_sim.models import CatalogItem, Comment, Product, ProviderTask, TaskState
-from consumer_sim.services import comments, connections, records, requests, tasks
+from bridge.models import Rotation
+from consumer_sim.models import CatalogItem, Comment, Product, ProductStep, ProviderTask, TaskState
+from consumer_sim.services import comments, connections, product_actions, products, records, requests, tasks
 from consumer_sim.services.connections import Link
 
 Document = dict[str, Any]
@@ -50,6 +51,11 @@ def directions_document(session: Session, link: Link, now: datetime) -> Document
     return {"directions": {name: {key: _told(value) for key, value in one.items()} for name, one in found.items()}}
 
 
+def rotation_document(rotation: Rotation) -> Document:
+    names = ("secret", "state", "started_at", "proven_at", "former_until", "problem")
+    return {name: _told(getattr(rotation, name)) for name in names}
+
+
 def _told(value: Any) -> Any:
     return requests.moment(value) if isinstance(value, datetime) else value
 
@@ -86,6 +92,22 @@ def product_document(product: Product) -> Document:
     }
 
 
+def product_detail(session: Session, product: Product) -> Document:
+    """With its history, our request that acts on it, and what may be asked for."""
+    acting = product_actions.find_acting(session, product)
+    return {
+        **product_document(product),
+        "allowed_actions": product_actions.list_allowed(session, product),
+        "acting": acting and {"id": acting.id, "number": acting.number, "action": acting.action},
+        "history": [_product_step(step, number) for step, number in products.get_history(session, product)],
+    }
+
+
+def _product_step(step: ProductStep, number: str | None) -> Document:
+    told = {name: getattr(step, name) for name in ("sequence", "state", "state_label", "changed_by")}
+    return {**told, "request_number": number, "at": requests.moment(step.at)}
+
+
 def task_documents(session: Session, found: Sequence[ProviderTask]) -> list[Document]:
     parked: dict[tuple[str, str], str] = {}
     for connection_id in {task.connection_id for task in found}:
@@ -118,6 +140,8 @@ def _task(task: ProviderTask, parked: str | None) -> Document:
         **records.task_record(task),
         "revision": task.revision,
         "catalog_item_id": task.catalog_item_id,
+        "action": task.action,
+        "product_id": task.product_id,
         "delivery": {
             "state": task.submission,
             "resubmission": task.resubmission,

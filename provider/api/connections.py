@@ -15,7 +15,8 @@ from provider.api.schemas import (
     ReasonSchema,
     TestEventSchema,
 )
-from provider.services import connections, registrations
+from provider.api.schemas_care import RotateSchema, RotationsSchema
+from provider.services import connections, registrations, rotations
 from provider.services.pages import Page
 from provider.services.registrations import Echo
 
@@ -82,6 +83,30 @@ def revoke(body: Document, connection_id: str) -> Document:
     with here().transaction() as session:
         revoked = connections.revoke_connection(session, connection_id, reason=body["reason"], actor=actor, now=now)
         return connections.show_connection(session, revoked, now=now)
+
+
+@blueprint.route("/<connection_id>/rotate", methods=["POST"])
+@requires("connection.write")
+@blueprint.arguments(RotateSchema)
+@blueprint.response(200, RotationsSchema)
+def rotate(body: Document, connection_id: str) -> Document:
+    """Ask the consumer to fetch new secrets. The former ones stay good until the new ones are proven, and longer."""
+    now = here().clock()
+    with here().transaction() as session:
+        begun = rotations.want_rotation(
+            session, connection_id, body["secrets"], grace_s=body["grace_s"], actor=flask.g.actor, now=now
+        )
+        return {"items": begun}
+
+
+@blueprint.route("/<connection_id>/rotations", methods=["GET"])
+@requires("connection.read")
+@blueprint.response(200, RotationsSchema)
+def list_rotations(connection_id: str) -> Document:
+    """How far the last change of each secret is."""
+    with here().database.reading() as session:
+        connection = connections.get_connection(session, connection_id)
+        return {"items": rotations.list_rotations(session, connection.id)}
 
 
 @blueprint.route("/<connection_id>/settings", methods=["POST"])

@@ -4,6 +4,7 @@ from marshmallow import EXCLUDE, Schema, fields, validate
 
 from bridge.schemas import StrictSchema, UtcDateTime, Uuid
 from provider.api.schemas import about
+from provider.services.rotations import GRACE_S, SECRETS
 
 _ID = "5b0c0f6e-6f0c-4d0e-9e55-6a1d9b8e2f10"
 _AT = "2026-11-21T09:30:00.000Z"
@@ -68,3 +69,30 @@ class IssuesSchema(Schema):
     items = fields.List(fields.Nested(IssueSchema), required=True, metadata=about("At most 200, seen last first."))
     total = fields.Integer(required=True, metadata=about("How many there are.", 1))
     next = fields.String(required=True, allow_none=True, metadata=about("Always null: there is one page."))
+
+
+class SecretSchema(Schema):
+    secret = fields.String(required=True, metadata=about("The new one, in clear.", "whsec_..."))
+
+
+class RotateSchema(StrictSchema):
+    secrets = fields.List(
+        fields.String(validate=validate.OneOf(SECRETS)), load_default=list(SECRETS), validate=validate.Length(1, 2),
+        metadata=about("Which secrets; both unless you name one.", ["webhook_secret"]),
+    )  # fmt: skip
+    grace_s = fields.Float(
+        load_default=GRACE_S, validate=validate.Range(0, 30 * 86_400),
+        metadata=about("How long the former one stays good after the new one is proven, in seconds.", 86_400),
+    )  # fmt: skip
+
+
+class RotationSchema(Schema):
+    secret = fields.String(required=True, metadata=about("webhook_secret or client_secret.", "webhook_secret"))
+    state = fields.String(required=True, metadata=about("wanted, offered, proven or done.", "proven"))
+    started_at = UtcDateTime(required=True, metadata=about("When it began.", _AT))
+    proven_at = UtcDateTime(required=True, allow_none=True, metadata=about("When the new one was proven.", _AT))
+    former_until = UtcDateTime(required=True, allow_none=True, metadata=about("When the former one ends.", _AT))
+
+
+class RotationsSchema(Schema):
+    items = fields.List(fields.Nested(RotationSchema), required=True, metadata=about("The last one of each secret."))

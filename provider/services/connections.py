@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from bridge.ailments import Ailment, find_ailments
 from bridge.flow import Flow, read_flow, read_flows
 from bridge.flow_recent import read_directions
-from bridge.models import Connection, Lease, table_of
+from bridge.models import Connection, Lease, Rotation, table_of
 from bridge.vocabulary import ConnectionState
 from provider.domain.errors import NotFound
 from provider.domain.registrations import Progress, find_progress
@@ -141,18 +141,47 @@ def as_id(noun: str, text: str) -> str:
 
 def issue_token(session: Session, client_id: str, client_secret: str, *, now: datetime) -> tuple[str, int]:
     """A bearer token and its life in seconds. Raises CredentialsInvalid."""
-    held = session.execute(
-        select(Connection.id, Credential.client_secret_hash)
-        .join(Credential, Credential.connection_id == Connection.id)
+    credential = session.execute(
+        select(Credential)
+        .join(Connection, Credential.connection_id == Connection.id)
         .where(Connection.client_id == client_id, Connection.state != ConnectionState.REVOKED)
-    ).first()
-    if held is None or not hmac.compare_digest(held.client_secret_hash, token_hash(client_secret)):
+    ).scalar_one_or_none()
+    if credential is None or not _fits(session, credential, token_hash(client_secret), now):
         raise CredentialsInvalid
-    session.execute(delete(AccessToken).where(AccessToken.connection_id == held.id, AccessToken.expires_at <= now))
+    owner = credential.connection_id
+    session.execute(delete(AccessToken).where(AccessToken.connection_id == owner, AccessToken.expires_at <= now))
     token = new_token(ACCESS)
     expires_at = now + timedelta(seconds=ACCESS_TOKEN_LIFE_S)
-    session.add(AccessToken(token_hash=token_hash(token), connection_id=held.id, expires_at=expires_at))
+    session.add(AccessToken(token_hash=token_hash(token), connection_id=owner, expires_at=expires_at))
     return token, ACCESS_TOKEN_LIFE_S
+
+
+def _fits(session: Session, credential: Credential, offered: str, now: datetime) -> bool:
+    """Whether this is the client secret, a former one in its grace, or the next one, which takes over by being used.
+    All three are compared, so that the time taken does not tell which it was.
+    """
+    former = credential.former_secret_hash if (credential.former_until or now) > now else None
+    current = hmac.compare_digest(credential.client_secret_hash, offered)
+    was = hmac.compare_digest(former or "", offered)
+    following = hmac.compare_digest(credential.next_secret_hash or "", offered)
+    if following:
+        session.refresh(credential, with_for_update=True)
+        if credential.next_secret_hash == offered:
+            _promote(session, credential, now)
+    return current or was or following
+
+
+def _promote(session: Session, credential: Credential, now: datetime) -> None:
+    rotation = session.get_one(Rotation, (credential.connection_id, "client_secret"))
+    credential.former_secret_hash, credential.client_secret_hash = (
+        credential.client_secret_hash,
+        str(credential.next_secret_hash),
+    )
+    credential.next_secret_hash = None
+    rotation.state, rotation.proven_at = "proven", now
+    credential.former_until = rotation.former_until = rotation.next_at = now + timedelta(seconds=rotation.grace_s)
+    actor = f"connection/{credential.connection_id}"
+    record_audit(session, actor, "connection.secret_proven", actor, now, {"secret": "client_secret"})
 
 
 def authenticate_token(session: Session, token: str, *, now: datetime) -> Peer:

@@ -24,7 +24,7 @@ from bridge.egress import AddressGuard
 from bridge.errors import RefusedAddress
 from bridge.identity import Identity, Keyring
 from bridge.ids import new_id
-from bridge.models import Connection, Lease
+from bridge.models import Connection, Lease, Rotation
 from bridge.vocabulary import ConnectionState, EventType, Verdict
 from provider.domain.errors import Conflict, FieldError, InvalidFields, NotFound
 from provider.models.access import AccessToken, Credential, Registration
@@ -349,6 +349,7 @@ def _issue_credentials(session: Session, keyring: Keyring, connection: Connectio
     connection.secrets = keyring.seal({"webhook": [webhook_secret]})
     session.execute(delete(AccessToken).where(AccessToken.connection_id == connection.id))
     session.execute(delete(Credential).where(Credential.connection_id == connection.id))
+    session.execute(delete(Rotation).where(Rotation.connection_id == connection.id))
     session.flush()
     session.add(Credential(connection_id=connection.id, client_secret_hash=token_hash(client_secret)))
     return Admission(connection, client_secret, webhook_secret)

@@ -12,6 +12,11 @@ from sxg.commands.tables import table
 from sxg.failures import REFUSED
 
 Row = Mapping[str, Any]
+_SECRET = click.option(
+    "--secret", "secrets", multiple=True, type=click.Choice(["webhook_secret", "client_secret"]),
+    help="Which one; both unless named. May be repeated.",
+)  # fmt: skip
+_GRACE = "How long the former one stays good after the new one is proven."
 
 
 @click.group(no_args_is_help=True)
@@ -198,6 +203,30 @@ def resume(connection_id: str, url: str, token: str, allow: str, as_json: bool) 
 
 @connection.command(epilog=ENVIRONMENT)
 @click.argument("connection_id", metavar="ID")
+@_SECRET
+@click.option("--grace-hours", type=click.FloatRange(0, 720), default=24.0, help=_GRACE, show_default=True)
+@api_options
+@JSON
+def rotate(
+    connection_id: str, secrets: Sequence[str], grace_hours: float, url: str, token: str, allow: str, as_json: bool
+) -> None:
+    """Ask the consumer to fetch new secrets with the next heartbeat. Nothing is refused meanwhile.
+
+    The former secrets stay good until the new ones are proven, and through the grace after that. Run it again to see
+    how far it came: what is under way is not begun anew.
+
+    \b
+    Examples:
+      sxg connection rotate 5b0c...
+      sxg connection rotate 5b0c... --secret webhook_secret --grace-hours 0
+    """
+    body: dict[str, Any] = {"grace_s": grace_hours * 3600, **({"secrets": list(secrets)} if secrets else {})}
+    with open_client(url, token, allow) as client:
+        _tell_rotations(client.post(f"/connections/{segment(connection_id)}/rotate", body), as_json)
+
+
+@connection.command(epilog=ENVIRONMENT)
+@click.argument("connection_id", metavar="ID")
 @click.option("--reason", required=True, help="Why; shown with the connection.")
 @api_options
 @JSON
@@ -261,6 +290,23 @@ def resume_connecting(connection_id: str, url: str, token: str, allow: str, as_j
         _tell_step(client.post(f"/connections/{segment(connection_id)}/resume"), as_json)
 
 
+@provider_connection.command("rotate", epilog=CONSUMER_API)
+@click.argument("connection_id", metavar="ID")
+@_SECRET
+@api_options
+@JSON
+def rotate_here(connection_id: str, secrets: Sequence[str], url: str, token: str, allow: str, as_json: bool) -> None:
+    """Fetch new secrets from the provider and prove them, now. Nothing is refused meanwhile. Safe to repeat.
+
+    \b
+    Example:
+      sxg provider-connection rotate 5b0c...
+    """
+    body: dict[str, Any] = {"secrets": list(secrets)} if secrets else {}
+    with open_client(url, token, allow) as client:
+        _tell_rotations(client.post(f"/connections/{segment(connection_id)}/rotate", body), as_json)
+
+
 @provider_connection.command("list", epilog=CONSUMER_API)
 @api_options
 @JSON
@@ -312,6 +358,14 @@ def _tell_token(made: Row, as_json: bool) -> None:
 def _tell_state(client: Client, connection_id: str, move: str, body: dict[str, str], as_json: bool) -> None:
     moved = client.post(f"/connections/{segment(connection_id)}/{move}", body)
     click.echo(json.dumps(moved) if as_json else f"connection {moved['name']} is {moved['state']}")
+
+
+def _tell_rotations(told: Row, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(told))
+        return
+    for line in table(told["items"], ("secret", "state", "started_at", "proven_at", "former_until")):
+        click.echo(line)
 
 
 def _tell_step(made: Row, as_json: bool) -> None:

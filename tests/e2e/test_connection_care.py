@@ -4,7 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from bridge.database import Database
+from bridge.models import Attempt
 from tests.e2e.stage import Stage
 
 BEAT_S = 0.5
@@ -42,3 +45,55 @@ def test_both_directions_are_seen_from_both_sides_down_within_two_beats_and_up_a
     stage.consumer.put("/faults", {"mode": "ok"})
     stage.until(lambda: conditions(stage) == (("up", "up"), ("up", "up")))
     stage.until(lambda: stage.provider().get("/issues", connection_id=stage.connection_id)["items"] == [])
+
+
+def test_secrets_change_under_steady_events_and_calls_and_nothing_is_refused(stage: Stage) -> None:
+    item, connection_id = stage.publish("SD-WAN Package"), stage.connection_id
+    judged, refused = attempts(stage)
+
+    def event_and_call(n: int) -> None:
+        stage.provider().post(f"/connections/{connection_id}/settings", {"show_prices": bool(n % 2)})
+        stage.consumer.post(f"/catalog-items/{item['id']}/{'activate' if n % 2 else 'deactivate'}")
+
+    def rotated() -> bool:
+        items = stage.provider().get(f"/connections/{connection_id}/rotations")["items"]
+        return len(items) == 2 and all(item["state"] in ("proven", "done") for item in items)
+
+    for n in range(20):
+        event_and_call(n)
+    stage.provider().post(f"/connections/{connection_id}/rotate", {"grace_s": 1})
+    for n in range(400):
+        event_and_call(n)
+        if rotated() and n > 40:
+            break
+    assert rotated()
+    stage.until(
+        lambda: (
+            {one["state"] for one in stage.provider().get(f"/connections/{connection_id}/rotations")["items"]}
+            == {"done"}
+        )
+    )
+    for secret in ("webhook_secret", "client_secret"):
+        told = stage.consumer.post(f"/connections/{connection_id}/rotate", {"secrets": [secret]})["items"]
+        assert next(one for one in told if one["secret"] == secret)["state"] in ("proven", "done"), told
+        event_and_call(1)
+        event_and_call(2)
+    stage.until(stage.is_quiet)
+    judged_after, refused_after = attempts(stage)
+    assert len(judged_after) > len(judged) + 40
+    assert refused_after == refused
+    assert stage.differences() == []
+
+
+def attempts(stage: Stage) -> tuple[list[str], list[str]]:
+    """What came of every attempt of both sides: those that were judged, and why the others were not."""
+    judged: list[str] = []
+    refused: list[str] = []
+    for side in (stage.deployment.provider, stage.deployment.consumer):
+        database = Database(side.database_url)
+        with database.reading() as session:
+            rows = session.execute(select(Attempt.outcome, Attempt.detail).order_by(Attempt.id))
+            for row in rows:
+                (judged if row.outcome == "judged" else refused).append(str(row.detail))
+        database.close()
+    return judged, refused
