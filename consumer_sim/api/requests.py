@@ -62,12 +62,12 @@ def add_comment(body: dict[str, str], task_id: UUID) -> dict[str, Any]:
 @blueprint.route("/requests/<uuid:task_id>/cancel", methods=["POST"])
 @blueprint.arguments(CancelSchema)
 @blueprint.response(200)
-def cancel(body: dict[str, str], task_id: UUID) -> dict[str, Any]:
+def cancel(body: dict[str, Any], task_id: UUID) -> dict[str, Any]:
     """Take the request back, as far as the provider lets us."""
     context = here()
     with context.database.transaction() as session:
         task = tasks.get_task(session, str(task_id), lock=True)
-        requests.cancel_request(session, task, body["reason"], now=context.clock())
+        requests.cancel_request(session, task, body["reason"], asked_by=body["asked_by"], now=context.clock())
         return views.task_detail(session, task)
 
 

@@ -6,9 +6,12 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from bridge.schemas import BoundedInt, Identifier, SafeStr, StrictSchema, Uuid
+from bridge.schemas import BoundedInt, Identifier, SafeStr, StrictSchema, UtcDateTime, Uuid
 from consumer_sim.models import FAULT_MODES
+from consumer_sim.services.product_actions import ACTIONS
 from consumer_sim.services.records import KINDS
+
+_AT = "2026-12-24T00:00:00.000Z"
 
 
 class DateText(fields.Date):
@@ -75,6 +78,22 @@ class DraftSchema(DraftAnswersSchema):
     connection_id = Uuid(metadata=_about("Of which provider; needed only where two use the same item id."))
 
 
+class ActionSchema(StrictSchema):
+    """What is to be done with a product."""
+
+    action = fields.String(
+        required=True, validate=validate.OneOf(ACTIONS), metadata=_about("What is to be done.", "suspend")
+    )
+    starts_at = UtcDateTime(allow_none=True, metadata=_about("Not before; null or past: at once.", _AT))
+    ends_at = UtcDateTime(allow_none=True, metadata=_about("For `suspend`: when it ends by itself.", _AT))
+    characteristics = fields.Dict(
+        keys=fields.String(), metadata=_about("For `change`: new answers by key.", {"bandwidth": "100"})
+    )
+    location = fields.Nested(LocationSchema, allow_none=True, metadata=_about("For `move`: where to."))
+    note = SafeStr(max_length=10_000, allow_none=True, metadata=_about("Anything else.", "The office is closed."))
+    requested_by = fields.Nested(RequesterSchema, required=True, metadata=_about("Who asks."))
+
+
 class ConnectingSchema(StrictSchema):
     provider_url = SafeStr(max_length=2000, min_length=1, required=True, metadata=_about("The provider's base URL."))
     token = SafeStr(max_length=255, min_length=1, required=True, metadata=_about("The registration token.", "sxr_…"))
@@ -97,6 +116,9 @@ class CommentSchema(StrictSchema):
 
 class CancelSchema(StrictSchema):
     reason = SafeStr(max_length=2000, load_default="", metadata=_about("Why.", "No longer needed"))
+    asked_by = SafeStr(
+        max_length=120, allow_none=True, load_default=None, metadata=_about("Who asks; the provider reads it.", "Ada")
+    )
 
 
 class FaultSchema(StrictSchema):
@@ -148,6 +170,7 @@ class ItemsPageSchema(StrictSchema):
 
 class ProductsPageSchema(PageSchema, ItemQuerySchema):
     location = SafeStr(max_length=255, metadata=_about("Only products at the location of this name.", "Berlin office"))
+    state = SafeStr(max_length=40, metadata=_about("Only products in this state.", "active"))
 
 
 class RecordsPageSchema(PageSchema):

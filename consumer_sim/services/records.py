@@ -23,6 +23,7 @@ _TASK = (
     "order_version",
     "ponr",
     "reason",
+    "cancellation_message",
 )
 _PRODUCT = (
     "number",
@@ -35,6 +36,9 @@ _PRODUCT = (
     "characteristics",
     "location",
     "catalog_item_id",
+    "parent_id",
+    "part",
+    "changed_by",
 )
 _ITEM = ("revision", "name", "short_description", "category", "kind", "form", "orderable")
 
@@ -63,11 +67,12 @@ def comment_record(comment: Comment) -> Row:
 
 
 def task_record(task: ProviderTask) -> Row:
-    return {"task_id": task.id, **_members(task, _TASK)}
+    return {"task_id": task.id, **_members(task, _TASK), "cancellation": task.cancellation_told}
 
 
 def product_record(product: Product) -> Row:
-    return {"product_id": product.id, **_members(product, _PRODUCT)}
+    resumes_at = moment(product.resumes_at) if product.resumes_at else None
+    return {"product_id": product.id, **_members(product, _PRODUCT), "resumes_at": resumes_at}
 
 
 def _tasks(session: Session, connection_id: str, tasks: Sequence[ProviderTask]) -> list[Row]:

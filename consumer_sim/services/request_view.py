@@ -14,6 +14,7 @@ from consumer_sim.services import comments, requests, tasks
 from consumer_sim.services.request_search import Found, get_found
 
 _PRODUCTS_SHOWN = 50
+_BEFORE_APPROVAL = ("draft", "submitted", "enrichment_in_progress", "enrichment_on_hold", "new", "rejected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def get_form(session: Session, task: ProviderTask) -> dict[str, Any]:
 
 def can_correct(task: ProviderTask) -> bool:
     """Whether the provider has sent it back. The item may still be in the way, which only an attempt tells."""
-    if task.placeholder or task.resubmission == "waiting":
+    if task.placeholder or task.action or task.resubmission == "waiting":
         return False
     return task.submission == "refused" or (task.submission == "accepted" and task.order_state == "rejected")
 
@@ -78,7 +79,12 @@ def can_correct(task: ProviderTask) -> bool:
 def can_cancel(task: ProviderTask) -> bool:
     """Whether asking makes sense. The provider may still refuse."""
     is_over = task.submission == "withdrawn" or task.state in ("closed", "cancelled")
-    return not (is_over or task.ponr or task.cancellation in ("waiting", "accepted"))
+    return not (is_over or task.ponr or requests.cancellation_stage(task) in ("waiting", "requested", "approved"))
+
+
+def cancels_at_once(task: ProviderTask) -> bool:
+    """Whether the provider need not agree, as far as we know: nothing of it was approved yet."""
+    return task.submission != "accepted" or task.order_state in (None, *_BEFORE_APPROVAL)
 
 
 def _way_of(session: Session, task: ProviderTask, said: Sequence[Comment]) -> Way:

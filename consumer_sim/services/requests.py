@@ -29,7 +29,7 @@ def submit_request(
     request_id: str | None = None,
 ) -> ProviderTask:  # fmt: skip
     """Ask for the item. Raises FormErrors, ItemNotOrderable, ConnectionNotUsable."""
-    _must_be_usable(session, item.connection_id)
+    must_be_usable(session, item.connection_id)
     revision, form = catalog.get_orderable_form(item)
     request = {
         "catalog_item_revision": revision,
@@ -76,7 +76,7 @@ def correct_request(session: Session, task: ProviderTask, answers: Mapping[str, 
 def get_correction_form(session: Session, task: ProviderTask) -> tuple[int, dict[str, Any]]:
     """The revision of the item and its form that a correction has to fit. Raises MoveRefused, ItemNotOrderable,
     ConnectionNotUsable."""
-    _must_be_usable(session, task.connection_id)
+    must_be_usable(session, task.connection_id)
     resubmits = task.submission == "accepted"
     _must_be_correctable(task, resubmits)
     item = _item_of(session, task)
@@ -85,19 +85,31 @@ def get_correction_form(session: Session, task: ProviderTask) -> tuple[int, dict
     return catalog.get_orderable_form(item)
 
 
-def cancel_request(session: Session, task: ProviderTask, reason: str, *, now: datetime) -> None:
+def cancel_request(
+    session: Session, task: ProviderTask, reason: str, *, asked_by: str | None = None, now: datetime
+) -> None:
     """Take the request back: at once while the provider has refused it, else by asking the provider. Raises
     MoveRefused.
     """
-    if task.submission == "withdrawn" or task.state == "closed":
+    if task.submission == "withdrawn" or task.state == "closed" or task.order_state == "cancelled":
         raise MoveRefused(task.number, "is over")
-    if task.cancellation == "waiting":
-        raise MoveRefused(task.number, "has a cancellation under way")
+    if why := _CANCELLING.get(cancellation_stage(task)):
+        raise MoveRefused(task.number, why)
     if task.submission == "refused":
         withdraw(session, task, now)
         return
     task.cancellation, task.cancellation_reason, task.updated_at = "waiting", None, now
-    send(session, task, "cancel", {"reason": reason}, now)
+    task.cancellation_told = task.cancellation_message = None
+    body: dict[str, Any] = {"reason": reason}
+    if asked_by:
+        body["requested_by"] = {"name": asked_by}
+    send(session, task, "cancel", body, now)
+
+
+def cancellation_stage(task: ProviderTask) -> str:
+    """What came of the last wish to cancel: `waiting` here, or what the provider told of it; empty for none."""
+    heard = {"accepted": "requested", "waiting": "waiting", "refused": "refused"}
+    return task.cancellation_told or heard.get(task.cancellation or "", "")
 
 
 def withdraw(session: Session, task: ProviderTask, now: datetime) -> None:
@@ -107,14 +119,12 @@ def withdraw(session: Session, task: ProviderTask, now: datetime) -> None:
 
 
 def send_create(session: Session, task: ProviderTask, now: datetime) -> None:
-    body = {
-        "id": task.id,
-        "number": task.number,
-        "revision": task.revision,
-        "catalog_item_id": task.catalog_item_id,
-        **(task.request or {}),
-    }
+    body = {"id": task.id, "number": task.number, "revision": task.revision, **(task.request or {})}
     target = f"POST {EXCHANGE_PATH}/provider-tasks"
+    if task.action:
+        target = f"POST {EXCHANGE_PATH}/products/{task.product_id}/actions"
+    else:
+        body["catalog_item_id"] = task.catalog_item_id
     record_call(session, stream_of(task), "submit", target, body, to=task.connection_id, now=now)
 
 
@@ -145,6 +155,11 @@ def moment(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+_CANCELLING = {
+    "waiting": "has a cancellation under way",
+    "requested": "has a cancellation that the provider decides on already; nothing was changed",
+    "approved": "is being cancelled already; nothing was changed",
+}
 _PATHS = {"comment": "comments", "cancel": "cancel", "resubmit": "resubmit"}
 
 
@@ -153,13 +168,16 @@ def _checked(form: Mapping[str, Any], answers: Mapping[str, Any]) -> dict[str, A
     return {name: checked[name] for name in _ASKED if checked.get(name) is not None}
 
 
-def _must_be_usable(session: Session, connection_id: str) -> None:
+def must_be_usable(session: Session, connection_id: str) -> None:
+    """Raises ConnectionNotUsable."""
     state = session.execute(select(Connection.state).where(Connection.id == connection_id)).scalar_one()
     if state in (ConnectionState.PENDING, ConnectionState.REVOKED):
         raise ConnectionNotUsable(state)
 
 
 def _must_be_correctable(task: ProviderTask, resubmits: bool) -> None:
+    if task.action:
+        raise MoveRefused(task.number, "acts on a product and is not corrected; cancel it, and ask anew")
     if resubmits and task.order_state != "rejected":
         raise MoveRefused(task.number, "was accepted, and its order is not rejected")
     if resubmits and task.resubmission == "waiting":

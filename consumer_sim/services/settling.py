@@ -13,7 +13,14 @@ from consumer_sim.services import catalog, numbers, requests
 # disagree then, the call parks, and people look at it.
 _ALWAYS_FINAL = frozenset({"invalid_fields", "idempotency_key_reused"})
 _FINAL = {
-    "submit": {"number_taken", "already_accepted", "revision_superseded", "not_found"},
+    "submit": {
+        "number_taken",
+        "already_accepted",
+        "revision_superseded",
+        "not_found",
+        "product_busy",
+        "action_not_allowed",
+    },
     "resubmit": {"revision_superseded", "illegal_move"},
     "cancel": {"past_point_of_no_return", "illegal_move"},
     "comment": {"already_accepted", "comment_exists"},
@@ -67,6 +74,8 @@ def _settle_resubmit(session: Session, task: ProviderTask, answer: CallAnswer, n
 def _settle_cancel(session: Session, task: ProviderTask, answer: CallAnswer, now: datetime) -> None:
     task.cancellation = "accepted" if answer.accepted else "refused"
     task.cancellation_reason = _refusal_text(answer)
+    if not answer.accepted:
+        task.cancellation_told, task.cancellation_message = "refused", task.cancellation_reason
 
 
 def _settle_comment(session: Session, task: ProviderTask, answer: CallAnswer, now: datetime) -> None:

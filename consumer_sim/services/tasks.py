@@ -18,7 +18,12 @@ from consumer_sim.services.errors import NotFound
 
 STATES = ("received", "work_in_progress", "awaiting_info", "resolved", "closed", "cancelled")
 
-_SHOWN = ("state", "state_label", "order_number", "order_state", "order_state_label", "order_version", "ponr", "reason")
+CANCELLATIONS = ("requested", "approved", "declined", "refused")
+
+_SHOWN = (
+    "state", "state_label", "order_number", "order_state", "order_state_label", "order_version", "ponr", "reason",
+    "cancellation_message",
+)  # fmt: skip
 _RULES: Mapping[str, fields.Rules] = {
     EventType.PROVIDER_TASK_STATE_CHANGED: {
         "task_id": fields.uuid,
@@ -31,6 +36,8 @@ _RULES: Mapping[str, fields.Rules] = {
         "order_version": fields.or_null(fields.number_from(0)),
         "ponr": fields.boolean,
         "reason": fields.or_null(fields.text(10_000, least=0)),
+        "cancellation": fields.or_null(fields.choice(*CANCELLATIONS)),
+        "cancellation_message": fields.or_null(fields.text(10_000, least=0)),
     }
 }
 _RECORD: Mapping[str, str] = {EventType.PROVIDER_TASK_STATE_CHANGED: "task_id"}
@@ -119,7 +126,8 @@ def get_timeline(session: Session, task: ProviderTask) -> Sequence[TaskState]:
 def _task_row(connection_id: str, event: Event, now: datetime) -> dict[str, Any]:
     data = event.data
     row = placeholder(connection_id, data["task_id"], fields.parse_time(event.time) or now, now)
-    return row | {"number": data["number"]} | {name: data.get(name) for name in _SHOWN}
+    told = {name: data.get(name) for name in _SHOWN}
+    return row | {"number": data["number"], "cancellation_told": data.get("cancellation"), **told}
 
 
 def _timeline_row(connection_id: str, event: Event, now: datetime) -> dict[str, Any]:
@@ -141,7 +149,7 @@ def _timeline_row(connection_id: str, event: Event, now: datetime) -> dict[str, 
 def _set_states(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     """The number is ours, except for a task that we only know from the provider."""
     statement = insert_into(session, ProviderTask)
-    values: dict[str, Any] = {name: statement.excluded[name] for name in (*_SHOWN, "updated_at")}
+    values: dict[str, Any] = {name: statement.excluded[name] for name in (*_SHOWN, "cancellation_told", "updated_at")}
     values["number"] = case((ProviderTask.placeholder, statement.excluded["number"]), else_=ProviderTask.number)
     upsert = statement.on_conflict_do_update(index_elements=["connection_id", "id"], set_=values)
     session.connection().execute(upsert, list(rows))

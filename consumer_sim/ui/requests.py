@@ -12,7 +12,7 @@ from wtforms.validators import DataRequired, Length
 from consumer_sim.services import requests, tasks
 from consumer_sim.services.comments import add_comment
 from consumer_sim.services.request_search import SORTS, STAGES, Found, get_found, list_requested_items, search_requests
-from consumer_sim.services.request_view import can_cancel, can_correct, get_request_view
+from consumer_sim.services.request_view import can_cancel, can_correct, cancels_at_once, get_request_view
 from consumer_sim.services.users import Permission
 from consumer_sim.ui.context import here
 from webkit.forms import Form, strip
@@ -85,12 +85,14 @@ def cancel(connection_id: UUID, task_id: UUID) -> ResponseReturnValue:
     def take_back() -> None:
         with here().database.transaction() as session:
             task = tasks.lock_task(session, str(connection_id), str(task_id))
-            requests.cancel_request(session, task, form.reason.data or "", now=here().clock())
+            asked: dict[str, Any] = {"asked_by": current_user.name, "now": here().clock()}
+            requests.cancel_request(session, task, form.reason.data or "", **asked)
 
     if form.done(take_back):
         return _go_to(connection_id, task_id)
     found = _find(connection_id, task_id)
-    return flask.render_template("consumer/request_cancel.html", found=found, form=form), _status(form)
+    at_once = cancels_at_once(found.task)
+    return flask.render_template("consumer/request_cancel.html", found=found, form=form, at_once=at_once), _status(form)
 
 
 def _show(connection_id: UUID, task_id: UUID, form: CommentForm) -> ResponseReturnValue:
@@ -99,7 +101,7 @@ def _show(connection_id: UUID, task_id: UUID, form: CommentForm) -> ResponseRetu
     page = flask.render_template(
         "consumer/request.html", view=view, task=view.task, form=form, words=WORDS, steps=_progress(view.found),
         asked=show_answers(view.form, view.task.request or {}), can_correct=can_correct(view.task),
-        can_cancel=can_cancel(view.task),
+        can_cancel=can_cancel(view.task), cancellation=requests.cancellation_stage(view.task),
     )  # fmt: skip
     return page, _status(form)
 

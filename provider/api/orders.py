@@ -8,6 +8,7 @@ from bridge.web import Blueprint
 from provider.api.auth import requires
 from provider.api.context import here
 from provider.api.paging import page_document, page_schema
+from provider.api.schemas_cancellation import ApprovalSchema, CancellationDetailSchema
 from provider.api.schemas_orders import (
     CommentSchema,
     OrderDetailSchema,
@@ -19,7 +20,7 @@ from provider.api.schemas_orders import (
     WorkNoteSchema,
 )
 from provider.domain.orders import OrderState
-from provider.services import comments, orders
+from provider.services import cancellations, comments, orders
 from provider.services.order_deliveries import replay_order_deliveries
 from provider.services.order_view import order_data, show_order, work_note_data
 
@@ -88,7 +89,40 @@ def move(body: Document, number: str) -> Document:
 def cancel(body: Document, number: str) -> Document:
     """Begin what a consumer's cancellation begins."""
     with here().transaction() as session:
-        orders.cancel_order(session, number, reason=body["reason"], actor=flask.g.actor, now=here().clock())
+        cancellations.cancel_order(session, number, reason=body["reason"], actor=flask.g.actor, now=here().clock())
+        return show_order(session, number)
+
+
+@blueprint.route("/<number>/cancellation", methods=["GET"])
+@requires("order.read")
+@blueprint.response(200, CancellationDetailSchema)
+def get_cancellation(number: str) -> Document:
+    """Who wishes to cancel it and why, what was done, and what would undo that."""
+    with here().database.reading() as session:
+        return cancellations.show_cancellation(session, number)
+
+
+@blueprint.route("/<number>/cancellation/approve", methods=["POST"])
+@requires("order.approve")
+@blueprint.arguments(ApprovalSchema)
+@blueprint.response(200, OrderDetailSchema)
+def approve_cancellation(body: Document, number: str) -> Document:
+    """Agree to a cancellation: what was done is undone, or nothing was, and it is cancelled."""
+    message, now = body["message"], here().clock()
+    with here().transaction() as session:
+        cancellations.approve_cancellation(session, number, message=message, actor=flask.g.actor, now=now)
+        return show_order(session, number)
+
+
+@blueprint.route("/<number>/cancellation/decline", methods=["POST"])
+@requires("order.approve")
+@blueprint.arguments(OrderReasonSchema)
+@blueprint.response(200, OrderDetailSchema)
+def decline_cancellation(body: Document, number: str) -> Document:
+    """Refuse a cancellation: the work goes on where it was, and the consumer reads the reason."""
+    reason, now = body["reason"], here().clock()
+    with here().transaction() as session:
+        cancellations.decline_cancellation(session, number, reason=reason, actor=flask.g.actor, now=now)
         return show_order(session, number)
 
 

@@ -19,7 +19,8 @@ from provider.api.schemas_orders import (
     ResubmissionSchema,
     SubmissionSchema,
 )
-from provider.services import comments, intake, inventory, provider_tasks
+from provider.services import comments, intake, inventory, inventory_actions, provider_tasks
+from provider.services.cancellations import note_refusal
 from provider.services.connections import as_id
 
 blueprint = Blueprint("exchange_tasks", __name__, url_prefix="/exchange/v1", description="For consumers: order, talk.")
@@ -84,7 +85,10 @@ def cancel(body: Document, task_id: str) -> flask.Response:
     me, task_id = flask.g.connection, as_id("provider task", task_id)
     return answer_once(
         200,
-        lambda session, now: intake.cancel_provider_task(session, me, task_id, reason=body["reason"], now=now),
+        lambda session, now: intake.cancel_provider_task(
+            session, me, task_id, reason=reason, asked_by=asked_by, now=now
+        ),
+        on_refusal=lambda session, error: note_refusal(session, me, task_id, error, asked_by=asked_by, now=now),
     )
 
 

@@ -104,6 +104,7 @@ class ResubmissionSchema(AskedSchema):
 
 class CancellationSchema(StrictSchema):
     reason = SafeStr(max_length=4000, required=True, metadata=about("Why.", "No longer needed"))
+    requested_by = fields.Nested(RequesterSchema, metadata=about("Who wishes to cancel."))
 
 
 class WriterSchema(StrictSchema):
@@ -133,6 +134,12 @@ class ProviderTaskSchema(Schema):
     order_version = fields.Integer(required=True, metadata=about("Counts corrections, revisions, cancellations.", 1))
     ponr = fields.Boolean(required=True, metadata=about("Too late to cancel.", False))
     reason = fields.String(required=True, allow_none=True, metadata=about("Why it has its state.", "No such street."))
+    cancellation = fields.String(
+        required=True, allow_none=True, metadata=about("What came of your wish to cancel.", "declined")
+    )
+    cancellation_message = fields.String(
+        required=True, allow_none=True, metadata=about("The same for people.", "It is on the lorry.")
+    )
     revision = fields.Integer(required=True, metadata=about("Of the request.", 1))
     catalog_item_id = fields.String(required=True, metadata=about("What was ordered.", _ID))
     catalog_item_revision = fields.Integer(required=True, metadata=about("In which revision.", 1))
@@ -224,7 +231,13 @@ class OrderTaskMoveSchema(StrictSchema):
         required=True, validate=validate.OneOf(_ORDER_TASK_STATES), metadata=about("Where to.", "on_hold")
     )
     reason = SafeStr(max_length=4000, allow_none=True, load_default=None, metadata=about("Why.", "Waits for parts."))
+    revision_operation = fields.String(
+        required=True, allow_none=True, metadata=about("update or cancel: what its version changes.", None)
+    )
 
+    cancellation = fields.String(
+        required=True, allow_none=True, metadata=about("requested, approved, declined or refused.", None)
+    )
 
 class TextSchema(StrictSchema):
     text = SafeStr(max_length=20_000, min_length=1, required=True, metadata=about("What it says.", "Which gate?"))
@@ -242,6 +255,10 @@ class OrderSchema(Schema):
     state_label = fields.String(required=True, metadata=about("To be shown.", "New"))
     version = fields.Integer(required=True, metadata=about("Counts corrections, revisions, cancellations.", 1))
     ponr = fields.Boolean(required=True, metadata=about("Past the point of no return.", False))
+    version = fields.Integer(required=True, metadata=about("Counts the revisions and cancellations it took.", 1))
+    revision_operation = fields.String(
+        required=True, allow_none=True, metadata=about("update or cancel: what its version changes.", None)
+    )
     reason = fields.String(required=True, allow_none=True, metadata=about("Why it has its state.", None))
     created_at = UtcDateTime(required=True, metadata=about("When it came.", _AT))
     updated_at = UtcDateTime(required=True, metadata=about("When it last moved.", _AT))
@@ -255,6 +272,9 @@ class OrderLineSchema(Schema):
     state = fields.String(required=True, metadata=about("For programs.", "new"))
     state_label = fields.String(required=True, metadata=about("To be shown.", "New"))
     ponr = fields.Boolean(required=True, metadata=about("Past the point of no return.", False))
+    compensates = fields.String(
+        required=True, allow_none=True, metadata=about("The task that it undoes, of a cancelled line.", "TASK0000001")
+    )
     characteristics = fields.Raw(required=True, metadata=about("What was chosen.", {"bandwidth": "100"}))
     location = fields.Raw(required=True, allow_none=True, metadata=about("Where.", {"name": "Berlin office"}))
     contacts = fields.Raw(required=True, metadata=about("Whom to speak to.", []))

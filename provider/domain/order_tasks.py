@@ -1,11 +1,12 @@
 """Which work does an order line need, in which order, and which states may each piece of work take?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
 from provider.domain.errors import FieldError, InvalidFields
+from provider.domain.orders import OrderState
 from provider.domain.states import LabelledState, StateTable
 
 
@@ -59,6 +60,39 @@ class TaskTemplate:
 
 
 DEFAULT_TEMPLATES = (TaskTemplate("deliver", "Deliver"),)
+
+
+NAME_LIMIT = 200
+
+
+def may_be_worked(order: OrderState, line: OrderState, *, compensates: bool) -> bool:
+    """Whether tasks move at all: those that fulfil a line, and those that compensate what was done for it."""
+    line_leaves = line is OrderState.CANCELLATION_IN_PROGRESS
+    if compensates:
+        return line_leaves and order in (OrderState.IN_PROGRESS, OrderState.CANCELLATION_IN_PROGRESS)
+    return order is OrderState.IN_PROGRESS and not line_leaves
+
+
+def compensate(templates: Sequence[TaskTemplate], done: AbstractSet[str]) -> tuple[TaskTemplate, ...]:
+    """What undoes the tasks in `done`, each under the key of the one it undoes, the first to be worked first.
+
+    What was built on something is undone before that, also where a task between the two was never done.
+    """
+    known = {template.key: template for template in templates}
+    waits: dict[str, set[str]] = {template.key: set() for template in reversed(templates) if template.key in done}
+    for key in waits:
+        for foundation in _foundations(known, key, done):
+            waits[foundation].add(key)
+    order = TopologicalSorter(waits).static_order()
+    return tuple(TaskTemplate(key, f"Undo: {known[key].name}"[:NAME_LIMIT], tuple(sorted(waits[key]))) for key in order)
+
+
+def _foundations(known: Mapping[str, TaskTemplate], key: str, done: AbstractSet[str]) -> set[str]:
+    """The nearest tasks of `done` that this one was built on."""
+    found: set[str] = set()
+    for below in known[key].depends_on:
+        found |= {below} if below in done else _foundations(known, below, done)
+    return found
 
 
 def check_templates(templates: Sequence[TaskTemplate]) -> None:

@@ -1,6 +1,7 @@
 """Which states may an order and its lines take, and what do the lines say of the order?"""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 from provider.domain.states import LabelledState, StateTable
@@ -45,6 +46,32 @@ class OrderState(LabelledState):
     COMPLETED = "completed", "Completed"
 
 
+class RevisionOperation(StrEnum):
+    """What the present version of an order or a line changes."""
+
+    UPDATE = "update"
+    CANCEL = "cancel"
+
+
+class CancellationStatus(StrEnum):
+    """What came of the last wish to cancel. Declined: we could have, and did not; refused: it was too late."""
+
+    REQUESTED = "requested"
+    APPROVED = "approved"
+    DECLINED = "declined"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedLine:
+    """A line among the others of its order, as cancellations see it."""
+
+    id: str
+    parent_id: str | None
+    state: OrderState
+    ponr: bool
+
+
 _S = OrderState
 
 _FULFILMENT = frozenset({_S.SCHEDULED, _S.IN_PROGRESS, _S.AWAITING_INFORMATION, _S.ON_HOLD})
@@ -54,7 +81,7 @@ _BEFORE_APPROVAL = frozenset(
     {_S.DRAFT, _S.SUBMITTED, _S.ENRICHMENT_IN_PROGRESS, _S.ENRICHMENT_ON_HOLD, _S.NEW, _S.REJECTED}
 )
 
-_MOVES = {
+_MOVES: Mapping[OrderState, frozenset[OrderState]] = {
     # Before approval nothing was built, so a cancellation needs no assessment.
     _S.DRAFT: frozenset({_S.SUBMITTED, _S.CANCELLED}),
     _S.SUBMITTED: frozenset({_S.ENRICHMENT_IN_PROGRESS, _S.NEW, _S.CANCELLED}),
@@ -79,7 +106,32 @@ _MOVES = {
 }
 
 ORDER_MOVES = StateTable("order", _S.DRAFT, _MOVES)
-ORDER_LINE_MOVES = StateTable("order line", _S.DRAFT, _MOVES)
+# A line may be finished before its order is: cancelling the order undoes it, declining that leaves it finished.
+ORDER_LINE_MOVES = StateTable(
+    "order line",
+    _S.DRAFT,
+    {
+        **_MOVES,
+        _S.COMPLETED: frozenset({_S.ASSESSING_CANCELLATION}),
+        _S.ASSESSING_CANCELLATION: _MOVES[_S.ASSESSING_CANCELLATION] | {_S.COMPLETED},
+    },
+)
+
+_LEAVING = frozenset({_S.CANCELLATION_IN_PROGRESS, _S.CANCELLED})
+
+
+def cancellable(lines: Sequence[PlacedLine], *, line_level: bool) -> frozenset[str]:
+    """The ids of the lines that a cancellation would take, parents first in `lines`; empty when it comes too late.
+
+    One line past the point of no return holds all the others. With `line_level` only it stays, and what it is part of.
+    """
+    held = {line.id for line in lines if line.ponr and line.state is not _S.CANCELLED}
+    if held and not line_level:
+        return frozenset()
+    for line in reversed(lines):
+        if line.id in held and line.parent_id:
+            held.add(line.parent_id)
+    return frozenset(line.id for line in lines if line.id not in held and line.state not in _LEAVING)
 
 
 def roll_up(line_states: Iterable[OrderState]) -> OrderState | None:

@@ -6,7 +6,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,13 +22,14 @@ from bridge.models import Connection, table_of
 from provider.domain.errors import Conflict, DomainError, FieldError, InvalidFields, NotFound
 from provider.domain.orders import OrderState
 from provider.models.access import Registration
+from provider.models.inventory import InventoryOperation
 from provider.models.orders import CustomerOrder, OrderLine, ProviderTask, RefusedSubmission
+from provider.services.cancellations import request_cancellation
 from provider.services.numbers import next_number
 from provider.services.order_lines import plan_lines, write_lines
 from provider.services.order_locks import lock_order_of_task
 from provider.services.order_moves import OPENING, change_state, record_opening
 from provider.services.orderable import OrderableItem, get_orderable_item
-from provider.services.orders import request_cancellation
 from provider.services.provider_tasks import render_task, task_data
 
 _S = OrderState
@@ -66,6 +67,7 @@ _FIND_KNOWN = (
 )
 _ADD_ORDER = insert(_ORDERS)
 _DROP_ORDER = delete(_ORDERS).where(_ORDERS.c.id == bindparam("order_id"))
+_ADD_OPERATIONS = insert(table_of(InventoryOperation))
 # Of several calls at once one inserts; the others wait until it has committed, and then insert nothing.
 _ADD_TASK = inserts_into(_TASKS, lambda insert: insert.on_conflict_do_nothing().returning(_TASKS.c.id))
 
@@ -78,11 +80,37 @@ class Accepted:
     acceptance: Document
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an order is to be made of. `operations` are what its lines do to products that are there already."""
+
+    item_id: str
+    item_revision: int
+    kind: str
+    lines: list[Document]
+    operations: Sequence[Document] = ()
+
+
 def submit_provider_task(session: Session, connection_id: str, request: Document, *, now: datetime) -> Accepted:
     """Accept a request as `docs/wire.md` 4.1 describes it, in plain JSON.
 
     The same content again, however often and by whichever call, is the same task. Raises InvalidFields, NotFound (the
     catalog item), and Conflict `already_accepted`, `revision_superseded` or `number_taken`.
+    """
+
+    def plan() -> Plan:
+        item, lines = _check_request(session, connection_id, request["catalog_item_id"], request)
+        return Plan(request["catalog_item_id"], request["catalog_item_revision"], item.kind, lines)
+
+    return accept_request(session, connection_id, request, plan, now=now)
+
+
+def accept_request(
+    session: Session, connection_id: str, request: Document, make_plan: Callable[[], Plan], *, now: datetime
+) -> Accepted:
+    """Make a task and its order, once for each id of the consumer's; the plan is asked for where there is none yet.
+
+    Raises what the plan does, InvalidFields, and Conflict `already_accepted`, `revision_superseded` or `number_taken`.
     """
     link = session.connection()
     consumer = link.execute(_LOCK_CONSUMER, {"connection_id": connection_id}).one()
@@ -91,15 +119,17 @@ def submit_provider_task(session: Session, connection_id: str, request: Document
         return _accepted(known, request)
     _check_not_superseded(known.refused_revision, request["revision"])
     _check_number(consumer.number_prefix, request["number"])
-    item, lines = _check_request(session, connection_id, request["catalog_item_id"], request)
-    order = _open_order(session, consumer, item.kind, now)
-    row = _task_row(connection_id, order.id, request, now)
+    plan = make_plan()
+    order = _open_order(session, consumer, plan.kind, now)
+    row = _task_row(connection_id, order.id, plan, request, now)
     task = ProviderTask(**row)
     acceptance = render_task(session, consumer.mapping_version, task, order)
     if link.execute(_ADD_TASK[link.dialect.name], row | {"acceptance": acceptance}).first() is None:
         link.execute(_DROP_ORDER, {"order_id": order.id})
         return _of_another_call(session, connection_id, request)
-    write_lines(session, order, lines)
+    write_lines(session, order, plan.lines)
+    if plan.operations:
+        link.execute(_ADD_OPERATIONS, [operation | {"order_id": order.id} for operation in plan.operations])
     actor = f"connection/{connection_id}"
     record_opening(session, task, order, consumer.mapping_version, actor=actor, now=now)
     return Accepted(order.id, acceptance)
@@ -111,12 +141,14 @@ def resubmit_provider_task(
     """Correct a rejected request: its order is a draft again, gets new lines, and is submitted. Returns the task.
 
     The same correction again changes nothing. Raises NotFound, IllegalMove unless the order is Rejected, InvalidFields,
-    and Conflict `revision_superseded`.
+    and Conflict `revision_superseded`, or `illegal_move` for an action on a product.
     """
     if request.get("id", external_id) != external_id:
         raise InvalidFields([FieldError("/id", "invalid", "this is not the id of the task that the path names")])
     locked = lock_order_of_task(session, connection_id, external_id)
     task, content = locked.task, _content(request)
+    if "action" in task.request:
+        raise Conflict("illegal_move", "an action on a product is not corrected; cancel it, and ask anew")
     if (task.revision, _content(task.request)) == (request["revision"], content):
         return task_data(session, task, locked.order)
     if request["revision"] <= task.revision:
@@ -137,12 +169,12 @@ def resubmit_provider_task(
 
 
 def cancel_provider_task(
-    session: Session, connection_id: str, external_id: str, *, reason: str, now: datetime
+    session: Session, connection_id: str, external_id: str, *, reason: str, asked_by: str | None = None, now: datetime
 ) -> Document:
     """Pass a consumer's wish to cancel on. Returns the task. Raises as `request_cancellation` does, and NotFound."""
     locked = lock_order_of_task(session, connection_id, external_id)
     actor = f"connection/{connection_id}"
-    request_cancellation(session, locked, reason=reason, actor=actor, now=now)
+    request_cancellation(session, locked, reason=reason, asked_by=asked_by, actor=actor, now=now)
     return task_data(session, locked.task, locked.order)
 
 
@@ -151,8 +183,7 @@ def remember_refusal(session: Session, connection_id: str, external_id: str, rev
 
     A number that is taken says nothing of the content, and a superseded revision is no news.
     """
-    about_content = isinstance(error, InvalidFields) or (isinstance(error, NotFound) and error.noun == "catalog item")
-    if not about_content:
+    if not _is_about_content(error):
         return
     row = {"connection_id": connection_id, "external_id": external_id, "revision": revision}
     statement = insert_into(session, RefusedSubmission).values(row)
@@ -162,6 +193,14 @@ def remember_refusal(session: Session, connection_id: str, external_id: str, rev
         where=RefusedSubmission.revision < statement.excluded.revision,
     )
     session.execute(statement)
+
+
+def _is_about_content(error: DomainError) -> bool:
+    if isinstance(error, Conflict):
+        return error.code in ("product_busy", "action_not_allowed")
+    return isinstance(error, InvalidFields) or (
+        isinstance(error, NotFound) and error.noun in ("catalog item", "product")
+    )
 
 
 def _content(request: Mapping[str, Any]) -> Document:
@@ -214,14 +253,14 @@ def _check_request(
     return item, plan_lines(item, prices, answers)
 
 
-def _task_row(connection_id: str, order_id: str, request: Document, now: datetime) -> Document:
+def _task_row(connection_id: str, order_id: str, plan: Plan, request: Document, now: datetime) -> Document:
     return {
         "id": new_id(),
         "connection_id": connection_id,
         "external_id": request["id"],
         "number": request["number"],
-        "catalog_item_id": request["catalog_item_id"],
-        "catalog_item_revision": request["catalog_item_revision"],
+        "catalog_item_id": plan.item_id,
+        "catalog_item_revision": plan.item_revision,
         "revision": request["revision"],
         "fingerprint": _fingerprint(request),
         "request": _content(request),

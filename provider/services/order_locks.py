@@ -34,6 +34,18 @@ def lock_order(session: Session, number: str) -> LockedOrder:
     return _lock(session, CustomerOrder.number == number, "order", number)
 
 
+def read_order(session: Session, number: str) -> LockedOrder:
+    """The same without locks, to be looked at only. Raises NotFound."""
+    row = session.execute(
+        select(ProviderTask, CustomerOrder)
+        .join(CustomerOrder, CustomerOrder.id == ProviderTask.order_id)
+        .where(CustomerOrder.number == number)
+    ).first()
+    if row is None:
+        raise NotFound("order", number)
+    return _with_work(session, row[0], row[1])
+
+
 def lock_order_of_task(session: Session, connection_id: str, external_id: str) -> LockedOrder:
     """The order of a consumer's task. Raises NotFound, also for a task of another connection."""
     mine = (ProviderTask.connection_id == connection_id) & (ProviderTask.external_id == external_id)
@@ -77,15 +89,19 @@ def _lock(session: Session, condition: ColumnElement[bool], noun: str, key: str)
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     ).scalar_one()
+    return _with_work(session, task, order)
+
+
+def _with_work(session: Session, task: ProviderTask, order: CustomerOrder) -> LockedOrder:
     lines = session.execute(
         select(OrderLine)
-        .where(OrderLine.order_id == order_id)
+        .where(OrderLine.order_id == order.id)
         .order_by(OrderLine.position)
         .execution_options(populate_existing=True)
     ).scalars()
     order_tasks = session.execute(
         select(OrderTask)
-        .where(OrderTask.order_id == order_id)
+        .where(OrderTask.order_id == order.id)
         .order_by(OrderTask.number)
         .execution_options(populate_existing=True)
     ).scalars()

@@ -1,18 +1,30 @@
 """The one way in which an order changes its state, with everything that follows from it on every level."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from bridge.models import table_of
 from bridge.outbox import NewEvent, record_event, record_events_for
 from bridge.vocabulary import EventType
 from provider.domain.errors import Conflict, IllegalMove
-from provider.domain.orders import ORDER_LINE_MOVES, ORDER_MOVES, OrderState
+from provider.domain.orders import (
+    ORDER_LINE_MOVES,
+    ORDER_MOVES,
+    CancellationStatus,
+    LineAction,
+    OrderState,
+    PlacedLine,
+    RevisionOperation,
+    cancellable,
+)
+from provider.models.catalog import ProductOffering
 from provider.models.orders import CustomerOrder, OrderLine, OrderStateChange, ProviderTask
 from provider.services.fulfilment import (
     cancel_order_tasks,
+    create_compensation,
     create_order_tasks,
     hold_order_tasks,
     open_tasks,
@@ -23,6 +35,7 @@ from provider.services.order_locks import LockedOrder
 from provider.services.provider_tasks import state_data, task_stream
 
 _S = OrderState
+_C = CancellationStatus
 
 OPENING = (_S.DRAFT, _S.SUBMITTED, _S.NEW)
 """The way of a new order."""
@@ -32,11 +45,15 @@ _ADD_HISTORY = insert(table_of(OrderStateChange))
 _INTERRUPTIONS = frozenset({_S.ON_HOLD, _S.REVISION_IN_PROGRESS, _S.ASSESSING_CANCELLATION})
 """States that save what they interrupt, on every level."""
 
-REQUESTS = frozenset({_S.REVISION_IN_PROGRESS, _S.ASSESSING_CANCELLATION})
+_OPERATIONS = {
+    _S.REVISION_IN_PROGRESS: RevisionOperation.UPDATE,
+    _S.ASSESSING_CANCELLATION: RevisionOperation.CANCEL,
+}
+REQUESTS = frozenset(_OPERATIONS)
 """Each makes a new version, gives back what it interrupted when declined, and is barred past the point of no return."""
 
-_WORK_RESTS = _INTERRUPTIONS | {_S.CANCELLATION_IN_PROGRESS}
 _WORK_GOES_ON = frozenset({_S.IN_PROGRESS, _S.SCHEDULED, _S.AWAITING_INFORMATION})
+_LEAVING = frozenset({_S.CANCELLATION_IN_PROGRESS, _S.CANCELLED})
 _FINISHED = frozenset({_S.CANCELLED, _S.COMPLETED})
 _FULFILMENT = _WORK_GOES_ON | {_S.ON_HOLD}
 
@@ -51,14 +68,17 @@ def change_state(
 ) -> None:
     """Move a locked order, and with it its lines, order tasks and products. One row in its history, one event.
 
-    Raises IllegalMove, and Conflict `past_point_of_no_return` or `tasks_open`.
+    Raises IllegalMove, and Conflict `past_point_of_no_return`, `lines_stay` or `tasks_open`.
     """
     before = locked.state
     _check(locked, wanted)
-    declined = _is_given_back(locked.order, wanted)
-    if wanted in REQUESTS and not declined:
-        locked.order.version += 1
-    _move_levels(locked, before, wanted, declined)
+    if _is_given_back(locked.order, wanted):
+        _give_back(locked)
+    elif wanted in _INTERRUPTIONS:
+        _interrupt(locked, wanted, find_cancellable(session, locked))
+    else:
+        _go_on(locked, before, wanted)
+    _note_cancellation(locked.order, before, wanted, reason)
     record_state(session, locked, before, reason=reason, actor=actor, now=now)
     _follow(session, locked, wanted, now)
     session.flush()
@@ -128,15 +148,29 @@ def _check(locked: LockedOrder, wanted: OrderState) -> None:
         raise IllegalMove(ORDER_MOVES.noun, current, wanted, legal)
     if order.ponr and wanted in REQUESTS:
         raise past_point_of_no_return(order)
-    waiting = open_tasks(locked.order_tasks)
-    if wanted is _S.COMPLETED and waiting:
+    if wanted is _S.REVISION_IN_PROGRESS and any(line.action != LineAction.ADD for line in locked.lines):
+        message = f"order {order.number} acts on products that its consumer has; it can be cancelled, not revised"
+        raise Conflict("not_revisable", message, order_number=order.number)
+    if wanted is _S.CANCELLATION_IN_PROGRESS and any(line.ponr for line in locked.lines):
+        message = f"a part of order {order.number} is past the point of no return and stays; cancel the others only"
+        raise Conflict("lines_stay", message, order_number=order.number)
+    _check_tasks(locked, wanted)
+
+
+def _check_tasks(locked: LockedOrder, wanted: OrderState) -> None:
+    if wanted not in _FINISHED:
+        return
+    waiting = open_tasks(task for task in locked.order_tasks if wanted is _S.COMPLETED or task.compensates_id)
+    if waiting:
         numbers = ", ".join(order_task.number for order_task in waiting[:5])
-        message = f"order {order.number} completes when its tasks are closed; {len(waiting)} are open: {numbers}"
+        ends = "completes" if wanted is _S.COMPLETED else "is cancelled"
+        message = f"order {locked.order.number} {ends} when its tasks are closed; {len(waiting)} are open: {numbers}"
         raise Conflict("tasks_open", message, open_tasks=[order_task.number for order_task in waiting])
 
 
 def past_point_of_no_return(order: CustomerOrder) -> Conflict:
-    message = f"order {order.number} is past the point of no return and can no longer be cancelled or revised"
+    why = "is completed" if order.state == _S.COMPLETED else "is past the point of no return"
+    message = f"Order {order.number} {why} and can no longer be cancelled or revised."
     return Conflict("past_point_of_no_return", message, order_number=order.number, order_state=order.state)
 
 
@@ -144,18 +178,56 @@ def _is_given_back(order: CustomerOrder, wanted: OrderState) -> bool:
     return _S(order.state) in _INTERRUPTIONS and order.saved_states[-1:] == [wanted]
 
 
-def _move_levels(locked: LockedOrder, before: OrderState, wanted: OrderState, declined: bool) -> None:
-    """The order, and the lines that are not finished. The states to give back are a stack: a hold may be cancelled."""
-    levels: list[CustomerOrder | OrderLine] = [locked.order]
-    levels += [line for line in locked.lines if line.state not in _FINISHED]
+def _interrupt(locked: LockedOrder, wanted: OrderState, leaving: frozenset[str]) -> None:
+    """Save what each level has. The states to give back are a stack: a hold may be cancelled.
+
+    Finished lines rest as they are, unless they are to be cancelled, too; what is to stay is held meanwhile.
+    """
+    operation = _OPERATIONS.get(wanted)
+    levels: list[tuple[CustomerOrder | OrderLine, OrderState]] = [(locked.order, wanted)]
+    for line in locked.lines:
+        is_asked_for = wanted is not _S.ASSESSING_CANCELLATION or line.id in leaving
+        is_undone = wanted is _S.ASSESSING_CANCELLATION and line.id in leaving
+        if line.state not in _LEAVING and (line.state != _S.COMPLETED or is_undone):
+            levels.append((line, wanted if is_asked_for else _S.ON_HOLD))
+    for level, state in levels:
+        level.saved_states, level.state = [*level.saved_states, level.state], state
+        if operation and state is wanted:
+            level.version += 1
+            level.revision_operation = operation
+
+
+def _give_back(locked: LockedOrder) -> None:
+    """What was declined or is over: each level has again what it had."""
+    levels: list[CustomerOrder | OrderLine] = [locked.order, *locked.lines]
     for level in levels:
-        saved = list(level.saved_states)
-        if wanted in _INTERRUPTIONS and not declined:
-            level.saved_states, level.state = [*saved, level.state], wanted
-        elif declined and saved:
-            level.saved_states, level.state = saved[:-1], saved[-1]
-        else:
-            level.saved_states, level.state = [], _line_state(level, before, wanted)
+        if level.state in _INTERRUPTIONS and level.saved_states:
+            *saved, level.state = level.saved_states
+            level.saved_states = saved
+            level.revision_operation = _OPERATIONS.get(_S(level.state))
+
+
+def _go_on(locked: LockedOrder, before: OrderState, wanted: OrderState) -> None:
+    """The order, and the lines that are not finished."""
+    lines = [line for line in locked.lines if line.state not in _FINISHED and not _leaves_alone(line, wanted)]
+    levels: list[CustomerOrder | OrderLine] = [locked.order, *lines]
+    for level in levels:
+        level.saved_states, level.state = [], _line_state(level, before, wanted)
+
+
+def _leaves_alone(line: OrderLine, wanted: OrderState) -> bool:
+    """A line that is being cancelled goes its own way while its order goes on without it."""
+    return line.state == _S.CANCELLATION_IN_PROGRESS and wanted is not _S.CANCELLED
+
+
+def _note_cancellation(order: CustomerOrder, before: OrderState, wanted: OrderState, reason: str | None) -> None:
+    """What the consumer is told of its wish to cancel, beside the state."""
+    if wanted is _S.ASSESSING_CANCELLATION and before is not wanted:
+        order.cancellation, order.cancellation_message = _C.REQUESTED, None
+    elif wanted in (_S.CANCELLATION_IN_PROGRESS, _S.CANCELLED) and order.cancellation != _C.APPROVED:
+        order.cancellation, order.cancellation_message = _C.APPROVED, reason if before in REQUESTS else None
+    elif before is _S.ASSESSING_CANCELLATION and order.cancellation == _C.REQUESTED:
+        order.cancellation, order.cancellation_message = _C.DECLINED, reason
 
 
 def _line_state(level: CustomerOrder | OrderLine, before: OrderState, wanted: OrderState) -> OrderState:
@@ -169,12 +241,36 @@ def _follow(session: Session, locked: LockedOrder, state: OrderState, now: datet
         create_order_tasks(session, locked)
         release_order_tasks(locked)
         create_products(session, locked, now=now)
-    elif state in _WORK_RESTS:
+    elif state in _INTERRUPTIONS:
         hold_order_tasks(locked)
+    elif state is _S.CANCELLATION_IN_PROGRESS:
+        begin_cancellation(session, locked, locked.lines, now=now)
     elif state is _S.CANCELLED:
-        cancel_order_tasks(locked)
-        withdraw_products(session, locked, locked.lines, now=now)
+        end_lines(session, locked, locked.lines, now=now)
     elif state is _S.COMPLETED:
-        activate_products(session, locked, locked.lines, now=now)
-    if state is _S.CANCELLATION_IN_PROGRESS:
-        begin_withdrawal(session, locked, locked.lines, now=now)
+        activate_products(session, locked, [line for line in locked.lines if line.state == state], now=now)
+
+
+def begin_cancellation(session: Session, locked: LockedOrder, lines: Sequence[OrderLine], *, now: datetime) -> None:
+    """These lines are being cancelled: what was done for them is to be undone, what they brought is not to be used."""
+    create_compensation(session, locked, lines)
+    begin_withdrawal(session, locked, lines, now=now)
+
+
+def end_lines(session: Session, locked: LockedOrder, lines: Sequence[OrderLine], *, now: datetime) -> None:
+    """These lines are cancelled: no work is left for them, and nothing of what they brought."""
+    cancel_order_tasks(locked, lines)
+    withdraw_products(session, locked, lines, now=now)
+
+
+def find_cancellable(session: Session, locked: LockedOrder) -> frozenset[str]:
+    """The ids of the lines that a cancellation would take."""
+    placed = [PlacedLine(line.id, line.parent_line_id, _S(line.state), line.ponr) for line in locked.lines]
+    line_level = any(line.ponr for line in locked.lines) and _is_line_level(session, locked.lines[0])
+    return cancellable(placed, line_level=line_level)
+
+
+def _is_line_level(session: Session, top: OrderLine) -> bool:
+    """What the offering says that was ordered; services are sold without one."""
+    option = select(ProductOffering.line_level_ponr).where(ProductOffering.id == top.product_offering_id)
+    return bool(session.execute(option).scalar())

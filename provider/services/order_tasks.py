@@ -8,12 +8,14 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from provider.domain.errors import Conflict
-from provider.domain.order_tasks import ORDER_TASK_MOVES, OrderTaskState
+from provider.domain.order_tasks import ORDER_TASK_MOVES, OrderTaskState, may_be_worked
 from provider.domain.orders import ORDER_LINE_MOVES, OrderState, roll_up
 from provider.models.orders import CustomerOrder, OrderLine, OrderTask
 from provider.services.audit import record_audit
+from provider.services.cancellations import finish_cancellation, follow_ponr
 from provider.services.fulfilment import SETTLED, by_line, is_fulfilled, open_successors, ready_keys
 from provider.services.inventory import activate_products
+from provider.services.inventory_operations import waits_for_date
 from provider.services.order_locks import LockedOrder, lock_order_of_order_task
 from provider.services.order_moves import change_state, tell_state
 from provider.services.pages import Page, read_page
@@ -36,7 +38,8 @@ def move_task(
 ) -> dict[str, Any]:
     """Move a task, and what its end brings about: successors open, its line and its order complete.
 
-    Raises NotFound, IllegalMove, and Conflict `order_not_in_progress` or `task_waits`.
+    Raises NotFound, IllegalMove, and Conflict `order_not_in_progress` or `task_waits`. A task that is the point of no
+    return and a cancellation lock the same order: whoever is second is refused.
     """
     locked, order_task = lock_order_of_order_task(session, number)
     before = order_task.state
@@ -87,10 +90,17 @@ def order_tasks_data(session: Session, order_tasks: Sequence[OrderTask]) -> list
         .where(OrderLine.id.in_({order_task.order_line_id for order_task in order_tasks}))
     )
     owners = {line.id: line for line in lines}
-    return [_data(order_task, owners[order_task.order_line_id]) for order_task in order_tasks]
+    undone = select(OrderTask.id, OrderTask.number).where(
+        OrderTask.id.in_({order_task.compensates_id for order_task in order_tasks})
+    )
+    numbers = {row.id: row.number for row in session.execute(undone)}
+    return [
+        _data(order_task, owners[order_task.order_line_id], numbers.get(order_task.compensates_id or ""))
+        for order_task in order_tasks
+    ]
 
 
-def _data(order_task: OrderTask, line: Any) -> dict[str, Any]:
+def _data(order_task: OrderTask, line: Any, compensates: str | None) -> dict[str, Any]:
     return {
         "number": order_task.number,
         "key": order_task.key,
@@ -99,6 +109,7 @@ def _data(order_task: OrderTask, line: Any) -> dict[str, Any]:
         "state_label": OrderTaskState(order_task.state).label,
         "depends_on": order_task.depends_on,
         "point_of_no_return": order_task.point_of_no_return,
+        "compensates": compensates,
         "assigned_to": order_task.assigned_to,
         "reason": order_task.reason,
         "completed_at": order_task.completed_at,
@@ -110,8 +121,11 @@ def _data(order_task: OrderTask, line: Any) -> dict[str, Any]:
 
 
 def _check(locked: LockedOrder, order_task: OrderTask, wanted: OrderTaskState) -> None:
-    if locked.state is not OrderState.IN_PROGRESS:
-        message = f"order {locked.order.number} is {locked.state.label}; its tasks move while it is In progress"
+    line = next(line for line in locked.lines if line.id == order_task.order_line_id)
+    line_state = OrderState(line.state)
+    if not may_be_worked(locked.state, line_state, compensates=order_task.compensates_id is not None):
+        state = line_state if locked.state is OrderState.IN_PROGRESS else locked.state
+        message = f"order {locked.order.number} is {state.label}; its tasks move while it is In progress"
         raise Conflict("order_not_in_progress", message, order_state=str(locked.state))
     ORDER_TASK_MOVES.move(_S(order_task.state), wanted)
     tasks = {task.key: task for task in _of_same_line(locked, order_task)}
@@ -131,17 +145,22 @@ def _take(order_task: OrderTask, state: OrderTaskState, reason: str | None, acto
 
 
 def _settle(session: Session, locked: LockedOrder, order_task: OrderTask, actor: str, now: datetime) -> None:
-    line = next(line for line in locked.lines if line.id == order_task.order_line_id)
-    past = order_task.state == _S.CLOSED_COMPLETE and order_task.point_of_no_return
-    news = past and not locked.order.ponr
-    if past:
-        line.ponr = locked.order.ponr = True
     siblings = _of_same_line(locked, order_task)
     open_successors(siblings)
-    if is_fulfilled(siblings):
+    if order_task.compensates_id is not None:
+        finish_cancellation(session, locked, actor=actor, now=now)
+        return
+    line = next(line for line in locked.lines if line.id == order_task.order_line_id)
+    if order_task.state == _S.CLOSED_COMPLETE and order_task.point_of_no_return:
+        line.ponr = True
+    news = follow_ponr(session, locked)
+    is_dated = waits_for_date(session, locked)
+    if is_fulfilled(siblings) and not is_dated:
         line.state = ORDER_LINE_MOVES.move(OrderState(line.state), OrderState.COMPLETED)
         activate_products(session, locked, [line], now=now)
-    if roll_up(OrderState(each.state) for each in locked.lines) is OrderState.COMPLETED:
+    if is_dated and all(is_fulfilled(tasks) for tasks in by_line(locked.order_tasks).values()):
+        change_state(session, locked, OrderState.SCHEDULED, reason=None, actor=actor, now=now)
+    elif roll_up(OrderState(each.state) for each in locked.lines) is OrderState.COMPLETED:
         change_state(session, locked, OrderState.COMPLETED, reason=None, actor=actor, now=now)
     elif news:
         tell_state(session, locked, now=now)

@@ -22,6 +22,7 @@ from provider.services.comments import comment_data, comments_of
 from provider.services.order_deliveries import show_delivery
 from provider.services.order_moves import legal_moves
 from provider.services.order_tasks import order_tasks_data
+from provider.services.product_search import operations_of_order
 from provider.services.provider_tasks import task_data
 
 Document = dict[str, Any]
@@ -61,7 +62,9 @@ def order_data(order: CustomerOrder) -> Document:
         "state": order.state,
         "state_label": OrderState(order.state).label,
         "version": order.version,
+        "revision_operation": order.revision_operation,
         "ponr": order.ponr,
+        "cancellation": order.cancellation,
         "reason": order.reason,
         "created_at": order.created_at,
         "updated_at": order.updated_at,
@@ -73,8 +76,10 @@ def _lines(session: Session, order: CustomerOrder) -> Document:
     below: dict[str | None, list[Document]] = defaultdict(list)
     query = select(OrderLine).where(OrderLine.order_id == order.id).order_by(OrderLine.position)
     lines = session.execute(query).scalars().all()
+    operations = operations_of_order(session, order.id)
     for line in lines:
-        below[line.parent_line_id].append(_line(line) | {"lines": below[line.id]})
+        document = _line(line) | {"operation": operations.get(line.id), "lines": below[line.id]}
+        below[line.parent_line_id].append(document)
     charges = [charge for line in lines for charge in line.prices or []]
     return {"lines": below[None], "totals": sum_charges(charges)}
 
@@ -90,6 +95,8 @@ def _line(line: OrderLine) -> Document:
         "state": line.state,
         "state_label": OrderState(line.state).label,
         "ponr": line.ponr,
+        "version": line.version,
+        "revision_operation": line.revision_operation,
         "characteristics": line.characteristics,
         "location": line.location,
         "contacts": line.contacts,

@@ -8,15 +8,14 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from provider.domain.errors import Conflict, FieldError, InvalidFields
-from provider.domain.orders import ORDER_MOVES, OrderState
+from provider.domain.orders import OrderState
 from provider.models.orders import CustomerOrder
-from provider.services.order_locks import LockedOrder, lock_order
-from provider.services.order_moves import REQUESTS, change_state, past_point_of_no_return
+from provider.services.cancellations import decline_cancellation
+from provider.services.order_locks import lock_order
+from provider.services.order_moves import REQUESTS, change_state
 from provider.services.pages import Page, read_page
 
 _S = OrderState
-
-_CANCELLING = frozenset({_S.ASSESSING_CANCELLATION, _S.CANCELLATION_IN_PROGRESS, _S.CANCELLED})
 
 
 def approve_order(session: Session, number: str, *, actor: str, now: datetime) -> CustomerOrder:
@@ -46,33 +45,14 @@ def move_order(
     return locked.order
 
 
-def cancel_order(session: Session, number: str, *, reason: str, actor: str, now: datetime) -> CustomerOrder:
-    """Ask for a cancellation, as the consumer can. Raises NotFound, IllegalMove, Conflict `past_point_of_no_return`."""
-    locked = lock_order(session, number)
-    request_cancellation(session, locked, reason=reason, actor=actor, now=now)
-    return locked.order
-
-
-def request_cancellation(session: Session, locked: LockedOrder, *, reason: str, actor: str, now: datetime) -> None:
-    """Before approval an order is cancelled at once, afterwards the wish is assessed. Asking twice is asking once.
-
-    Raises IllegalMove, and Conflict `past_point_of_no_return`, after which nothing has changed.
-    """
-    if locked.state in _CANCELLING:
-        return
-    if locked.order.ponr or locked.state is _S.COMPLETED:
-        raise past_point_of_no_return(locked.order)
-    at_once = _S.CANCELLED in ORDER_MOVES.legal(locked.state)
-    wanted = _S.CANCELLED if at_once else _S.ASSESSING_CANCELLATION
-    change_state(session, locked, wanted, reason=reason, actor=actor, now=now)
-
-
 def decline_request(session: Session, number: str, *, reason: str, actor: str, now: datetime) -> CustomerOrder:
     """Refuse a cancellation or a revision: the order gets the state back in which it was asked for.
 
-    Raises NotFound, and Conflict `nothing_to_decline`.
+    Raises NotFound, InvalidFields, and Conflict `nothing_to_decline`.
     """
     locked = lock_order(session, number)
+    if locked.state is _S.ASSESSING_CANCELLATION:
+        return decline_cancellation(session, number, reason=reason, actor=actor, now=now)
     if locked.state not in REQUESTS or not locked.order.saved_states:
         message = f"order {number} is {locked.state.label}; there is no request to decline"
         raise Conflict("nothing_to_decline", message, order_state=str(locked.state))

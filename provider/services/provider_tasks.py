@@ -33,6 +33,8 @@ def state_data(task: ProviderTask, order: CustomerOrder) -> Document:
         "order_version": order.version,
         "ponr": order.ponr,
         "reason": order.reason,
+        "cancellation": order.cancellation,
+        "cancellation_message": order.cancellation_message,
     }
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from provider.domain.errors import NotFound
-from provider.domain.order_tasks import ORDER_TASK_MOVES, OrderTaskState
+from provider.domain.order_tasks import ORDER_TASK_MOVES, OrderTaskState, may_be_worked
 from provider.domain.orders import OrderState
 from provider.models.orders import CustomerOrder, OrderLine, OrderTask
 from provider.services.fulfilment import SETTLED
@@ -82,7 +82,8 @@ def whose(kind: str, actor: str) -> ColumnElement[bool]:
         return and_(_OPEN, OrderTask.assigned_to != actor)
     if kind == UNSETTLED:
         return _OPEN
-    ready = CustomerOrder.state == OrderState.IN_PROGRESS
+    # Held with their order, or given up with their line, tasks are not Open.
+    ready = CustomerOrder.state.in_([str(OrderState.IN_PROGRESS), str(OrderState.CANCELLATION_IN_PROGRESS)])
     return and_(OrderTask.assigned_to.is_(None), OrderTask.state == _S.OPEN, ready)
 
 
@@ -130,7 +131,8 @@ def _row(
         "point_of_no_return": task.point_of_no_return,
         "is_open": is_open,
         "waits_for": [{"number": one.number, "name": one.name} for one in before] if is_open else [],
-        "moves": _moves(task, order, waits=bool(before)),
+        "compensates_id": task.compensates_id,
+        "moves": _moves(task, order, line, waits=bool(before)),
         "order_number": order.number,
         "order_state": order.state,
         "order_state_label": OrderState(order.state).label,
@@ -142,9 +144,10 @@ def _row(
     }
 
 
-def _moves(task: OrderTask, order: CustomerOrder, *, waits: bool) -> list[str]:
+def _moves(task: OrderTask, order: CustomerOrder, line: OrderLine, *, waits: bool) -> list[str]:
     """What `move_task` would do now and not refuse: the table, less what its order and its predecessors forbid."""
-    if order.state != OrderState.IN_PROGRESS:
+    compensates = task.compensates_id is not None
+    if not may_be_worked(OrderState(order.state), OrderState(line.state), compensates=compensates):
         return []
     legal = {*ORDER_TASK_MOVES.legal(_S(task.state))}
     if task.state == _S.OPEN:

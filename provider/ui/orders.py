@@ -9,7 +9,7 @@ from wtforms import TextAreaField
 from wtforms.validators import DataRequired, Length
 
 from provider.domain.orders import OrderCategory, OrderState
-from provider.services import comments, orders
+from provider.services import cancellations, comments, orders
 from provider.services.order_deliveries import replay_order_deliveries
 from provider.services.order_page import read_order_page
 from provider.services.order_search import SORTABLE, list_companies, search_orders
@@ -75,7 +75,7 @@ def cancel(number: str) -> ResponseReturnValue:
     form = ReasonForm()
 
     def act(session: Session) -> object:
-        return orders.cancel_order(session, number, reason=form.reason.data, actor=actor(), now=here().clock())
+        return cancellations.cancel_order(session, number, reason=form.reason.data, actor=actor(), now=here().clock())
 
     if form.done(lambda: _change(act)):
         return _back(number)

@@ -219,7 +219,7 @@ def test_cancelling_asks_first_and_tells_what_became_of_it(acme: Consumer, ada: 
     put(acme, task_id, cancellation="refused", cancellation_reason="The router is built in.")
     assert "It was not cancelled. The router is built in." in text_of(ada.read(url))
     put(acme, task_id, cancellation="accepted")
-    assert "has the cancellation and decides on it" in text_of(ada.read(url))
+    assert "You asked to cancel it. Northwind decides on that; until then the work rests." in text_of(ada.read(url))
 
 
 def test_what_is_too_late_or_over_offers_no_cancellation(acme: Consumer, ada: Visitor) -> None:

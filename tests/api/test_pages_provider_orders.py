@@ -14,10 +14,11 @@ from bridge.database import Database
 from bridge.models import Delivery, Stream
 from provider.domain.orders import OrderState
 from provider.models.orders import CustomerOrder, OrderTask, ProviderTask, WorkNote
+from provider.services.cancellations import cancel_order
 from provider.services.comments import add_comment
 from provider.services.intake import submit_provider_task
 from provider.services.order_search import SORTABLE
-from provider.services.orders import approve_order, cancel_order, move_order, reject_order
+from provider.services.orders import approve_order, move_order, reject_order
 from tests.api.page_client import CountedStatements, Visitor, signed_in, text_of
 from tests.api.provider_client import context_of, make_app
 from tests.factories import (

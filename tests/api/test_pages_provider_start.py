@@ -12,8 +12,9 @@ from bridge.database import Database
 from bridge.models import Delivery, Stream
 from provider.domain.orders import OrderState
 from provider.domain.roles import Role
+from provider.services.cancellations import cancel_order
 from provider.services.connections import pause_connection
-from provider.services.orders import cancel_order, move_order
+from provider.services.orders import move_order
 from tests.api.page_client import CountedStatements, Visitor, signed_in, text_of
 from tests.api.provider_client import context_of, make_app
 from tests.factories import AGENT, NOW, import_small_catalog, make_order, make_registration, publish_to_all

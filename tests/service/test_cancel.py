@@ -7,10 +7,11 @@ import pytest
 from bridge.database import Database
 from provider.domain.errors import Conflict
 from provider.domain.orders import OrderState
+from provider.services.cancellations import cancel_order
 from provider.services.intake import cancel_provider_task
 from provider.services.order_moves import legal_moves
 from provider.services.order_tasks import complete_task
-from provider.services.orders import cancel_order, move_order
+from provider.services.orders import move_order
 from tests.factories import (
     AGENT,
     NOW,

@@ -109,6 +109,8 @@ def test_submitting_tells_three_states(database: Database) -> None:
         "order_version": 1,
         "ponr": False,
         "reason": None,
+        "cancellation": None,
+        "cancellation_message": None,
     }
     with database.reading() as session:
         assert {row.state for row in session.execute(select(Delivery)).scalars()} == {"pending"}

@@ -10,9 +10,10 @@ from provider.domain.errors import Conflict, IllegalMove, InvalidFields, NotFoun
 from provider.domain.order_tasks import OrderTaskState
 from provider.domain.orders import ORDER_MOVES, OrderState
 from provider.models.orders import OrderStateChange
+from provider.services.cancellations import cancel_order
 from provider.services.order_moves import legal_moves
 from provider.services.order_tasks import complete_task, move_task, start_task
-from provider.services.orders import approve_order, cancel_order, list_orders, move_order, reject_order
+from provider.services.orders import approve_order, list_orders, move_order, reject_order
 from tests.factories import (
     AGENT,
     NOW,
