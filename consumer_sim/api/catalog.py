@@ -66,7 +66,7 @@ def list_products(page: dict[str, Any], item_id: UUID) -> dict[str, Any]:
     with here().database.reading() as session:
         item = catalog.get_item(session, str(item_id), connection_id=_text(page["connection"]))
         found, following = products.list_products(
-            session, item=item, location=location, after=after, limit=page["limit"]
+            session, item=item, location=location, state=page.get("state"), after=after, limit=page["limit"]
         )
         return {"items": [views.product_document(product) for product in found], "next": following}
 

@@ -5,6 +5,7 @@ from bridge.errors import DatabaseBusy, EnvelopeInvalid, NothingToReplay, Signat
 from bridge.forms import FormErrors
 from bridge.web import ErrorTable, Problem
 from consumer_sim.services.errors import (
+    ActionRefused,
     ConnectionNotUsable,
     ConsumerError,
     ItemNotOrderable,
@@ -41,6 +42,10 @@ def _move_refused(error: MoveRefused) -> Problem:
     return Problem(409, "not_possible_now", "Not Possible Now", str(error))
 
 
+def _action_refused(error: ActionRefused) -> Problem:
+    return Problem(409, "action_not_allowed", "Not Possible Now", str(error))
+
+
 def _bad_signature(error: SignatureInvalid) -> Problem:
     return Problem(401, "signature_invalid", "Signature Invalid", error.reason)
 
@@ -73,6 +78,7 @@ ERROR_TABLE: ErrorTable = {
     ItemNotOrderable: _not_orderable,
     ConnectionNotUsable: _not_usable,
     MoveRefused: _move_refused,
+    ActionRefused: _action_refused,
     UserRefused: _other,
     ConsumerError: _other,
     SignatureInvalid: _bad_signature,

@@ -42,6 +42,10 @@ class MoveRefused(ConsumerError):
         self.reason = reason
 
 
+class ActionRefused(ConsumerError):
+    """What is wanted cannot be done with the product now; the text says why, and what can."""
+
+
 class ProviderRefused(ConsumerError):
     """The provider answered a step of connecting with a refusal."""
 

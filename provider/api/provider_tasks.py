@@ -9,12 +9,11 @@ from provider.api.auth import connected
 from provider.api.context import here
 from provider.api.idempotency import answer_once
 from provider.api.paging import PageSchema, page_document, page_schema
+from provider.api.schemas_inventory import PRODUCT_PAGE, ActionRequestSchema, OwnProductsQuerySchema, ProductSchema
 from provider.api.schemas_orders import (
-    PRODUCT_PAGE,
     CancellationSchema,
     CommentSchema,
     NewCommentSchema,
-    ProductSchema,
     ProviderTaskSchema,
     ResubmissionSchema,
     SubmissionSchema,
@@ -82,7 +81,8 @@ def resubmit(body: Document, task_id: str) -> flask.Response:
 @blueprint.response(200, ProviderTaskSchema)
 def cancel(body: Document, task_id: str) -> flask.Response:
     """Ask for a cancellation. It is final before approval, and assessed afterwards."""
-    me, task_id = flask.g.connection, as_id("provider task", task_id)
+    me, task_id, now = flask.g.connection, as_id("provider task", task_id), here().clock()
+    reason, asked_by = body["reason"], body.get("requested_by", {}).get("name")
     return answer_once(
         200,
         lambda session, now: intake.cancel_provider_task(
@@ -120,13 +120,13 @@ def list_comments(page: Document, task_id: str) -> Document:
 
 @blueprint.route("/products", methods=["GET"])
 @connected
-@blueprint.arguments(PageSchema, location="query")
+@blueprint.arguments(OwnProductsQuerySchema, location="query")
 @blueprint.response(200, PRODUCT_PAGE)
 def list_products(page: Document) -> Document:
     """What you have, by number."""
+    page["after"] = page.pop("cursor")
     with here().database.reading() as session:
-        found = inventory.list_products(session, flask.g.connection, limit=page["limit"], after=page["cursor"])
-        return page_document(found)
+        return page_document(inventory.list_products(session, flask.g.connection, **page))
 
 
 @blueprint.route("/products/<product_id>", methods=["GET"])
@@ -136,3 +136,17 @@ def get_product(product_id: str) -> Document:
     """One thing that you have."""
     with here().database.reading() as session:
         return inventory.show_product(session, flask.g.connection, as_id("product", product_id))
+
+
+@blueprint.route("/products/<product_id>/actions", methods=["POST"])
+@connected
+@blueprint.arguments(ActionRequestSchema)
+@blueprint.response(201, ProviderTaskSchema)
+def request_action(body: Document, product_id: str) -> flask.Response:
+    """Ask for something to be done with what you have: suspend, resume, disconnect, change or move it."""
+    me, product_id = flask.g.connection, as_id("product", product_id)
+    return answer_once(
+        201,
+        lambda session, now: inventory_actions.request_action(session, me, product_id, body, now=now).acceptance,
+        on_refusal=lambda session, error: intake.remember_refusal(session, me, body["id"], body["revision"], error),
+    )

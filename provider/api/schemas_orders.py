@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import Schema, fields, post_load, validate
 
 from bridge.schemas import BoundedInt, Identifier, SafeStr, StrictSchema, UtcDateTime, Uuid
-from provider.api.paging import PageSchema, page_schema
+from provider.api.paging import PageSchema
 from provider.api.schemas import about
 from provider.domain.order_tasks import OrderTaskState
 from provider.domain.orders import OrderState
@@ -152,6 +152,10 @@ class ProviderTaskSchema(Schema):
     note = fields.String(allow_none=True, metadata=about("As asked.", "Deliver before noon"))
     requested_by = fields.Raw(required=True, metadata=about("Who asked.", {"name": "Ada Lovelace"}))
     opened_at = fields.String(required=True, metadata=about("When it was asked.", _AT))
+    action = fields.String(metadata=about("What is done to a product, instead of an order.", "suspend"))
+    product_id = fields.String(metadata=about("To which.", _ID))
+    starts_at = fields.String(allow_none=True, metadata=about("Not before; null: at once.", _AT))
+    ends_at = fields.String(allow_none=True, metadata=about("When a suspension ends by itself.", _AT))
 
 
 class AuthorSchema(Schema):
@@ -165,24 +169,6 @@ class CommentSchema(Schema):
     text = fields.String(required=True, metadata=about("What it says.", "Use gate 2."))
     author = fields.Nested(AuthorSchema, required=True, metadata=about("Who wrote it."))
     created_at = fields.String(required=True, metadata=about("When, by the writer's clock.", _AT))
-
-
-class ProductSchema(Schema):
-    product_id = fields.String(required=True, metadata=about("Identifies the product on both sides.", _ID))
-    number = fields.String(required=True, metadata=about("The same for people.", "PRD0000001"))
-    name = fields.String(required=True, metadata=about("What it is.", "SD-WAN Edge Device"))
-    state = fields.String(required=True, metadata=about("For programs.", "active"))
-    state_label = fields.String(required=True, metadata=about("To be shown.", "Active"))
-    task_id = fields.String(required=True, metadata=about("The request that brought it.", _ID))
-    order_number = fields.String(required=True, metadata=about("The order.", "ORD0000001"))
-    line_number = fields.String(required=True, metadata=about("Its line.", "ORDL0000001"))
-    characteristics = fields.Raw(required=True, metadata=about("What was chosen.", {"bandwidth": "100"}))
-    location = fields.Raw(required=True, allow_none=True, metadata=about("Where.", {"name": "Berlin office"}))
-    catalog_item_id = fields.String(required=True, metadata=about("What was ordered.", _ID))
-
-
-PRODUCT_PAGE = page_schema(ProductSchema)
-"""One document, however many lists answer with it."""
 
 
 # --- what the provider's people send
@@ -201,11 +187,8 @@ class OrderTasksQuerySchema(PageSchema):
     order = SafeStr(max_length=20, load_default=None, metadata=about("Only of this order.", "ORD0000001"))
 
 
-class ProductsQuerySchema(PageSchema):
+class DeliveriesQuerySchema(PageSchema):
     connection = Uuid(load_default=None, metadata=about("Only of this consumer.", _ID))
-
-
-class DeliveriesQuerySchema(ProductsQuerySchema):
     state = fields.String(
         load_default=None, validate=validate.OneOf(_DELIVERY_STATES), metadata=about("Only these.", "parked")
     )
@@ -231,13 +214,7 @@ class OrderTaskMoveSchema(StrictSchema):
         required=True, validate=validate.OneOf(_ORDER_TASK_STATES), metadata=about("Where to.", "on_hold")
     )
     reason = SafeStr(max_length=4000, allow_none=True, load_default=None, metadata=about("Why.", "Waits for parts."))
-    revision_operation = fields.String(
-        required=True, allow_none=True, metadata=about("update or cancel: what its version changes.", None)
-    )
 
-    cancellation = fields.String(
-        required=True, allow_none=True, metadata=about("requested, approved, declined or refused.", None)
-    )
 
 class TextSchema(StrictSchema):
     text = SafeStr(max_length=20_000, min_length=1, required=True, metadata=about("What it says.", "Which gate?"))
@@ -254,10 +231,12 @@ class OrderSchema(Schema):
     state = fields.String(required=True, metadata=about("For programs.", "new"))
     state_label = fields.String(required=True, metadata=about("To be shown.", "New"))
     version = fields.Integer(required=True, metadata=about("Counts corrections, revisions, cancellations.", 1))
-    ponr = fields.Boolean(required=True, metadata=about("Past the point of no return.", False))
-    version = fields.Integer(required=True, metadata=about("Counts the revisions and cancellations it took.", 1))
     revision_operation = fields.String(
         required=True, allow_none=True, metadata=about("update or cancel: what its version changes.", None)
+    )
+    ponr = fields.Boolean(required=True, metadata=about("Past the point of no return.", False))
+    cancellation = fields.String(
+        required=True, allow_none=True, metadata=about("requested, approved, declined or refused.", None)
     )
     reason = fields.String(required=True, allow_none=True, metadata=about("Why it has its state.", None))
     created_at = UtcDateTime(required=True, metadata=about("When it came.", _AT))
@@ -272,14 +251,16 @@ class OrderLineSchema(Schema):
     state = fields.String(required=True, metadata=about("For programs.", "new"))
     state_label = fields.String(required=True, metadata=about("To be shown.", "New"))
     ponr = fields.Boolean(required=True, metadata=about("Past the point of no return.", False))
-    compensates = fields.String(
-        required=True, allow_none=True, metadata=about("The task that it undoes, of a cancelled line.", "TASK0000001")
-    )
     characteristics = fields.Raw(required=True, metadata=about("What was chosen.", {"bandwidth": "100"}))
     location = fields.Raw(required=True, allow_none=True, metadata=about("Where.", {"name": "Berlin office"}))
     contacts = fields.Raw(required=True, metadata=about("Whom to speak to.", []))
     requested_on = fields.String(required=True, allow_none=True, metadata=about("The day it is wanted.", "2026-12-01"))
+    version = fields.Integer(required=True, metadata=about("Counts the revisions and cancellations it took.", 1))
+    revision_operation = fields.String(
+        required=True, allow_none=True, metadata=about("update or cancel: what its version changes.", None)
+    )
     prices = fields.Raw(required=True, metadata=about("What it costs; no consumer is told.", []))
+    operation = fields.Raw(required=True, allow_none=True, metadata=about("What it does to which product.", None))
     lines = fields.List(fields.Nested("OrderLineSchema"), required=True, metadata=about("Its parts."))
 
 
@@ -291,6 +272,9 @@ class OrderTaskSchema(Schema):
     state_label = fields.String(required=True, metadata=about("To be shown.", "Open"))
     depends_on = fields.List(fields.String(), required=True, metadata=about("Keys of what it waits for.", ["build"]))
     point_of_no_return = fields.Boolean(required=True, metadata=about("Closing it ends cancelling.", False))
+    compensates = fields.String(
+        required=True, allow_none=True, metadata=about("The task that it undoes, of a cancelled line.", "TASK0000001")
+    )
     assigned_to = fields.String(required=True, allow_none=True, metadata=about("Who works on it.", "user/ann"))
     reason = fields.String(required=True, allow_none=True, metadata=about("Why it has its state.", None))
     completed_at = UtcDateTime(required=True, allow_none=True, metadata=about("When it was closed.", _AT))

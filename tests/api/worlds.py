@@ -46,6 +46,7 @@ from tests.factories import (
     make_router_item,
     small_catalog,
 )
+from tests.inventory_factories import bring, make_action, make_manage_inventory
 
 Document = dict[str, Any]
 
@@ -124,6 +125,11 @@ def make_provider(url: str, directory: Path) -> World:
             orders.append((request["id"], session.get_one(CustomerOrder, task.order_id).number))
         approve_order(session, orders[0][1], actor=AGENT, now=NOW)
         reject_order(session, orders[1][1], reason="No such street.", actor=AGENT, now=NOW)
+        make_manage_inventory(session, connection.id)
+        owned_by = select(CustomerOrder.id).where(
+            CustomerOrder.number == bring(session, connection.id, make_request(item, 7))
+        )
+        owned = session.scalars(select(Product).where(Product.order_id.in_(owned_by))).one()
         expires_at = NOW + timedelta(days=1)
         session.add(AccessToken(token_hash=token_hash(token), connection_id=connection.id, expires_at=expires_at))
         registration_id, registration_token = make_registration(session)
@@ -140,6 +146,7 @@ def make_provider(url: str, directory: Path) -> World:
             "task_id": orders[0][0],
             "product_id": session.scalars(select(Product.id)).first() or "",
             "orders.number": orders[0][1],
+            "products.number": owned.number,
             "order_tasks.number": session.scalars(select(OrderTask.number)).first() or "",
             "delivery_id": parked.id,
         }
@@ -159,6 +166,7 @@ def make_provider(url: str, directory: Path) -> World:
         "exchange.report_activation": {"state": "active", "revision": 1},
         "exchange_tasks.submit": make_request(item, 20),
         "exchange_tasks.add_comment": comment,
+        "exchange_tasks.request_action": make_action("suspend", 30),
         "exchange_tasks.resubmit": correction,
         "exchange_tasks.cancel": {"reason": "No longer needed"},
         "registrations.create": {"company": "Beta", "contact_name": "Bob", "contact_email": "bob@beta.example"},
@@ -178,6 +186,7 @@ def make_provider(url: str, directory: Path) -> World:
     own_ids = {
         "exchange_tasks.resubmit": {"task_id": orders[1][0]},
         "exchange_tasks.cancel": {"task_id": orders[2][0]},
+        "exchange_tasks.request_action": {"product_id": owned.id},
         "orders.approve": {"number": orders[5][1]},
         "orders.reject": {"number": orders[3][1]},
         "orders.cancel": {"number": orders[4][1]},
@@ -198,8 +207,9 @@ def make_consumer_world(one: Consumer) -> World:
     asked = {"catalog_item_id": item.id, "requested_by": ASKED_BY, **ANSWERS}
     first, refused = (client.post("/api/v1/requests", json=asked).get_json()["id"] for _ in range(2))
     draft_id = client.post("/api/v1/drafts", json=asked).get_json()["id"]
-    one.verdicts([product_changed(product_id := str(uuid4()), 1), state_changed(first, 1)])
+    one.verdicts([product_changed(product_id := str(uuid4()), 1, part=[]), state_changed(first, 1)])
     with one.context.database.transaction() as session:
+        make_consumer_item(session, one.connection_id, kind="inventory", name="Manage Inventory", orderable=False)
         Task = consumer_models.ProviderTask
         session.execute(update(Task).where(Task.id == refused).values(submission="refused"))
     full = {
@@ -211,6 +221,7 @@ def make_consumer_world(one: Consumer) -> World:
     bodies = {
         "requests.submit": asked | full,
         "requests.add_comment": {"text": "Hi", "author_name": "Ada"},
+        "products.request_action": {"action": "suspend", "requested_by": ASKED_BY, "note": "Soon"},
         "requests.cancel": {"reason": "No longer needed"},
         "requests.correct": {**ANSWERS, **full},
         "drafts.save": {"catalog_item_id": item.id, "requested_by": ASKED_BY, **full},  # answers wait for the submit
