@@ -12,7 +12,7 @@ MEMORY = $(shell grep -qs '/dev/shm tmpfs [^ ]*noexec' /proc/mounts || \
   df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 2000000 {print "TMPDIR=/dev/shm"}')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz screenshots page-times check clean
+.PHONY: help setup demo test fuzz screenshots page-times cancel-race check clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ screenshots: $(VENV)/.dev ## Take pictures of every page; in docs/screenshots/al
 
 page-times: $(VENV)/.dev ## Time each page with 10,000 orders and 100 connections; writes reports/page-times.md
 	@$(BIN)/python -m tests.campaigns.page_times
+
+cancel-race: $(VENV)/.dev ## Cancel against the point of no return, 1,000 times on each database; writes reports/cancel-race.md
+	@$(BIN)/python -m tests.campaigns.cancel_race
 
 check: $(VENV)/.dev ## Lint, formatting, types, import rules
 	$(BIN)/ruff check

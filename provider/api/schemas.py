@@ -167,6 +167,9 @@ class OfferingSchema(Schema):
     category = fields.String(required=True, metadata=about("Where it is shown.", "Networking"))
     specification_id = fields.String(required=True, metadata=about("What it is made of.", _ID))
     sellable = fields.Boolean(required=True, metadata=about("Whether it can be sold by itself.", True))
+    line_level_ponr = fields.Boolean(
+        required=True, metadata=about("Of an order, only lines past the point of no return stay.", False)
+    )
     channels = fields.List(fields.String(), required=True, metadata=about("Where it is sold.", ["service_exchange"]))
     prices = fields.Raw(required=True, metadata=about("Never told to consumers.", []))
     lifecycle_state = fields.String(required=True, metadata=about("in_draft, published, retired.", "published"))

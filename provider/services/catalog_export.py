@@ -120,6 +120,7 @@ def _offering(row: ProductOffering, specification: Specification, prices: "_Pric
     document = {
         **_entry(row),
         "isSellable": row.sellable,
+        "x-lineLevelPointOfNoReturn": row.line_level_ponr,
         "category": [{"name": row.category}] if row.category else [],
         "channel": _channels(row.channels),
         "productSpecification": {

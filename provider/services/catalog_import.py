@@ -153,6 +153,7 @@ class _Plan:
             "sellable": entry.sellable,
             "channels": entry.channels,
             "prices": entry.prices,
+            "line_level_ponr": entry.line_level_ponr,
             "valid_from": entry.valid_from,
             "valid_to": entry.valid_to,
         }

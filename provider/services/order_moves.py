@@ -202,9 +202,11 @@ def _give_back(locked: LockedOrder) -> None:
     levels: list[CustomerOrder | OrderLine] = [locked.order, *locked.lines]
     for level in levels:
         if level.state in _INTERRUPTIONS and level.saved_states:
+            is_declined = level.state in REQUESTS and locked.order.cancellation != _C.APPROVED
             *saved, level.state = level.saved_states
             level.saved_states = saved
-            level.revision_operation = _OPERATIONS.get(_S(level.state))
+            if is_declined:
+                level.revision_operation = _OPERATIONS.get(_S(level.state))
 
 
 def _go_on(locked: LockedOrder, before: OrderState, wanted: OrderState) -> None:

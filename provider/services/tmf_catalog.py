@@ -2,7 +2,8 @@
 
 Member names are those of TMF620 and TMF633 v4. Our own begin with `x-`: `x-taskTemplate` (the work that fulfils a
 specification), `x-channel` and `x-serviceType` (of service specifications), `x-label` (of characteristics and their
-values), and `x-key` (of a bundled part).
+values), `x-key` (of a bundled part), and `x-lineLevelPointOfNoReturn` (of an offering: only lines past the point of no
+return stay when the others of their order are cancelled).
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,7 @@ _PRODUCT_SPECIFICATION = _SPECIFICATION | {
 _SERVICE_SPECIFICATION = _SPECIFICATION | {"specCharacteristic", "serviceSpecRelationship", "x-serviceType"}
 _OFFERING = _COMMON | {
     *("isBundle", "isSellable", "statusReason", "category", "channel", "productOfferingPrice"),
-    *("productSpecification", "attachment"),
+    *("productSpecification", "attachment", "x-lineLevelPointOfNoReturn"),
 }
 _PRICE = _COMMON | {"isBundle", "priceType", "recurringChargePeriodType", "recurringChargePeriodLength", "price"}
 _CHARACTERISTIC = frozenset(
@@ -109,6 +110,7 @@ class OfferingEntry:
     sellable: bool
     channels: list[str]
     prices: list[dict[str, Any]]
+    line_level_ponr: bool
     lifecycle_state: str
     valid_from: datetime | None
     valid_to: datetime | None
@@ -183,6 +185,7 @@ def _offering(node: Node, prices: Mapping[str, dict[str, Any]]) -> OfferingEntry
         sellable=node.flag("isSellable", default=True),
         channels=_channels(node, "channel"),
         prices=[found for ref in node.children("productOfferingPrice") if (found := _price_of(ref, prices))],
+        line_level_ponr=node.flag("x-lineLevelPointOfNoReturn", default=False),
         lifecycle_state=_lifecycle(node),
         valid_from=valid_from,
         valid_to=valid_to,

@@ -16,7 +16,6 @@ from tests.factories import (
     AGENT,
     NOW,
     Ordered,
-    at_once,
     exchange_database,
     make_order,
     products_of,
@@ -141,26 +140,6 @@ def test_what_is_completed_can_no_longer_be_cancelled(database: Database) -> Non
     with pytest.raises(Conflict) as refused:
         cancel(database, made)
     assert refused.value.code == "past_point_of_no_return"
-
-
-def test_cancelling_and_the_point_of_no_return_never_both_win(database: Database) -> None:
-    """Fifty times at once: either the task is closed and the cancellation refused, or the reverse."""
-    winners = []
-    for round_number in range(50):
-        made = make_order(database, approved=True, prefix=f"P{round_number}", columns=SHIP_ONLY)
-        (task,) = read_order(database, made.order_number).order_tasks
-        calls = [lambda made=made: cancel(database, made), lambda n=task.number: complete(database, n)]  # type: ignore[misc]
-        results = at_once(calls if round_number % 2 else calls[::-1])
-        refused = [result for result in results if isinstance(result, Exception)]
-        locked = read_order(database, made.order_number)
-        (error,) = refused
-        assert isinstance(error, Conflict)
-        assert (error.code, locked.state, locked.order.ponr) in (
-            ("past_point_of_no_return", S.COMPLETED, True),
-            ("order_not_in_progress", S.ASSESSING_CANCELLATION, False),
-        )
-        winners.append(error.code)
-    assert set(winners) == {"past_point_of_no_return", "order_not_in_progress"}
 
 
 def _cancel_here(database: Database, made: Ordered) -> None:

@@ -33,6 +33,7 @@ RICH = small_catalog(
     ],
     **{"x-taskTemplate": [{"name": "Dig", "pointOfNoReturn": True}, {"name": "Lay", "dependsOn": ["dig"]}]},
 )  # fmt: skip
+RICH["productOffering"][0]["x-lineLevelPointOfNoReturn"] = True
 
 
 @pytest.fixture
