@@ -15,9 +15,10 @@ class EventType(StrEnum):
     CHALLENGE = "exchange.connection.challenge"
     TEST = "exchange.connection.test"
     HEARTBEAT = "exchange.connection.heartbeat"
+    CLOSED = "exchange.connection.closed"
 
 
-UNSEQUENCED = frozenset({EventType.CHALLENGE, EventType.TEST, EventType.HEARTBEAT})
+UNSEQUENCED = frozenset({EventType.CHALLENGE, EventType.TEST, EventType.HEARTBEAT, EventType.CLOSED})
 """Events that belong to no stream: answered, never stored."""
 
 

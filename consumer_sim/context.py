@@ -12,6 +12,7 @@ from bridge.outbox import Rendering
 from consumer_sim.config import ConsumerConfig
 from consumer_sim.services.calling import Caller
 from consumer_sim.services.connecting import Connector
+from consumer_sim.services.offboarding import FarewellTeller
 from consumer_sim.services.rotations import Rotator
 from consumer_sim.services.tokens import ClientCredentials
 
@@ -48,6 +49,11 @@ class Context:
     def rotator(self) -> Rotator:
         """For new secrets."""
         return Rotator(self.database, self.keyring, self.caller, self.clock)
+
+    @property
+    def farewell_teller(self) -> FarewellTeller:
+        """For connections that our people have ended."""
+        return FarewellTeller(self.database, self.caller, self.clock)
 
     def sender(self) -> Sender:
         """For one request of ours; close it."""

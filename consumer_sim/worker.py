@@ -66,7 +66,7 @@ def make_heart(context: Context) -> Heart:
 
     return Heart(
         context.database, context.clock, context.config.heartbeat_s, beat, digests=False, chores=[look],
-        errands=[context.rotator.run_due],
+        errands=[context.rotator.run_due, context.farewell_teller.run_due],
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from bridge import failpoints, jobs
+from bridge import failpoints, farewells, jobs
 from bridge.carriers import Carrier
 from bridge.draining import Limits
 from bridge.errors import DatabaseBusy
@@ -21,6 +21,7 @@ from provider.config import ProviderConfig
 from provider.context import Context, make_context
 from provider.services import rotations
 from provider.services.entitlements import refresh_entitlements
+from provider.services.farewells import tell_consumer
 from provider.services.heartbeats import beat_consumer
 from provider.services.inventory_schedule import perform_due
 
@@ -79,8 +80,26 @@ def make_heart(context: Context, config: ProviderConfig) -> Heart:
         wanted = rotations.find_wanted(session, connection.id)
         return {"rotate": wanted} if wanted else {}
 
-    chores = [look, end_former]
-    return Heart(context.database, context.clock, config.heartbeat_s, beat, digests=True, says=says, chores=chores)
+    return Heart(
+        context.database, context.clock, config.heartbeat_s, beat, digests=True, says=says, chores=[look, end_former],
+        errands=[lambda: say_farewells(context)],
+    )  # fmt: skip
+
+
+def say_farewells(context: Context) -> None:
+    """Tell those consumers whose connection we have ended, if it is time."""
+    now = context.clock()
+    with context.database.reading() as session:
+        if not farewells.find_due(session, now=now):
+            return
+    with context.transaction() as session:
+        partings = farewells.claim_farewells(session, now=now)
+    for parting in partings:
+        carrier = context.carrier()
+        problem = tell_consumer(carrier, context.identity, parting, now=now)
+        carrier.senders.close()
+        with context.transaction() as session:
+            farewells.settle_farewell(session, parting.connection.id, problem, now=context.clock())
 
 
 def _open(config: ProviderConfig) -> Context:

@@ -25,6 +25,7 @@ _COMMANDS = {
     "deliveries": ("sxg.commands.exchange", "Look at events on their way; replay or skip parked ones."),
     "compare": ("sxg.commands.compare", "Compare both instances record by record."),
     "doctor": ("sxg.commands.doctor", "Say what is healthy on an instance, and what to do about what is not."),
+    "leftovers": ("sxg.commands.leftovers", "Save, and remove, what is left of a connection that has ended."),
     "backup": ("sxg.commands.backup", "Save an instance while it runs, and check what was saved."),
     "bench": ("sxg.bench", "Measure."),
 }

@@ -7,8 +7,8 @@ from bridge.web import Blueprint
 from consumer_sim.api.auth import protect
 from consumer_sim.api.context import here
 from consumer_sim.api.schemas import ConnectingSchema, SettingsSchema
-from consumer_sim.api.schemas_care import RotateSchema
-from consumer_sim.services import connections, rotations, views
+from consumer_sim.api.schemas_care import ReasonSchema, RotateSchema
+from consumer_sim.services import connections, offboarding, rotations, views
 
 blueprint = protect(
     Blueprint("connections", __name__, url_prefix="/api/v1", description="The providers of this instance.")
@@ -79,6 +79,18 @@ def rotate(body: dict[str, Any], link_id: UUID) -> dict[str, Any]:
         context.rotator.advance(connection_id, secret)
     with context.database.reading() as session:
         return {"items": [views.rotation_document(one) for one in rotations.list_rotations(session, connection_id)]}
+
+
+@blueprint.route("/connections/<uuid:link_id>/revoke", methods=["POST"])
+@blueprint.arguments(ReasonSchema)
+@blueprint.response(200)
+def revoke(body: dict[str, str], link_id: UUID) -> dict[str, Any]:
+    """End the connection for ever. The provider is told when it can be reached; requests and products stay readable."""
+    context = here()
+    with context.database.transaction() as session:
+        connection_id = connections.get_connected_id(session, str(link_id))
+        offboarding.revoke_connection(session, connection_id, reason=body["reason"], now=context.clock())
+        return views.link_documents(session, [connections.get_link(session, connection_id)])[0]
 
 
 def _connect(link_id: str) -> dict[str, Any]:

@@ -51,6 +51,8 @@ def receive_batch(callback_id: UUID) -> flask.Response:
     flask.request.max_content_length = BATCH_LIMIT_BYTES
     body = flask.request.get_data(cache=False)
     connection = _known(connection, str(callback_id))
+    if connection.secrets is None and (ended := _refuse_state(connection)) is not None:
+        return ended  # there is nothing left to verify with
     _verify(context, connection, body)
     failpoints.hit("consumer.after_verify")
     if (refusal := _refuse_state(connection)) is not None:

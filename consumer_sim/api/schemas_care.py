@@ -2,7 +2,7 @@
 
 from marshmallow import fields, validate
 
-from bridge.schemas import StrictSchema, Uuid
+from bridge.schemas import SafeStr, StrictSchema, Uuid
 from consumer_sim.services.rotations import SECRETS
 
 
@@ -16,3 +16,9 @@ class RotateSchema(StrictSchema):
         fields.String(validate=validate.OneOf(SECRETS)), load_default=list(SECRETS), validate=validate.Length(1, 2),
         metadata={"description": "Which secrets; both unless you name one.", "example": ["webhook_secret"]},
     )  # fmt: skip
+
+
+class ReasonSchema(StrictSchema):
+    reason = SafeStr(
+        max_length=1000, min_length=1, required=True, metadata={"description": "Why.", "example": "The contract ended."}
+    )

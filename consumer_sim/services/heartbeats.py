@@ -29,7 +29,7 @@ def beat_provider(caller: Caller, connection: Connection, said: Mapping[str, Any
 
 
 class HeartbeatHandler:
-    """The last beat is kept, for those who look how the connection does; what the provider asks for with it is begun."""
+    """The last beat is kept, for those who look how the connection does; what it asks for is begun."""
 
     def check(self, session: Session, connection_id: str, events: Sequence[Event]) -> Mapping[str, Rejection]:
         return {}

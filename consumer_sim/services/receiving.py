@@ -20,6 +20,7 @@ from consumer_sim.services.catalog import CatalogItemHandler
 from consumer_sim.services.comments import CommentHandler
 from consumer_sim.services.faults import NO_FAULT, Fault, RejectingHandler, use_fault
 from consumer_sim.services.heartbeats import HeartbeatHandler
+from consumer_sim.services.offboarding import ClosedHandler
 from consumer_sim.services.products import ProductHandler
 from consumer_sim.services.tasks import TaskStateHandler
 
@@ -61,6 +62,7 @@ HANDLERS: Mapping[str, Handler] = {
     EventType.TOMBSTONE: TombstoneHandler(),
     EventType.TEST: TestEventHandler(),
     EventType.HEARTBEAT: HeartbeatHandler(),
+    EventType.CLOSED: ClosedHandler(),
 }
 
 

@@ -28,6 +28,7 @@ SECRETS = (WEBHOOK, CLIENT)
 _AGAIN = timedelta(seconds=30)
 _LATE = timedelta(seconds=TIMESTAMP_TOLERANCE_S)
 """A batch that was signed with the former secret alone may come this much later."""
+_AT_ONCE = datetime.min.replace(tzinfo=UTC)
 _DEADLINE_S = SLOW_DEADLINE_S + 5.0
 """Longer than the provider waits for our answer to its challenge."""
 _CHECKS: Mapping[str, fields.Rules] = {WEBHOOK: {"secret": webhook_secret}, CLIENT: {"secret": fields.text(255)}}
@@ -163,7 +164,7 @@ class Rotator:
         *,
         state: str,
         former_until: datetime | None = None,
-        next_at: datetime | None = datetime.min.replace(tzinfo=UTC),
+        next_at: datetime | None = _AT_ONCE,
     ) -> None:
         """Secrets and step in one transaction; the next step is due at once unless it is told otherwise."""
         now = self.clock()

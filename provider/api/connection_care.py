@@ -9,6 +9,7 @@ from bridge.models import Rotation
 from bridge.web import Blueprint
 from provider.api.auth import known
 from provider.api.context import here
+from provider.api.schemas import ReasonSchema
 from provider.api.schemas_care import HeardSchema, HeartbeatSchema, RotationSchema, SecretSchema
 from provider.services import connections, registrations, rotations
 
@@ -54,3 +55,18 @@ def prove() -> Rotation:
     registrations.send_challenge(context.carrier(), challenge)
     with context.transaction() as session:
         return rotations.settle_proof(session, context.keyring, challenge, now=context.clock())
+
+
+@blueprint.route("/close", methods=["POST"])
+@known
+@blueprint.arguments(ReasonSchema)
+@blueprint.response(200, HeardSchema)
+def close(body: dict[str, Any]) -> dict[str, Any]:
+    """End the connection for ever. Orders and inventory stay readable here; your tokens end at once."""
+    now, connection_id = here().clock(), flask.g.connection
+    with here().transaction() as session:
+        said = f"ended by the consumer: {body['reason']}"
+        ended = connections.revoke_connection(
+            session, connection_id, reason=said, told=True, actor=flask.g.actor, now=now
+        )
+        return {"connection_id": ended.id, "state": ended.state}

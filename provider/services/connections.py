@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from bridge.ailments import Ailment, find_ailments
+from bridge.farewells import keep_farewell
 from bridge.flow import Flow, read_flow, read_flows
 from bridge.flow_recent import read_directions
 from bridge.models import Connection, Lease, Rotation, table_of
@@ -233,12 +234,19 @@ def change_settings(
     return connection
 
 
-def revoke_connection(session: Session, connection_id: str, *, reason: str, actor: str, now: datetime) -> Connection:
-    """End the connection for ever: its tokens, credentials and secrets are destroyed, its number prefix stays taken."""
+def revoke_connection(
+    session: Session, connection_id: str, *, reason: str, told: bool = False, actor: str, now: datetime
+) -> Connection:
+    """End the connection for ever: its tokens, credentials and secrets are destroyed, its number prefix stays taken.
+
+    The consumer is told when it can be reached, unless it was the consumer that `told` us. Orders and products stay.
+    """
     lock_guard(session)
     connection = get_connection(session, connection_id, lock=True)
+    if connection.state != ConnectionState.PENDING and connection.secrets is not None:
+        keep_farewell(session, connection, reason, told=told, now=now)
     _move(session, connection, ConnectionState.REVOKED, reason, actor, now)
-    connection.secrets = None
+    connection.secrets = connection.new_url = connection.new_url_problem = None
     session.execute(delete(AccessToken).where(AccessToken.connection_id == connection.id))
     session.execute(delete(Credential).where(Credential.connection_id == connection.id))
     session.execute(

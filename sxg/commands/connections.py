@@ -307,6 +307,25 @@ def rotate_here(connection_id: str, secrets: Sequence[str], url: str, token: str
         _tell_rotations(client.post(f"/connections/{segment(connection_id)}/rotate", body), as_json)
 
 
+@provider_connection.command("revoke", epilog=CONSUMER_API)
+@click.argument("connection_id", metavar="ID")
+@click.option("--reason", required=True, help="Why; the provider's people read it too.")
+@api_options
+@JSON
+def revoke_here(connection_id: str, reason: str, url: str, token: str, allow: str, as_json: bool) -> None:
+    """End a connection for ever, also when the provider is gone: it is told when it can be reached.
+
+    Its items cannot be ordered any more; requests and products stay readable.
+
+    \b
+    Example:
+      sxg provider-connection revoke 5b0c... --reason "the contract ended"
+    """
+    with open_client(url, token, allow) as client:
+        ended = client.post(f"/connections/{segment(connection_id)}/revoke", {"reason": reason})
+    click.echo(json.dumps(ended) if as_json else f"connection {ended['id']} is {ended['state']}")
+
+
 @provider_connection.command("list", epilog=CONSUMER_API)
 @api_options
 @JSON

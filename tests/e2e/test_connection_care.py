@@ -97,3 +97,39 @@ def attempts(stage: Stage) -> tuple[list[str], list[str]]:
                 (judged if row.outcome == "judged" else refused).append(str(row.detail))
         database.close()
     return judged, refused
+
+
+def test_a_connection_ends_from_either_side_and_the_other_is_told_when_it_can_be_reached(stage: Stage) -> None:
+    stage.publish("SD-WAN Package")
+    ours, theirs = stage.connect("BETA", "BETA"), stage.connect("GAMMA", "GAMMA")
+    stage.until(lambda: len(items_of(stage, ours)) and len(items_of(stage, theirs)))
+    untouched = stage.until(lambda: stage.is_quiet() and items_of(stage, stage.connection_id))
+    with stage.paused("consumer-web"):
+        ended = stage.provider().post(f"/connections/{ours}/revoke", {"reason": "over"})
+        assert ended["state"] == "revoked"
+    told = stage.until(lambda: state_at_consumer(stage, ours, "revoked"), timeout_s=90)
+    assert told["state_reason"] == "ended by the provider: over"
+    assert {item["state"] for item in items_of(stage, ours)} == {"removed"}
+    with stage.paused("provider-web"):
+        assert stage.consumer.post(f"/connections/{theirs}/revoke", {"reason": "gone"})["state"] == "revoked"
+        assert {item["state"] for item in items_of(stage, theirs)} == {"removed"}
+    found = stage.until(
+        lambda: (
+            [stage.provider().get(f"/connections/{theirs}")]
+            if stage.provider().get(f"/connections/{theirs}")["state"] == "revoked"
+            else []
+        ),
+        timeout_s=90,
+    )
+    assert found[0]["state_reason"] == "ended by the consumer: gone"
+    assert items_of(stage, stage.connection_id) == untouched
+    assert stage.provider().get(f"/connections/{stage.connection_id}")["state"] == "active"
+
+
+def items_of(stage: Stage, connection_id: str) -> list[dict[str, Any]]:
+    return [item for item in stage.consumer.pages("/catalog-items") if item["connection_id"] == connection_id]
+
+
+def state_at_consumer(stage: Stage, connection_id: str, wanted: str) -> dict[str, Any] | None:
+    found: dict[str, Any] = stage.consumer.get(f"/connections/{connection_id}")
+    return found if found["state"] == wanted else None
