@@ -11,7 +11,7 @@ from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, DateTime, Dialect, Engine, Executable, Float, create_engine, event
+from sqlalchemy import Connection, DateTime, Dialect, Engine, Executable, Float, Row, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -56,7 +56,8 @@ class Database:
         self.engine = _make_engine(url)
         self.bell = bell
         self.info = info if info is not None else {}
-        self._writer = self.engine.execution_options(sxg_write=True)
+        self._writer = self.engine.execution_options(sxg_begin="BEGIN IMMEDIATE")
+        self._single = self.engine.execution_options(sxg_begin="")
         path = self.url.database
         sqlite = self.engine.dialect.name == "sqlite"
         self._gate = WriteGate(f"{path}.lock", WRITE_WAIT_S) if sqlite and path else None
@@ -83,6 +84,11 @@ class Database:
             finally:  # not when the session ends: the pool may have closed an overflow connection by then
                 if raw is not None:
                     raw.set_progress_handler(None, 0)
+
+    def look_up(self, statement: Executable, parameters: Mapping[str, Any]) -> Row[Any] | None:
+        """The first row of one read by key. Without a transaction around it, it costs half as much."""
+        with _busy_errors(), self._single.connect() as connection:
+            return connection.execute(statement, parameters).first()
 
     def close(self) -> None:
         self.engine.dispose()
@@ -219,8 +225,9 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Any) -> None:
-    write = connection.get_execution_options().get("sxg_write")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    begin = connection.get_execution_options().get("sxg_begin", "BEGIN")
+    if begin:
+        connection.exec_driver_sql(begin)
 
 
 def _interrupt_after(session: Session, limit_s: float) -> Any:

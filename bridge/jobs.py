@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 MAIN, SLOW = "main", "slow"
 _WAKE_S = 2
+_BREATH_S = 0.02
 _SILENCE_S = 1.0
 _JOB_TIMEOUT_S = 120
 _RUN_S = 1.0
@@ -109,8 +110,9 @@ class Bell:
 
 
 class Ringer:
-    """Rings from a thread of its own, so that no request waits for Redis. What comes while it rings is rung at once for
-    all. A process that ends takes what it had not rung with it; the sweeper makes up for that.
+    """Rings from a thread of its own, so that no request waits for Redis. Whatever comes while it rings, or within
+    20 ms of that, is rung once for all. A process that ends takes what it had not rung with it; the sweeper makes up
+    for that.
     """
 
     def __init__(self, bell: Bell) -> None:
@@ -133,6 +135,7 @@ class Ringer:
                 self._change.wait_for(lambda: self._due)
                 due, self._due = self._due, set()
             self._bell(sorted(due))
+            time.sleep(_BREATH_S)
 
 
 @dataclass

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 import flask
 
-from bridge.identity import notice_epoch, read_epoch
+from bridge.errors import InstanceCopied
+from bridge.identity import know_epoch, read_epoch
 from bridge.outbox import wake
 from bridge.vocabulary import HEADER_EPOCH
 from provider.api.context import here
@@ -67,12 +68,13 @@ def _guard(check: Callable[[], object], mark: str) -> Callable[[View], View]:
 
 def _authenticate_peer() -> Peer:
     context, now = here(), here().clock()
-    with context.database.reading() as session:
-        peer = authenticate_token(session, _bearer_token(), now=now)
+    peer = authenticate_token(context.database, _bearer_token(), now=now)
     epoch = read_epoch(flask.request.headers.get(HEADER_EPOCH))
     if epoch not in (None, peer.epoch):
         with context.transaction() as session:
-            notice_epoch(session, peer.connection_id, str(epoch), now=now)
+            known_epoch = know_epoch(session, peer.connection_id, str(epoch))
+        if not known_epoch:
+            raise InstanceCopied
     if peer.is_held:
         # It has just spoken, so it is back: recovery must not wait for the next probe.
         with context.transaction() as session:

@@ -10,13 +10,15 @@ from uuid import UUID
 from sqlalchemy import bindparam, delete, exists, select, update
 from sqlalchemy.orm import Session
 
+from bridge import identity
 from bridge.ailments import Ailment, find_ailments
+from bridge.database import Database
 from bridge.farewells import keep_farewell
 from bridge.flow import Flow, read_flow, read_flows
 from bridge.flow_recent import read_directions
 from bridge.models import Connection, Lease, Rotation, table_of
 from bridge.vocabulary import ConnectionState
-from provider.domain.errors import NotFound
+from provider.domain.errors import Conflict, NotFound
 from provider.domain.registrations import Progress, find_progress
 from provider.domain.states import StateTable
 from provider.models.access import AccessToken, Credential, Registration
@@ -185,9 +187,9 @@ def _promote(session: Session, credential: Credential, now: datetime) -> None:
     record_audit(session, actor, "connection.secret_proven", actor, now, {"secret": "client_secret"})
 
 
-def authenticate_token(session: Session, token: str, *, now: datetime) -> Peer:
+def authenticate_token(database: Database, token: str, *, now: datetime) -> Peer:
     """The consumer that holds this token. Raises NotAuthenticated."""
-    row = session.connection().execute(_WHO, {"token_hash": token_hash(token), "now": now}).first()
+    row = database.look_up(_WHO, {"token_hash": token_hash(token), "now": now})
     if row is None or row.state == ConnectionState.REVOKED:
         raise NotAuthenticated
     return Peer(row.id, row.state, row.is_held, row.peer_epoch)
@@ -214,6 +216,21 @@ def resume_connection(session: Session, connection_id: str, *, actor: str, now: 
     _move(session, connection, ConnectionState.ACTIVE, None, actor, now)
     session.flush()
     refresh_entitlements(session, now, connection_id=connection.id)
+    session.info.setdefault("due", set()).add(connection.id)
+    return connection
+
+
+def settle_epoch(session: Session, connection_id: str, *, accept: bool, actor: str, now: datetime) -> Connection:
+    """Say whether a consumer that was refused as a copy is the consumer itself, restored, or not. Raises Conflict when
+    none was refused.
+    """
+    connection = get_connection(session, connection_id, lock=True)
+    former = connection.peer_epoch
+    epoch = identity.settle_epoch(session, connection.id, accept=accept, now=now)
+    if epoch is None:
+        raise Conflict("no_epoch_refused", "no copied or restored instance was refused on this connection")
+    action = "connection.accept_epoch" if accept else "connection.refuse_epoch"
+    record_audit(session, actor, action, f"connection/{connection.id}", now, {"from": former, "epoch": epoch})
     session.info.setdefault("due", set()).add(connection.id)
     return connection
 

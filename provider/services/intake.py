@@ -41,30 +41,29 @@ _CONNECTIONS, _TASKS, _ORDERS, _REFUSED, _REGISTRATIONS = (
     table_of(model) for model in (Connection, ProviderTask, CustomerOrder, RefusedSubmission, Registration)
 )
 # Built once: putting such a statement together costs more than running it.
-_LOCK_CONSUMER = (
+_LOOK = (
     select(
         _CONNECTIONS.c.id,
         _CONNECTIONS.c.name,
         _CONNECTIONS.c.number_prefix,
         _CONNECTIONS.c.mapping_version,
         _REGISTRATIONS.c.company,
+        _TASKS.c.order_id,
+        _TASKS.c.acceptance,
+        _TASKS.c.fingerprint,
+        _REFUSED.c.revision.label("refused_revision"),
     )
-    .outerjoin_from(_CONNECTIONS, _REGISTRATIONS, _REGISTRATIONS.c.connection_id == _CONNECTIONS.c.id)
-    .where(_CONNECTIONS.c.id == bindparam("connection_id"))
-    .with_for_update(read=True, of=_CONNECTIONS)  # as `lock_connection` does
-)
-_FIND_KNOWN = (
-    select(_TASKS.c.order_id, _TASKS.c.acceptance, _TASKS.c.fingerprint, _REFUSED.c.revision.label("refused_revision"))
-    .select_from(
-        _CONNECTIONS.outerjoin(
-            _TASKS, (_TASKS.c.connection_id == _CONNECTIONS.c.id) & (_TASKS.c.external_id == bindparam("external_id"))
-        ).outerjoin(
-            _REFUSED,
-            (_REFUSED.c.connection_id == _CONNECTIONS.c.id) & (_REFUSED.c.external_id == bindparam("external_id")),
-        )
+    .select_from(_CONNECTIONS)
+    .outerjoin(_REGISTRATIONS, _REGISTRATIONS.c.connection_id == _CONNECTIONS.c.id)
+    .outerjoin(
+        _TASKS, (_TASKS.c.connection_id == _CONNECTIONS.c.id) & (_TASKS.c.external_id == bindparam("external_id"))
+    )
+    .outerjoin(
+        _REFUSED, (_REFUSED.c.connection_id == _CONNECTIONS.c.id) & (_REFUSED.c.external_id == bindparam("external_id"))
     )
     .where(_CONNECTIONS.c.id == bindparam("connection_id"))
 )
+_LOCK_AND_LOOK = _LOOK.with_for_update(read=True, of=_CONNECTIONS)  # as `lock_connection` does
 _ADD_ORDER = insert(_ORDERS)
 _DROP_ORDER = delete(_ORDERS).where(_ORDERS.c.id == bindparam("order_id"))
 _ADD_OPERATIONS = insert(table_of(InventoryOperation))
@@ -113,11 +112,10 @@ def accept_request(
     Raises what the plan does, InvalidFields, and Conflict `already_accepted`, `revision_superseded` or `number_taken`.
     """
     link = session.connection()
-    consumer = link.execute(_LOCK_CONSUMER, {"connection_id": connection_id}).one()
-    known = _find_known(link, connection_id, request["id"])
-    if known.order_id:
-        return _accepted(known, request)
-    _check_not_superseded(known.refused_revision, request["revision"])
+    consumer = link.execute(_LOCK_AND_LOOK, {"connection_id": connection_id, "external_id": request["id"]}).one()
+    if consumer.order_id:
+        return _accepted(consumer, request)
+    _check_not_superseded(consumer.refused_revision, request["revision"])
     _check_number(consumer.number_prefix, request["number"])
     plan = make_plan()
     order = _open_order(session, consumer, plan.kind, now)
@@ -214,8 +212,8 @@ def _fingerprint(request: Mapping[str, Any]) -> str:
 
 
 def _find_known(link: Link, connection_id: str, external_id: str) -> Any:
-    """What was accepted under this UUID, and the highest revision that was refused; each None if there was none."""
-    return link.execute(_FIND_KNOWN, {"connection_id": connection_id, "external_id": external_id}).one()
+    """The consumer, what was accepted under this UUID, and the highest revision that was refused; None if none was."""
+    return link.execute(_LOOK, {"connection_id": connection_id, "external_id": external_id}).one()
 
 
 def _accepted(known: Any, request: Document) -> Accepted:

@@ -120,8 +120,8 @@ def test_a_repeated_completion_voids_secrets_and_tokens_of_the_former(
     second = complete(database, keyring, token)
 
     assert second.connection.id == first.connection.id
-    with database.reading() as session, pytest.raises(NotAuthenticated):
-        authenticate_token(session, bearer, now=NOW)
+    with pytest.raises(NotAuthenticated):
+        authenticate_token(database, bearer, now=NOW)
     assert sign_in(database, second, str(second.connection.client_id))
 
 
@@ -296,8 +296,8 @@ def test_revoking_ends_tokens_and_credentials_for_ever(database: Database, keyri
     bearer = sign_in(database, admission, client_id)
     with database.transaction() as session:
         revoke_connection(session, connection_id, reason="contract ended", actor="user/ann", now=NOW)
-    with database.reading() as session, pytest.raises(NotAuthenticated):
-        authenticate_token(session, bearer, now=NOW)
+    with pytest.raises(NotAuthenticated):
+        authenticate_token(database, bearer, now=NOW)
     with pytest.raises(CredentialsInvalid):
         sign_in(database, admission, client_id)
     with pytest.raises(RegistrationTokenInvalid):
@@ -317,7 +317,6 @@ def test_a_pending_connection_is_opened_by_its_challenge_only(database: Database
 def test_an_access_token_ends_after_a_quarter_of_an_hour(database: Database, keyring: Keyring, token: str) -> None:
     admission = complete(database, keyring, token)
     bearer = sign_in(database, admission, str(admission.connection.client_id))
-    with database.reading() as session:
-        assert authenticate_token(session, bearer, now=NOW + timedelta(seconds=899)).state == ConnectionState.PENDING
-        with pytest.raises(NotAuthenticated):
-            authenticate_token(session, bearer, now=NOW + timedelta(seconds=900))
+    assert authenticate_token(database, bearer, now=NOW + timedelta(seconds=899)).state == ConnectionState.PENDING
+    with pytest.raises(NotAuthenticated):
+        authenticate_token(database, bearer, now=NOW + timedelta(seconds=900))
