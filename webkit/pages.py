@@ -50,6 +50,8 @@ class Pages(flask.Blueprint):
 
     def __init__(self, name: str, import_name: str, **options: Any) -> None:
         super().__init__(name, import_name, **options)
+        self._body_limits: dict[str, int] = {}
+        self.before_request(self._set_limit)
         self.before_request(_check_text)
         self.after_request(_finish)
         self.register_error_handler(Exception, error_page)
@@ -62,9 +64,24 @@ class Pages(flask.Blueprint):
         """A view that changes something: POST, with the CSRF token of this session."""
         return self._guarded(rule, permission, ["POST"])
 
-    def form(self, rule: str, permission: str) -> Callable[[View], View]:
-        """A view that shows a form and takes it: GET and POST."""
-        return self._guarded(rule, permission, ["GET", "POST"])
+    def form(self, rule: str, permission: str, body_limit_bytes: int | None = None) -> Callable[[View], View]:
+        """A view that shows a form and takes it: GET and POST. With a limit of its own it may be sent more than others,
+        so that what is too long for a field can be said beside the field.
+        """
+        decorate = self._guarded(rule, permission, ["GET", "POST"])
+
+        def limited(view: View) -> View:
+            if body_limit_bytes is not None:
+                self._body_limits[f"{self.name}.{view.__name__}"] = body_limit_bytes
+            return decorate(view)
+
+        return limited
+
+    def _set_limit(self) -> None:
+        """Before anything reads the body."""
+        limit = self._body_limits.get(flask.request.endpoint or "")
+        if limit is not None:
+            flask.request.max_content_length = flask.request.max_form_memory_size = limit
 
     def _guarded(self, rule: str, permission: str, methods: list[str]) -> Callable[[View], View]:
         def decorate(view: View) -> View:

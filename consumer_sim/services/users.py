@@ -64,10 +64,7 @@ def holders(permission: str) -> tuple[str, ...]:
 
 def add_user(session: Session, name: str, roles: Iterable[str], password_hash: str | None = None) -> User:
     """A new person. Raises UserRefused for a name that is taken, or a role that there is not."""
-    wanted = list(dict.fromkeys(roles))
-    unknown = [role for role in wanted if role not in set(Role)]
-    if unknown or not wanted:
-        raise UserRefused(f"a user has one or more of these roles: {', '.join(Role)}")
+    wanted = _known_roles(roles)
     if find_user(session, name) is not None:
         raise UserRefused(f"there is a user {name} already")
     user = User(id=str(uuid4()), name=name, roles=wanted, password_hash=password_hash, active=True)
@@ -77,15 +74,41 @@ def add_user(session: Session, name: str, roles: Iterable[str], password_hash: s
 
 def set_password(session: Session, name: str, password_hash: str) -> User:
     """With this one they sign in from now on. Raises NotFound."""
-    user = _get(session, name)
+    user = _lock(session, name)
     user.password_hash = password_hash
     return user
 
 
+def change_roles(session: Session, name: str, roles: Iterable[str]) -> User:
+    """Raises NotFound, or UserRefused for a role that there is not, and when nobody could look after users any more."""
+    wanted = _known_roles(roles)
+    if Permission.USER_WRITE not in permissions_of(wanted):
+        _must_leave_another(session, name)
+    user = _lock(session, name)
+    user.roles = wanted
+    return user
+
+
 def disable_user(session: Session, name: str) -> User:
-    """Raises NotFound."""
-    user = _get(session, name)
+    """Raises NotFound, or UserRefused when nobody could look after users any more."""
+    _must_leave_another(session, name)
+    user = _lock(session, name)
     user.active = False
+    return user
+
+
+def enable_user(session: Session, name: str) -> User:
+    """The password is good again. Raises NotFound."""
+    user = _lock(session, name)
+    user.active = True
+    return user
+
+
+def get_user(session: Session, user_id: str) -> User:
+    """Raises NotFound."""
+    user = session.get(User, user_id)
+    if user is None:
+        raise NotFound("user", user_id)
     return user
 
 
@@ -93,8 +116,23 @@ def find_user(session: Session, name: str) -> User | None:
     return session.scalars(select(User).where(User.name == name)).first()
 
 
-def _get(session: Session, name: str) -> User:
-    user = find_user(session, name)
+def _lock(session: Session, name: str) -> User:
+    user = session.scalars(select(User).where(User.name == name).with_for_update()).first()
     if user is None:
         raise NotFound("user", name)
     return user
+
+
+def _must_leave_another(session: Session, name: str) -> None:
+    """Of those who look after users one must stay. All are locked: two who leave at once do not count on each other."""
+    active = select(User).where(User.active.is_(True)).order_by(User.id).with_for_update()
+    found = session.scalars(active.execution_options(populate_existing=True))
+    if [one.name for one in found if Permission.USER_WRITE in permissions_of(one.roles)] == [name]:
+        raise UserRefused(f"{name} is the last one who may look after users")
+
+
+def _known_roles(roles: Iterable[str]) -> list[str]:
+    wanted = list(dict.fromkeys(roles))
+    if not wanted or set(wanted) - set(Role):
+        raise UserRefused(f"a user has one or more of these roles: {', '.join(Role)}")
+    return wanted

@@ -6,13 +6,25 @@
 import flask
 
 from consumer_sim.context import Context
-from consumer_sim.ui import catalog, connections, corrections, drafts, faults, flow, items, products, requests, start
+from consumer_sim.ui import (
+    catalog,
+    connections,
+    corrections,
+    drafts,
+    faults,
+    flow,
+    items,
+    products,
+    requests,
+    start,
+    users,
+)
 from consumer_sim.ui.site import make_site
 from webkit.site import install
 
 PAGES = (
     start.pages, catalog.pages, drafts.pages, requests.pages, corrections.pages, products.pages, items.pages,
-    connections.pages, flow.pages, faults.pages,
+    connections.pages, flow.pages, faults.pages, users.pages,
 )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ NAVIGATION = (
     Entry("Connections", "connections.list_all", Permission.CONNECTION_READ),
     Entry("Flow", "flow.show", Permission.CONNECTION_READ),
     Entry("Fault switches", "faults.show", Permission.FAULT_WRITE),
+    Entry("Users", "users.list_all", Permission.USER_WRITE),
 )
 REFUSALS = (ConsumerError, FormErrors, NothingToReplay, RefusedAddress, SendFailed)
 

@@ -27,21 +27,38 @@ def add_user(session: Session, name: str, roles: Iterable[str], *, actor: str, n
     return user, token
 
 
+def change_roles(session: Session, name: str, roles: Iterable[str], *, actor: str, now: datetime) -> User:
+    """Raises NotFound, InvalidFields (roles), or Conflict when nobody could look after users any more."""
+    wanted = _known_roles(roles)
+    if not allowed(wanted, Permission.USER_WRITE):
+        _must_leave_another(session, name)
+    user = _lock_user(session, name)
+    detail = {"from": user.roles, "to": wanted}
+    user.roles = wanted
+    record_audit(session, actor, "user.roles", f"user/{name}", now=now, detail=detail)
+    return user
+
+
 def disable_user(session: Session, name: str, *, actor: str, now: datetime) -> User:
-    """The user's token ends at once. Raises NotFound."""
-    user = session.execute(select(User).where(User.name == name).with_for_update()).scalar_one_or_none()
-    if user is None:
-        raise NotFound("user", name)
+    """The user's token ends at once. Raises NotFound, or Conflict when nobody could look after users any more."""
+    _must_leave_another(session, name)
+    user = _lock_user(session, name)
     user.active = False
     record_audit(session, actor, "user.disable", f"user/{name}", now=now)
     return user
 
 
+def enable_user(session: Session, name: str, *, actor: str, now: datetime) -> User:
+    """Token and password are good again. Raises NotFound."""
+    user = _lock_user(session, name)
+    user.active = True
+    record_audit(session, actor, "user.enable", f"user/{name}", now=now)
+    return user
+
+
 def set_password(session: Session, name: str, password_hash: str, *, actor: str, now: datetime) -> User:
     """With this one they sign in to the pages from now on. Raises NotFound."""
-    user = session.execute(select(User).where(User.name == name).with_for_update()).scalar_one_or_none()
-    if user is None:
-        raise NotFound("user", name)
+    user = _lock_user(session, name)
     user.password_hash = password_hash
     record_audit(session, actor, "user.password", f"user/{name}", now=now)
     return user
@@ -60,6 +77,29 @@ def check_permission(user: User, permission: Permission) -> None:
     """Raises NotPermitted, which tells whose roles would do."""
     if not allowed(user.roles, permission):
         raise NotPermitted(permission, tuple(str(role) for role in holders(permission)))
+
+
+def get_user(session: Session, user_id: str) -> User:
+    """Raises NotFound."""
+    user = session.get(User, user_id)
+    if user is None:
+        raise NotFound("user", user_id)
+    return user
+
+
+def _lock_user(session: Session, name: str) -> User:
+    user = session.execute(select(User).where(User.name == name).with_for_update()).scalar_one_or_none()
+    if user is None:
+        raise NotFound("user", name)
+    return user
+
+
+def _must_leave_another(session: Session, name: str) -> None:
+    """Of those who look after users one must stay. All are locked: two who leave at once do not count on each other."""
+    active = select(User).where(User.active.is_(True)).order_by(User.id).with_for_update()
+    found = session.scalars(active.execution_options(populate_existing=True))
+    if [one.name for one in found if allowed(one.roles, Permission.USER_WRITE)] == [name]:
+        raise Conflict("last_admin", f"{name} is the last one who may look after users")
 
 
 def _known_roles(roles: Iterable[str]) -> list[str]:

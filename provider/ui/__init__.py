@@ -15,8 +15,10 @@ from provider.ui import (
     order_tasks,
     orders,
     producers,
+    products,
     registrations,
     start,
+    users,
 )
 from provider.ui.site import make_site
 from webkit.site import install
@@ -25,12 +27,14 @@ PAGES = (
     start.pages,
     orders.pages,
     order_tasks.pages,
+    products.pages,
     deliveries.pages,
     connections.pages,
     registrations.pages,
     catalog.pages,
     producers.pages,
     flow.pages,
+    users.pages,
 )
 
 

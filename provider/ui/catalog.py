@@ -7,10 +7,11 @@ import flask
 from flask.typing import ResponseReturnValue
 from flask_wtf.file import FileField
 from werkzeug import Response
-from wtforms import TextAreaField
+from wtforms import TextAreaField, ValidationError
 
 from bridge.errors import RefusedDocument
 from bridge.schemas import strict_json
+from bridge.web import BODY_LIMIT_BYTES
 from provider.domain.catalog import CATALOG_MOVES, CatalogState
 from provider.services import catalog, catalog_search
 from provider.services.catalog_export import export_catalog
@@ -26,6 +27,8 @@ pages = Pages("catalog", __name__)
 
 KINDS = (("offering", "Offering"), ("product", "Product specification"), ("service", "Service specification"))
 STATES = tuple((str(state), state.label) for state in CatalogState)
+SENT_MOST_BYTES = 8 * BODY_LIMIT_BYTES
+"""A file and a text, either of which may be too long: up to here that is said beside it."""
 
 
 class CatalogForm(Form):
@@ -38,12 +41,26 @@ class CatalogForm(Form):
     document: bytes = b""
 
     def read_file(self) -> None:
-        """The file, if there is one, else the text."""
+        """The file, if there is one, else the text. A file that is too long leaves the text as it was typed."""
         if self.file.data:
             self.document = self.file.data.read()
-            self.text.data = self.document.decode(errors="replace")
+            if len(self.document) <= BODY_LIMIT_BYTES:
+                self.text.data = self.document.decode(errors="replace")
         else:
             self.document = (self.text.data or "").encode()
+
+    def validate_file(self, field: FileField) -> None:
+        if field.data:
+            self._check_length()
+
+    def validate_text(self, _: TextAreaField) -> None:
+        if not self.file.data:
+            self._check_length()
+
+    def _check_length(self) -> None:
+        if len(self.document) > BODY_LIMIT_BYTES:
+            has, most = (f"{-(-size // 1024)} kB" for size in (len(self.document), BODY_LIMIT_BYTES))
+            raise ValidationError(f"This has {has}; at most {most} are taken at once. Split it.")
 
     def place(self, refusal: Refusal) -> None:
         """Pointers lead into the document, not to fields: they are shown as a table."""
@@ -110,7 +127,7 @@ def retire_specification(specification_id: str) -> Response:
     return flask.redirect(flask.url_for(".show_specification", specification_id=specification_id), 303)
 
 
-@pages.form("/catalog/import", "catalog.write")
+@pages.form("/catalog/import", "catalog.write", SENT_MOST_BYTES)
 def take_in() -> ResponseReturnValue:
     form, taken = CatalogForm(), []
     form.read_file()

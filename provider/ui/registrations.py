@@ -11,6 +11,7 @@ from provider.models.access import Registration
 from provider.services import registrations
 from provider.services.connection_search import REGISTRATIONS_SORTABLE, search_registrations
 from provider.ui.context import actor, here
+from webkit import once
 from webkit.forms import Form, strip
 from webkit.listing import read_listing
 from webkit.pages import Pages
@@ -81,19 +82,34 @@ def register() -> ResponseReturnValue:
             )
 
     if form.done(create):
-        return _show_token(*made[0]), 201
+        return _keep_token(*made[0])
     status = 422 if form.is_submitted() else 200
     return flask.render_template("provider/registration_new.html", form=form), status
 
 
 @pages.action("/registrations/<number>/reissue", "registration.write")
-def reissue(number: str) -> str:
+def reissue(number: str) -> ResponseReturnValue:
     with here().transaction() as session:
-        return _show_token(*registrations.reissue_token(session, number, actor=actor(), now=here().clock()))
+        return _keep_token(*registrations.reissue_token(session, number, actor=actor(), now=here().clock()))
 
 
-def _show_token(registration: Registration, token: str) -> str:
-    """The only page that ever shows it: nothing keeps it, so neither an address nor a session may carry it on."""
-    shown = registrations.show_registration(registration, now=here().clock())
+@pages.page("/registrations/<number>/token", "registration.write")
+def show_token(number: str) -> ResponseReturnValue:
+    """The only page that ever shows it, and only once: loaded again, it is gone."""
+    with here().database.reading() as session:
+        shown = registrations.show_registration(registrations.get_registration(session, number), now=here().clock())
+    token = once.take(_secret(number))
+    if token is None:
+        flask.flash("The token was shown once, and is kept nowhere. If it is lost, issue a new one.", "warning")
+        return flask.redirect(flask.url_for("registrations.show", number=number), 303)
     address = flask.current_app.config["SXG_PUBLIC_URL"]
     return flask.render_template("provider/registration_token.html", registration=shown, secret=token, address=address)
+
+
+def _keep_token(registration: Registration, token: str) -> ResponseReturnValue:
+    once.keep(_secret(registration.number), token)
+    return flask.redirect(flask.url_for("registrations.show_token", number=registration.number), 303)
+
+
+def _secret(number: str) -> str:
+    return f"registration/{number}"

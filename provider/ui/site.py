@@ -23,11 +23,13 @@ NAVIGATION = (
     Entry("Start", "start.show"),
     Entry("Orders", "orders.list_all", "order.read"),
     Entry("Tasks", "order_tasks.list_all", "order_task.read"),
+    Entry("Products", "products.list_all", "product.read"),
     Entry("Deliveries", "deliveries.list_all", "delivery.read"),
     Entry("Connections", "connections.list_all", "connection.read"),
     Entry("Catalog", "catalog.list_all", "catalog.read"),
     Entry("Record producers", "producers.list_all", "producer.read"),
     Entry("Flow", "flow.show", "connection.read"),
+    Entry("Users", "users.list_all", "user.write"),
 )
 REFUSALS = (
     DomainError, FormErrors, MappingError, MappingErrors, MappingHole, NothingToReplay, RefusedAddress,

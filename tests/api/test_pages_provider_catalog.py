@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from provider.models.catalog import ProductOffering, RemoteRecordProducer, Specification
 from provider.services.catalog_import import import_catalog
+from provider.ui.catalog import SENT_MOST_BYTES
 from tests.api.page_client import CountedStatements, Visitor, signed_in, text_of
 from tests.api.provider_client import context_of, make_app
 from tests.factories import NOW, demo_catalog, small_catalog
@@ -209,10 +210,25 @@ def test_what_is_no_document_is_said_beside_the_field(manager: Visitor, content:
     assert says in text_of(page.cssselect("#text")[0].getparent())
 
 
-def test_a_file_that_is_too_long_is_refused_as_such(manager: Visitor) -> None:
-    answer = send(manager, file=(io.BytesIO(b" " * 300_000), "catalog.json"))
-    assert answer.status_code == 413
-    assert answer.mimetype == "text/html"
+def test_what_is_too_long_is_said_beside_the_field_and_what_was_typed_stays(manager: Visitor) -> None:
+    typed, long = '{"typed": "by hand"}', " " * 300_000
+    answer = send(manager, text=typed, file=(io.BytesIO(long.encode()), "catalog.json"))
+    page = html.fromstring(answer.get_data())
+    assert answer.status_code == 422
+    assert "This has 293 kB; at most 256 kB" in text_of(page.cssselect("#file")[0].getparent())
+    assert page.cssselect("#text")[0].text.strip() == typed
+    for size in (300_000, 900_000):
+        answer = send(manager, text="x" * size)
+        page = html.fromstring(answer.get_data())
+        assert answer.status_code == 422, "also beyond what werkzeug keeps of a form by itself"
+        assert "at most 256 kB" in text_of(page.cssselect("#text")[0].getparent())
+        assert len(page.cssselect("#text")[0].text.strip()) == size
+
+
+def test_only_this_form_may_be_sent_that_much_and_not_without_end(manager: Visitor) -> None:
+    answer = send(manager, text="x" * SENT_MOST_BYTES)
+    assert (answer.status_code, answer.mimetype) == (413, "text/html")
+    assert manager.post("/sign-out", {"text": "x" * 300_000}).status_code == 413
 
 
 def test_what_is_exported_is_what_an_import_takes(app: flask.Flask, manager: Visitor) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import flask
 import pytest
 from lxml import html
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from bridge.models import Connection, Lease
 from bridge.outbox import record_event
@@ -16,6 +16,7 @@ from provider.models.access import AuditEntry, Registration
 from tests.api.page_client import CountedStatements, Visitor, signed_in, text_of
 from tests.api.provider_client import Callback, callback_server, connect, context_of, introduce, make_app
 from tests.factories import NOW, make_connection, make_registration
+from webkit.models import PageSession
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def test_the_list_tells_how_each_connection_does(app: flask.Flask, admin: Visito
     assert "Failed 4 times" in rows["Ill Ltd"]
     assert "it answers 500" in rows["Ill Ltd"]
     assert "2 days ago" in rows["Ill Ltd"]
-    assert "nothing is lost and probes go on" in rows["Ill Ltd"]
+    assert "Nothing is lost, and it is tried again and again." in rows["Ill Ltd"]
     assert " 3 " in rows["Ill Ltd"]
     assert rows["Well Ltd"].endswith("Well")
     assert well
@@ -229,21 +230,41 @@ def test_without_the_permission_the_buttons_are_not_there_and_do_nothing(app: fl
 ACME = {"company": "ACME", "contact_name": "Ada", "contact_email": "ada@acme.example"}
 
 
-def token_of(answer: Any) -> str:
-    return str(html.fromstring(answer.get_data()).cssselect("#token")[0].get("value"))
+def token_on(visitor: Visitor, answer: Any) -> str:
+    """Of the page that the answer leads to."""
+    assert (answer.status_code, answer.location.rpartition("/")[2]) == (303, "token")
+    return str(visitor.read(answer.location).cssselect("#token")[0].get("value"))
 
 
 def test_a_registration_shows_its_token_once_with_what_to_tell_the_consumer(app: flask.Flask, admin: Visitor) -> None:
     admin.read("/registrations/new")
     answer = admin.post("/registrations/new", ACME)
-    assert answer.status_code == 201
-    assert answer.headers["Cache-Control"] == "no-store"
-    token, text = token_of(answer), answer.get_data(as_text=True)
+    token, text = token_on(admin, answer), admin.page
+    assert admin.client.get("/registrations").headers["Cache-Control"] == "no-store"
     assert "http://127.0.0.1:1<" in text, "the provider's address"
     assert "until 2026-11-22 09:00 UTC" in text
     for url in ("/registrations", "/registrations/REG0000001"):
         assert token not in admin.get(url).get_data(as_text=True)
     assert introduce(app.test_client(), token, "http://127.0.0.1:9/events").status_code == 201
+
+
+def test_loading_the_page_of_a_token_again_neither_shows_it_nor_registers_again(
+    app: flask.Flask, admin: Visitor
+) -> None:
+    admin.read("/registrations/new")
+    shown_at = admin.post("/registrations/new", ACME).location
+    with context_of(app).database.reading() as session:
+        kept = " ".join(session.scalars(select(PageSession.data)))
+    token = token_on(admin, admin.post("/registrations/new", ACME))
+    assert admin.get("/registrations/REG0000002/token").location == "/registrations/REG0000002"
+    assert "is kept nowhere" in text_of(admin.read("/registrations/REG0000002"))
+    assert admin.get(shown_at).status_code == 303, "of another registration"
+    assert "sxr_" not in kept and "sealed" in kept, "between the two pages it is encrypted"
+    with context_of(app).database.reading() as session:
+        after = " ".join(session.scalars(select(PageSession.data)))
+        assert session.scalar(select(func.count()).select_from(Registration)) == 2
+    assert "sealed" not in after and token not in after
+    assert signed_in(app, "other", "admin").get(shown_at).status_code == 303
 
 
 @pytest.mark.parametrize(
@@ -273,12 +294,12 @@ def test_a_lost_token_is_issued_anew_until_the_registration_is_closed(
     app: flask.Flask, admin: Visitor, callback: Callback
 ) -> None:
     admin.read("/registrations/new")
-    first = token_of(admin.post("/registrations/new", ACME))
+    first = token_on(admin, admin.post("/registrations/new", ACME))
     admin.read("/registrations/REG0000001")
     assert text_of(admin.read("/registrations/REG0000001").cssselect(".steps .now")[0]) == (
         "The consumer comes with its token"
     )
-    second = token_of(admin.post("/registrations/REG0000001/reissue"))
+    second = token_on(admin, admin.post("/registrations/REG0000001/reissue"))
     client = app.test_client()
     assert introduce(client, first, callback.url).status_code == 401
     assert introduce(client, second, callback.url).status_code == 201
@@ -300,9 +321,9 @@ def test_the_list_says_at_which_step_each_stands_and_what_to_do(app: flask.Flask
         session.execute(update(Registration).where(Registration.id == late).values(token_expires_at=NOW))
     rows = {text_of(row.cssselect("td")[1]): text_of(row) for row in admin.read("/registrations").cssselect("tbody tr")}
     assert "Hand the token over" in rows["Fresh"]
-    assert "its callback is private" in rows["Stuck"]
-    assert "correct that" in rows["Stuck"]
-    assert "the token expired before it was used" in rows["Late"]
+    assert "Its callback is private." in rows["Stuck"]
+    assert "Have the consumer correct that" in rows["Stuck"]
+    assert "The token expired before it was used." in rows["Late"]
     assert "Waits for the consumer" in rows["Fresh"]
 
 
