@@ -7,7 +7,6 @@ import json
 import secrets
 import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -147,9 +146,7 @@ class Deployment:
 
     def stop(self) -> None:
         """Stop everything; the processes of all instances at once, and Redis after them."""
-        names = [name for name in self.environments if self.supervisor.pid(name) is not None]
-        with ThreadPoolExecutor(max(1, len(names))) as pool:
-            list(pool.map(self.supervisor.pause, names))
+        self.supervisor.pause(*self.environments)
         self.supervisor.stop()
 
     def consumer_client(self, name: str = "") -> Client:

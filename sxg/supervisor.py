@@ -198,15 +198,17 @@ class Supervisor:
         with self._lock:
             self._children[name].signal(number)
 
-    def pause(self, name: str) -> None:
-        """Stop the program and leave it stopped: SIGTERM, then SIGKILL after the grace."""
-        child = self._children[name]
+    def pause(self, *names: str) -> None:
+        """Stop the programs, all at once, and leave them stopped: SIGTERM, then SIGKILL after the grace."""
+        children = [self._children[name] for name in names]
         with self._lock:
-            child.wanted = False
-            child.signal(signal.SIGTERM)
-        if not self._wait_for(lambda: child.process is None, self._stop_grace_s):
-            self.kill(name, signal.SIGKILL)
-            self._wait_for(lambda: child.process is None, self._stop_grace_s)
+            for child in children:
+                child.wanted = False
+                child.signal(signal.SIGTERM)
+        if not self._wait_for(lambda: not any(child.process for child in children), self._stop_grace_s):
+            for name in names:
+                self.kill(name, signal.SIGKILL)
+            self._wait_for(lambda: not any(child.process for child in children), self._stop_grace_s)
 
     def resume(self, name: str) -> None:
         """Start the program and return when it is ready; raises SupervisorError when it is not in time."""

@@ -35,6 +35,7 @@ class Processes:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._supervisor.pause(*self._names)  # at once: a web server waits for senders that keep a connection
         self._supervisor.stop()
 
     def check_lives(self) -> None:

@@ -138,17 +138,16 @@ class Stage:
         """The supervisor starts it again at once."""
         self.deployment.supervisor.kill(program, number)
 
-    def pause(self, program: str) -> None:
-        """Stop it and leave it stopped until `resume`."""
-        self.deployment.supervisor.pause(program)
+    def pause(self, *programs: str) -> None:
+        """Stop them, all at once, and leave them stopped until `resume`."""
+        self.deployment.supervisor.pause(*programs)
 
     def resume(self, program: str) -> None:
         self.deployment.supervisor.resume(program)
 
     @contextmanager
     def paused(self, *programs: str) -> Iterator[None]:
-        for program in programs:
-            self.pause(program)
+        self.pause(*programs)
         yield
         for program in programs:
             self.resume(program)

@@ -95,6 +95,20 @@ def test_a_paused_program_stays_down_until_it_is_resumed(tmp_path: Path) -> None
         assert alive(supervisor.pid("one"))
 
 
+def test_programs_paused_together_stop_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "story"
+    slow = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.8), exit())); "
+    code = f"{slow}open({str(file)!r}, 'a').write('x'); time.sleep(300)"
+    programs = [Program(f"slow-{number}", python(code)) for number in range(4)]
+    with Supervisor([*programs, Program("other", SLEEP)], tmp_path) as supervisor:
+        wait_until(lambda: file.exists() and file.read_text() == "xxxx")
+        started = time.monotonic()
+        supervisor.pause(*(program.name for program in programs))
+        assert 0.8 <= time.monotonic() - started < 2 * 0.8
+        assert [supervisor.pid(program.name) for program in programs] == [None] * 4
+        assert alive(supervisor.pid("other"))
+
+
 def test_the_next_life_waits_for_no_worker_of_the_last_one(tmp_path: Path) -> None:
     master = "import subprocess, time; print(subprocess.Popen(['sleep', '300']).pid, flush=True); time.sleep(300)"
     log = tmp_path / "master.log"
