@@ -24,7 +24,7 @@ SHARING = (
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than CPUs: of what the end-to-end tests take, half is waiting for processes of their own."""
+    """One more than CPUs: while an end-to-end test waits for its processes, another worker has something to do."""
     available = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     return available + 1
 
