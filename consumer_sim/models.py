@@ -239,6 +239,7 @@ class TaskState(Base):
     order_state: Mapped[str] = mapped_column(String(40))
     order_state_label: Mapped[str] = mapped_column(String(255))
     reason: Mapped[str | None] = mapped_column(Text)
+    cancellation: Mapped[str | None] = mapped_column(String(10))
     at: Mapped[datetime]
     received_at: Mapped[datetime]
 

@@ -141,6 +141,7 @@ def _timeline_row(connection_id: str, event: Event, now: datetime) -> dict[str, 
         "order_state": data["order_state"],
         "order_state_label": data["order_state_label"],
         "reason": data.get("reason"),
+        "cancellation": data.get("cancellation"),
         "at": fields.parse_time(event.time),
         "received_at": now,
     }

@@ -163,7 +163,7 @@ def _task(task: ProviderTask, parked: str | None) -> Document:
 
 
 def _step(step: TaskState) -> Document:
-    told = ("sequence", "state", "state_label", "order_state", "order_state_label", "reason")
+    told = ("sequence", "state", "state_label", "order_state", "order_state_label", "reason", "cancellation")
     return {
         **{name: getattr(step, name) for name in told},
         "at": requests.moment(step.at),

@@ -10,8 +10,10 @@ from sqlalchemy.orm import Session
 
 from bridge.models import Delivery, OutboxEvent, Stream
 from bridge.vocabulary import EventType
+from provider.domain.orders import OrderState
 from provider.models.catalog import Specification
 from provider.models.orders import CustomerOrder, ProviderTask
+from provider.services.cancellations import show_cancellation
 from provider.services.order_view import show_order
 from provider.services.provider_tasks import task_stream
 from provider.services.task_search import tasks_of_order
@@ -36,6 +38,7 @@ def read_order_page(session: Session, number: str) -> Document:
 
     `lines` is flat, each with its `depth` and its `characteristics` as Answers. `told` is what the consumer has
     confirmed last about the state, empty before that. `order_tasks` are those of `task_search`, by their line.
+    `assessed` is what `show_cancellation` tells, while one is decided or carried out.
     """
     order = show_order(session, number)
     lines = list(_flat(order["lines"], 0))
@@ -44,7 +47,9 @@ def read_order_page(session: Session, number: str) -> Document:
     for line in lines:
         line["characteristics"] = tell_answers(asked.get(line["specification_id"], ()), line["characteristics"])
         line["order_tasks"] = [task for task in tasks if task["line_id"] == line["id"]]
-    return order | {"lines": lines, "order_tasks": tasks, "told": _told(session, number)}
+    is_cancelling = order["state"] in (OrderState.ASSESSING_CANCELLATION, OrderState.CANCELLATION_IN_PROGRESS)
+    assessed = show_cancellation(session, number) if is_cancelling else None
+    return order | {"lines": lines, "order_tasks": tasks, "told": _told(session, number), "assessed": assessed}
 
 
 def _flat(lines: list[Document], depth: int) -> Iterator[Document]:

@@ -13,13 +13,17 @@ _S, _T = OrderState, OrderTaskState
 
 @dataclass(frozen=True)
 class Move:
-    """A button. `to` is the last part of its address. One that `asks` wants a reason; `hint` says who reads it."""
+    """A button. `to` is the last part of its address. One that `asks` wants a reason; `hint` says who reads it.
+
+    One that `warns` says what cannot be taken back, and is pressed twice.
+    """
 
     to: str
     label: str
     style: str = "outline-primary"
     asks: bool = False
     hint: str = ""
+    warns: str = ""
 
 
 _READ = "The consumer reads this."
@@ -39,7 +43,7 @@ _ORDER: Mapping[str, Move] = {
         Move(_S.AWAITING_INFORMATION, "Ask for information", asks=True, hint=_READ),
         Move(_S.ON_HOLD, "Hold", "outline-secondary", asks=True, hint=_READ),
         Move(_S.REVISION_IN_PROGRESS, "Revise", asks=True, hint=_READ),
-        Move(_S.CANCELLATION_IN_PROGRESS, "Accept the cancellation", "danger"),
+        Move(_S.CANCELLATION_IN_PROGRESS, "Approve the cancellation", "danger"),
         Move(_S.CANCELLED, "Everything is undone: close as cancelled", "danger"),
         Move(_S.COMPLETED, "Complete", "success"),
     )
@@ -86,8 +90,11 @@ def order_moves(order: Mapping[str, Any]) -> list[Move]:
         wanted = [APPROVE, _S.REJECTED]
     else:
         wanted = [to for to in legal if to not in _LATE or state is _S.CANCELLATION_IN_PROGRESS]
-    if any(task["is_open"] for task in order["order_tasks"]):
+    open_tasks = [task for task in order["order_tasks"] if task["is_open"]]
+    if open_tasks:
         wanted = [to for to in wanted if to != _S.COMPLETED]
+    if any(task["compensates_id"] for task in open_tasks):
+        wanted = [to for to in wanted if to != _S.CANCELLED]
     return [_relabelled(state, move) for to, move in _ORDER.items() if to in wanted]
 
 
@@ -99,8 +106,12 @@ def may_be_cancelled(order: Mapping[str, Any]) -> bool:
 def task_moves(task: Mapping[str, Any]) -> list[Move]:
     """For those who do the work: all that may be done with a task (of `task_search`)."""
     moves = [move for to, move in _TASK.items() if to in task["moves"]]
-    is_begun = task["state"] != _T.OPEN
-    return [replace(move, label="Go on") if move.to == _T.IN_PROGRESS and is_begun else move for move in moves]
+    if task["state"] != _T.OPEN:
+        moves = [replace(move, label="Go on") if move.to == _T.IN_PROGRESS else move for move in moves]
+    if task["point_of_no_return"]:
+        warning = f"This is the point of no return: after it, order {task['order_number']} can no longer be cancelled."
+        moves = [replace(move, warns=warning) if move.to == _T.CLOSED_COMPLETE else move for move in moves]
+    return moves
 
 
 def order_move(to: str) -> Move | None:

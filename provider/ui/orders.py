@@ -132,6 +132,8 @@ def _do(number: str, to: str, reason: str | None) -> object:
         return _change(lambda session: orders.approve_order(session, number, **who))
     if to == DECLINE:
         return _change(lambda session: orders.decline_request(session, number, reason=reason or "", **who))
+    if to == OrderState.CANCELLATION_IN_PROGRESS:
+        return _change(lambda session: cancellations.approve_cancellation(session, number, message=None, **who))
     return _change(lambda session: orders.move_order(session, number, OrderState(to), reason=reason, **who))
 
 

@@ -19,7 +19,7 @@ _CONSUMER = "the consumer"
 WAITING = (
     Waiting(_S.NEW, "Orders to approve", "/orders?state=new&sort=since", _P.ORDER_APPROVE),
     Waiting(
-        _S.ASSESSING_CANCELLATION, "Cancellations to assess", "/orders?state=assessing_cancellation&sort=since",
+        _S.ASSESSING_CANCELLATION, "Cancellations to decide", "/orders?state=assessing_cancellation&sort=since",
         _P.ORDER_APPROVE,
     ),
     Waiting(
@@ -27,7 +27,7 @@ WAITING = (
         _P.ORDER_APPROVE,
     ),
     Waiting(
-        _S.CANCELLATION_IN_PROGRESS, "Cancellations to finish", "/orders?state=cancellation_in_progress&sort=since",
+        _S.CANCELLATION_IN_PROGRESS, "Cancellations being undone", "/orders?state=cancellation_in_progress&sort=since",
         _P.ORDER_APPROVE,
     ),
     Waiting(_S.ON_HOLD, "Orders on hold", "/orders?state=on_hold&sort=since", _P.ORDER_APPROVE),

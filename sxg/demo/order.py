@@ -57,7 +57,44 @@ class Order:
             request = until(lambda: self._when("cancelled"), "the cancelled order at the consumer")
             step.says(f"{request['state_label']} at once, nobody had to assess it")
 
+    def cancel_too_late(self, reason: str) -> None:
+        with self.show.step(self.consumer.company, f"wants to cancel {self.request_number}") as step:
+            self._ask_to_cancel(reason)
+            request = until(lambda: self._whose_cancellation_is("refused"), "the refusal at the consumer")
+            step.says(f"shown as {request['state_label']!r} still: {request['cancellation']['message']}")
+
+    def ask_to_cancel(self, reason: str) -> None:
+        with self.show.step(self.consumer.company, f"wants to cancel {self.request_number}: {reason}") as step:
+            self._ask_to_cancel(reason)
+            request = until(lambda: self._when("assessing_cancellation"), "the assessment at the consumer")
+            step.says(f"shown as {request['state_label']!r}, and the provider has to agree")
+
     # --- steps of the provider
+
+    def agree_to_cancel(self, message: str) -> None:
+        with self.show.step("order_manager", f"agrees to cancel {self.number}") as step:
+            self.cast.order_manager.post(self._path("cancellation/approve"), {"message": message})
+            request = until(lambda: self._when("cancellation_in_progress"), "the approval at the consumer")
+            step.says(f"{self.consumer.company} sees {request['state_label']!r}: {message}")
+
+    def undo(self) -> None:
+        """The tasks that take back what was done, then the end as the consumer sees it."""
+        self.fulfil_unheard("undoes what was done")
+        with self.show.step(self.consumer.company, f"sees {self.request_number}") as step:
+            request = until(lambda: self._when("cancelled"), "the cancelled order at the consumer")
+            products = until(self._inactive, "the products that were taken back")
+            step.says(f"{request['state_label']}, {_count(products)}")
+
+    def work_until(self, last: str) -> None:
+        """Complete the order tasks as they open, until that one is done."""
+        with self.show.step("fulfilment_agent", f"works on {self.number} until {last!r} is done"):
+            done: list[str] = []
+            while last not in done:
+                task = next(iter(self._open_tasks()), None)
+                if task is None:
+                    raise CommandFailed(f"there is no task {last} to complete")
+                self._complete(task)
+                done.append(task["name"])
 
     def ask(self, text: str) -> None:
         with self.show.step("order_manager", "asks the consumer") as step:
@@ -92,15 +129,13 @@ class Order:
             request = until(lambda: self._when("completed"), "the completed order at the consumer")
             step.says(f"{request['state_label']}, {_count(until(self._active, 'the active products'))}")
 
-    def fulfil_unheard(self) -> None:
-        with self.show.step("fulfilment_agent", "completes the order tasks as they open") as step:
+    def fulfil_unheard(self, how: str = "completes the order tasks as they open") -> None:
+        with self.show.step("fulfilment_agent", how) as step:
             done: list[str] = []
             while tasks := self._open_tasks():
                 for task in tasks:
                     step.is_at(task["name"])
-                    path = f"/order-tasks/{segment(task['number'])}"
-                    self.cast.fulfilment_agent.post(f"{path}/start")
-                    self.cast.fulfilment_agent.post(f"{path}/complete")
+                    self._complete(task)
                     done.append(task["name"])
             step.says(f"{len(done)} tasks, from {done[0]!r} to {done[-1]!r}" if done else "none were open")
 
@@ -128,6 +163,23 @@ class Order:
     def show_lines(self) -> None:
         for depth, line in flatten(self.order()["lines"]):
             self.show.detail(f"{'  ' * depth}{line['number']}  {line['quantity']} x {line['name']}")
+
+    def _ask_to_cancel(self, reason: str) -> None:
+        body = {"reason": reason, "asked_by": self.consumer.person}
+        self.consumer.client.post(f"/requests/{self.request_id}/cancel", body)
+
+    def _complete(self, task: Document) -> None:
+        path = f"/order-tasks/{segment(task['number'])}"
+        self.cast.fulfilment_agent.post(f"{path}/start")
+        self.cast.fulfilment_agent.post(f"{path}/complete")
+
+    def _whose_cancellation_is(self, told: str) -> Document | None:
+        request = self.request()
+        return request if request["cancellation"]["told"] == told else None
+
+    def _inactive(self) -> list[Document]:
+        products = self.products()
+        return products if products and all(product["state"] == "inactive" for product in products) else []
 
     def _say(self, text: str) -> None:
         body = {"text": text, "author_name": self.consumer.person}

@@ -60,11 +60,19 @@ class Story:
         order.reject("No 10 Gbit/s there")
         order.correct(answers.FAST, "1 Gbit/s will do")
         order.approve()
+        order.work_until("Build the fibre access")
+        order.cancel_too_late("Another office was chosen")
         order.fulfil()
 
     def cancel(self) -> None:
         self.show.heading("13:00  ACME changes its mind")
         self._order(self.cast.acme, answers.MOBILE, answers.BACKUP).cancel("Ordered twice")
+        order = self._order(self.cast.acme, answers.MOBILE, answers.BACKUP)
+        order.approve()
+        order.work_until("Ship the router with SIM")
+        order.ask_to_cancel("The office moves")
+        order.agree_to_cancel("Please send the router back.")
+        order.undo()
 
     def go_on_without_globex(self, opened_at: datetime) -> None:
         self.show.heading("14:00  Globex goes offline, and the provider goes on for both")

@@ -13,6 +13,7 @@ from sxg.demo.outage import Outage
 from sxg.demo.show import Show
 
 PONR = "point of no return reached"
+REFUSED = "cancellation refused"
 _COLUMNS = ("request", "#", "order state", "the consumer shows", "ms", "")
 _MS = 4
 
@@ -48,7 +49,8 @@ def _rows(order: Order, outage: Outage | None) -> list[Sequence[str]]:
 
 def _cells(row: Mapping[str, Any], former: Mapping[str, Any] | None) -> Sequence[str]:
     took = datetime.fromisoformat(row["received_at"]) - datetime.fromisoformat(row["at"])
-    state = PONR if is_same_state(row, former) else row["order_state_label"]
+    told = REFUSED if row["cancellation"] == "refused" else PONR
+    state = told if is_same_state(row, former) else row["order_state_label"]
     return str(row["sequence"]), state, row["state_label"], f"{took.total_seconds() * 1000:.0f}"
 
 

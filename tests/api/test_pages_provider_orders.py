@@ -16,8 +16,9 @@ from provider.domain.orders import OrderState
 from provider.models.orders import CustomerOrder, OrderTask, ProviderTask, WorkNote
 from provider.services.cancellations import cancel_order
 from provider.services.comments import add_comment
-from provider.services.intake import submit_provider_task
+from provider.services.intake import cancel_provider_task, submit_provider_task
 from provider.services.order_search import SORTABLE
+from provider.services.order_tasks import complete_task, start_task
 from provider.services.orders import approve_order, move_order, reject_order
 from tests.api.page_client import CountedStatements, Visitor, signed_in, text_of
 from tests.api.provider_client import context_of, make_app
@@ -270,6 +271,33 @@ def test_a_declined_cancellation_gives_the_state_back(database: Database, manage
     assert "Decline the cancellation" in text_of(page.xpath("//section[@id='moves']")[0])
     assert manager.post(f"/orders/{number}/move/decline", {"reason": "Built already."}).status_code == 303
     assert read_order(database, number).state is OrderState.ON_HOLD
+
+
+def test_a_cancellation_is_shown_with_what_it_would_undo_and_decided_there(
+    database: Database, manager: Visitor
+) -> None:
+    made = make_order(database, approved=True)
+    with database.transaction() as session:
+        complete_task(session, "TASK0000001", actor=AGENT, now=NOW)
+        start_task(session, "TASK0000002", actor=AGENT, now=NOW)
+        wish: dict[str, Any] = {"reason": "Ordered <b>twice</b>", "asked_by": "Ada Lovelace", "now": NOW}
+        cancel_provider_task(session, made.connection_id, made.task_id, **wish)
+    url = f"/orders/{made.order_number}"
+    shown = text_of(manager.read(url).xpath("//section[@id='cancellation']")[0])
+    for words in (
+        "Cancellation to decide", "Ada Lovelace of ACME", "Ordered <b>twice</b>", "Done already: Build.",
+        "Begun, and to be given up: Ship (ann).", "Undo: Build",
+    ):  # fmt: skip
+        assert words in shown
+    assert manager.post(f"{url}/move/cancellation_in_progress").status_code == 303
+    page = manager.read(url)
+    assert "Approve the cancellation" not in text_of(page.xpath("//section[@id='moves']")[0])
+    assert "close as cancelled" not in text_of(page)  # the task that undoes comes first
+    with database.transaction() as session:
+        complete_task(session, "TASK0000003", actor=AGENT, now=NOW)
+    page = manager.read(url)
+    assert not page.xpath("//section[@id='cancellation']")
+    assert read_order(database, made.order_number).state is OrderState.CANCELLED
 
 
 def test_complete_is_offered_only_when_no_task_is_open(database: Database, manager: Visitor) -> None:

@@ -67,7 +67,7 @@ def test_each_role_sees_what_waits_for_it_and_what_for_others(app: flask.Flask, 
     make_a_day(database)
     manager = signed_in(app, "max", "order_manager").read("/")
     assert for_me(manager) == {
-        "Orders to approve": 1, "Cancellations to assess": 1, "Revisions to decide": 0, "Cancellations to finish": 0,
+        "Orders to approve": 1, "Cancellations to decide": 1, "Revisions to decide": 0, "Cancellations being undone": 0,
         "Orders on hold": 1,
     }  # fmt: skip
     assert for_others(manager) == [

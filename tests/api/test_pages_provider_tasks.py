@@ -12,7 +12,9 @@ from bridge.database import Database
 from provider.domain.order_tasks import OrderTaskState
 from provider.domain.orders import OrderState
 from provider.models.orders import CustomerOrder, OrderTask
+from provider.services.cancellations import approve_cancellation, cancel_order
 from provider.services.intake import submit_provider_task
+from provider.services.order_tasks import complete_task
 from provider.services.orders import approve_order, move_order
 from provider.services.task_search import SORTABLE
 from tests.api.page_client import CountedStatements, Visitor, signed_in, text_of
@@ -224,3 +226,28 @@ def test_who_only_looks_sees_no_buttons_and_is_refused(app: flask.Flask, databas
         assert answer.status_code == 403
         assert "fred (fulfilment_agent)" in answer.get_data(as_text=True)
     assert task_of(database, "TASK0000001").state == "open"
+
+
+def test_the_point_of_no_return_is_shown_and_warned_of_before_it_is_passed(database: Database, fred: Visitor) -> None:
+    made = make_order(database, approved=True, columns={"task_templates": [TWO_TASKS[1] | {"depends_on": []}]})
+    page = fred.read("/tasks/TASK0000001")
+    (warning,) = page.xpath("//section[@id='moves']//details[.//button[contains(., 'there is no way back')]]")
+    assert f"after it, order {made.order_number} can no longer be cancelled" in text_of(warning)
+    assert "Point of no return" in text_of(page.xpath("//dl")[0])
+    (form,) = warning.xpath(".//form")
+    assert fred.post(form.get("action")).status_code == 303
+    assert not fred.read("/tasks/TASK0000001").xpath("//button[contains(., 'there is no way back')]")
+
+
+def test_a_task_that_undoes_says_so_and_is_worked_while_the_order_is_cancelled(
+    database: Database, fred: Visitor
+) -> None:
+    made = make_order(database, approved=True)
+    with database.transaction() as session:
+        complete_task(session, "TASK0000001", actor=AGENT, now=NOW)
+        cancel_order(session, made.order_number, reason="Twice", actor=AGENT, now=NOW)
+        approve_cancellation(session, made.order_number, message=None, actor=AGENT, now=NOW)
+    assert "Undo: Build" in text_of(fred.read("/tasks?whose=free"))
+    assert "It undoes what was done for a line that is being cancelled." in text_of(fred.read("/tasks/TASK0000003"))
+    assert fred.post("/tasks/TASK0000003/move/closed_complete").status_code == 303
+    assert "Cancelled" in text_of(fred.read(f"/orders/{made.order_number}").xpath("//*[@id='head']")[0])
