@@ -6,6 +6,7 @@ from datetime import datetime
 
 from bridge.flow import Flow
 from bridge.health import Condition
+from bridge.vocabulary import CODE_COPIED
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,19 @@ def ago(moment: datetime | None, now: datetime) -> str:
 
 def _diverged(flow: Flow, _: datetime) -> str:
     return f"stopped: {flow.state_reason}" if flow.state == "diverged" else ""
+
+
+def _copy_of_them(flow: Flow, _: datetime) -> str:
+    if flow.refused_epoch is None or flow.state == "revoked":
+        return ""
+    return "refused: an instance with their identity, whose database is a copy of theirs or was restored"
+
+
+def _we_are_a_copy(flow: Flow, now: datetime) -> str:
+    said = flow.last_error if flow.failures else flow.outbound.error
+    if CODE_COPIED not in (said or "") or flow.state == "revoked":
+        return ""
+    return "they refuse this instance: its database is a copy of the one they know, or was restored"
 
 
 def _has_parked(flow: Flow, _: datetime) -> str:
@@ -71,6 +85,18 @@ def _slow(flow: Flow, now: datetime) -> str:
 
 _RULES: Sequence[tuple[str, Callable[[Flow, datetime], str], str]] = (
     ("diverged", _diverged, "compare both sides (sxg compare), mend, then: sxg connection resume {id}"),
+    (
+        "copy_of_them",
+        _copy_of_them,
+        "ask them. Restored: sxg connection accept-epoch {id}, then compare. A copy: have it stopped, then "
+        "sxg connection accept-epoch {id} --refuse",
+    ),
+    (
+        "we_are_a_copy",
+        _we_are_a_copy,
+        "is this a copy, for tests? Stop it, or revoke its connections here. Is it the original, restored? Ask the "
+        "other side to accept it",
+    ),
     ("parked", _has_parked, "sxg deliveries list --state parked --connection {id}; then replay or skip each"),
     (
         "failing",

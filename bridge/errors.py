@@ -53,6 +53,16 @@ class IdempotencyKeyReused(BridgeError):
     """The key was used before for another request."""
 
 
+class InstanceCopied(BridgeError):
+    """Whoever speaks has the peer's identity and secrets, but its database is a copy, or was restored."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the database of your instance is a copy, or was restored: nothing is taken from it until our people say "
+            "that it is the instance this connection was made with"
+        )
+
+
 class SecretUnreadable(BridgeError):
     """A stored secret cannot be decrypted with the keys of the key file."""
 

@@ -16,7 +16,7 @@ _CONNECTIONS, _STREAMS, _LEASES = table_of(Connection), table_of(Stream), table_
 _DELIVERIES, _EVENTS = table_of(Delivery), table_of(OutboxEvent)
 _AS_IT_IS = (
     *("connection_id", "name", "state", "state_reason", "oldest_at", "due_at"),
-    *("failing_since", "not_before", "last_success_at", "last_error"),
+    *("failing_since", "not_before", "last_success_at", "last_error", "refused_epoch"),
 )
 _OUT, _IN = table_of(Heartbeat).alias("beat_out"), table_of(Heartbeat).alias("beat_in")
 _OF_BEATS = ("beat_at", "every_s", "answered_at", "round_trip_s", "missed", "error", "told")
@@ -48,6 +48,8 @@ class Flow:
     lease_left_s: float | None
     outbound: Beats = field(default_factory=lambda: Beats("out"))
     """Our heartbeats, and how they are answered."""
+    refused_epoch: str | None = None
+    """Of a copy of the other side, or of the other side itself after a restore: people must say which."""
     inbound: Beats = field(default_factory=lambda: Beats("in"))
     """Theirs."""
 
@@ -149,7 +151,7 @@ def _blocked() -> ScalarSelect[Any]:
 _FLOWS = (
     select(
         _CONNECTIONS.c.id.label("connection_id"),
-        *(_CONNECTIONS.c[name] for name in ("name", "state", "state_reason")),
+        *(_CONNECTIONS.c[name] for name in ("name", "state", "state_reason", "refused_epoch")),
         _of_streams(func.sum(_STREAMS.c.next_sequence - _STREAMS.c.head)).label("due"),
         _of_streams(func.min(_STREAMS.c.due_at)).label("due_at"),
         _blocked().label("blocked"),

@@ -58,18 +58,33 @@ def ensure_instance(session: Session, name: str, data_dir: Path) -> Identity:
     return Identity(instance.id, instance.name, instance.epoch)
 
 
-def notice_epoch(session: Session, connection_id: str, epoch: str, *, now: datetime) -> bool:
-    """Keep the epoch a peer names. True when it named another one before: its database was restored or copied since,
-    which people are told on the connection.
+def know_epoch(session: Session, connection_id: str, epoch: str) -> bool:
+    """Whether this is the epoch of the peer; the first one it names is. Another one is that of a copy, or of the peer
+    itself after a restore: it must be refused until people say which, and is kept for them to see.
     """
-    connection = session.get_one(Connection, connection_id)
-    before, connection.peer_epoch = connection.peer_epoch, epoch
-    if before in (None, epoch):
-        return False
+    connection = session.get_one(Connection, connection_id, with_for_update=True)
+    if connection.peer_epoch in (None, epoch):
+        connection.peer_epoch = epoch
+        return True
+    if connection.refused_epoch != epoch:
+        facts = {"connection_id": connection_id, "known": connection.peer_epoch, "refused": epoch}
+        log.warning("a copied or restored peer is refused", extra=facts)
+        connection.refused_epoch = epoch
+    return False
+
+
+def settle_epoch(session: Session, connection_id: str, *, accept: bool, now: datetime) -> str | None:
+    """What people say of the refused epoch: it is the peer, restored, and whoever has the former one is refused from
+    now; or it is a copy, and stays refused. The epoch, None when none was refused.
+    """
+    connection = session.get_one(Connection, connection_id, with_for_update=True)
+    refused, connection.refused_epoch = connection.refused_epoch, None
+    if refused is None or not accept:
+        return refused
+    connection.peer_epoch = refused
     at = now.isoformat(timespec="seconds")
-    connection.state_reason = f"the other side's database was restored or copied before {at}: compare both sides"
-    log.warning("a peer has another epoch", extra={"connection_id": connection_id, "before": before, "now": epoch})
-    return True
+    connection.state_reason = f"the other side's database was restored before {at}: compare both sides"
+    return refused
 
 
 def read_epoch(text: str | None) -> str | None:

@@ -57,6 +57,8 @@ HEADER_TIMESTAMP = "webhook-timestamp"
 HEADER_SIGNATURE = "webhook-signature"
 HEADER_INSTANCE = "Exchange-Instance"
 HEADER_EPOCH = "Exchange-Epoch"
+CODE_COPIED = "instance_copied"
+"""The problem that a copied instance is refused with."""
 HEADER_IDEMPOTENCY_KEY = "Idempotency-Key"
 
 BATCH_LIMIT_EVENTS = 200

@@ -19,7 +19,7 @@ _COMMANDS = {
     "registration": ("sxg.commands.connections", "Register a consumer, and see how far it came."),
     "connection": ("sxg.commands.connections", "See how connections do; test, pause, resume or revoke one."),
     "provider-connection": (
-        "sxg.commands.connections",
+        "sxg.commands.provider_connections",
         "At a consumer: connect to a provider, and see how far it came.",
     ),
     "deliveries": ("sxg.commands.exchange", "Look at events on their way; replay or skip parked ones."),

@@ -7,7 +7,7 @@ from bridge.web import Blueprint
 from consumer_sim.api.auth import protect
 from consumer_sim.api.context import here
 from consumer_sim.api.schemas import ConnectingSchema, SettingsSchema
-from consumer_sim.api.schemas_care import ReasonSchema, RotateSchema
+from consumer_sim.api.schemas_care import EpochSchema, ReasonSchema, RotateSchema
 from consumer_sim.services import connections, offboarding, rotations, views
 
 blueprint = protect(
@@ -79,6 +79,18 @@ def rotate(body: dict[str, Any], link_id: UUID) -> dict[str, Any]:
         context.rotator.advance(connection_id, secret)
     with context.database.reading() as session:
         return {"items": [views.rotation_document(one) for one in rotations.list_rotations(session, connection_id)]}
+
+
+@blueprint.route("/connections/<uuid:link_id>/epoch", methods=["POST"])
+@blueprint.arguments(EpochSchema)
+@blueprint.response(200)
+def settle_epoch(body: dict[str, bool], link_id: UUID) -> dict[str, Any]:
+    """Say whether an instance that was refused as a copy is the provider itself, restored, or stays refused."""
+    context = here()
+    with context.database.transaction() as session:
+        connection_id = connections.get_connected_id(session, str(link_id))
+        connections.settle_epoch(session, connection_id, accept=body["accept"], now=context.clock())
+        return views.link_documents(session, [connections.get_link(session, connection_id)])[0]
 
 
 @blueprint.route("/connections/<uuid:link_id>/revoke", methods=["POST"])

@@ -1,8 +1,9 @@
 """Which problem each refusal is over HTTP: one row for each class."""
 
 from bridge.egress import RefusedAddress
-from bridge.errors import DatabaseBusy, EnvelopeInvalid, NothingToReplay, SignatureInvalid
+from bridge.errors import DatabaseBusy, EnvelopeInvalid, InstanceCopied, NothingToReplay, SignatureInvalid
 from bridge.forms import FormErrors
+from bridge.vocabulary import CODE_COPIED
 from bridge.web import ErrorTable, Problem
 from consumer_sim.services.errors import (
     ActionRefused,
@@ -50,6 +51,10 @@ def _bad_signature(error: SignatureInvalid) -> Problem:
     return Problem(401, "signature_invalid", "Signature Invalid", error.reason)
 
 
+def _copied(error: InstanceCopied) -> Problem:
+    return Problem(403, CODE_COPIED, "Instance Copied", str(error))
+
+
 def _bad_envelope(error: EnvelopeInvalid) -> Problem:
     return Problem(400, "envelope_invalid", "Not a Batch of Events", error.reason)
 
@@ -84,6 +89,7 @@ ERROR_TABLE: ErrorTable = {
     SignatureInvalid: _bad_signature,
     EnvelopeInvalid: _bad_envelope,
     WrongSource: _wrong_source,
+    InstanceCopied: _copied,
     DatabaseBusy: _busy,
     NothingToReplay: _nothing_to_replay,
 }

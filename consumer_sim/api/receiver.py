@@ -11,8 +11,8 @@ import flask
 
 from bridge import envelope, failpoints, signing
 from bridge.envelope import Event, Judgement
-from bridge.errors import EnvelopeInvalid
-from bridge.identity import notice_epoch, read_epoch
+from bridge.errors import EnvelopeInvalid, InstanceCopied
+from bridge.identity import know_epoch, read_epoch
 from bridge.models import Connection
 from bridge.vocabulary import (
     ANSWER_LIMIT_BYTES,
@@ -57,6 +57,7 @@ def receive_batch(callback_id: UUID) -> flask.Response:
     failpoints.hit("consumer.after_verify")
     if (refusal := _refuse_state(connection)) is not None:
         return refusal
+    _refuse_copy(context, connection)
     events = _read_events(body)
     judgements, lost = _receive(context, connection, events, fault)
     failpoints.hit("consumer.after_commit")
@@ -92,6 +93,17 @@ def _refuse_state(connection: Connection) -> flask.Response | None:
     return None
 
 
+def _refuse_copy(context: Context, connection: Connection) -> None:
+    """Raises InstanceCopied: the provider's secrets are no proof that it is the provider and not a copy of it."""
+    epoch = read_epoch(flask.request.headers.get(HEADER_EPOCH))
+    if epoch in (None, connection.peer_epoch):
+        return
+    with context.database.transaction() as session:
+        known = know_epoch(session, connection.id, str(epoch))
+    if not known:
+        raise InstanceCopied
+
+
 def _read_events(body: bytes) -> list[Event]:
     """Strict about the whole, lenient about values: those are judged event by event, so that a bad one costs itself
     only.
@@ -120,10 +132,7 @@ def _receive(
     """The judgements, and whether a fault switch says that their answer gets lost."""
     if not events:
         return [], False
-    epoch = read_epoch(flask.request.headers.get(HEADER_EPOCH))
     with context.database.transaction() as session:
-        if epoch not in (None, connection.peer_epoch):
-            notice_epoch(session, connection.id, str(epoch), now=context.clock())
         judgements = receiving.receive_events(session, connection, events, now=context.clock(), fault=fault)
         lost = fault.mode == "lose_answer" and faults.use_fault(session, fault)
         failpoints.hit("consumer.in_tx")

@@ -22,3 +22,7 @@ class ReasonSchema(StrictSchema):
     reason = SafeStr(
         max_length=1000, min_length=1, required=True, metadata={"description": "Why.", "example": "The contract ended."}
     )
+
+
+class EpochSchema(StrictSchema):
+    accept = fields.Boolean(required=True, metadata={"description": "Whether it is the provider itself, restored."})

@@ -9,12 +9,13 @@ from uuid import uuid4
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
+from bridge import identity
 from bridge.identity import Keyring
 from bridge.models import Connection, Stream
 from bridge.vocabulary import ConnectionState
 from consumer_sim.models import CatalogItem, ProviderConnection
 from consumer_sim.services import catalog
-from consumer_sim.services.errors import NotFound
+from consumer_sim.services.errors import ConnectionNotUsable, NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,15 @@ def set_auto_activate(session: Session, link: Link, auto_activate: bool, *, now:
     )
     for item in session.scalars(waiting.order_by(CatalogItem.id).with_for_update()).all():
         catalog.activate_item(session, item, now=now)
+
+
+def settle_epoch(session: Session, connection_id: str, *, accept: bool, now: datetime) -> None:
+    """Say whether a provider that was refused as a copy is the provider itself, restored, or not. Raises
+    ConnectionNotUsable when none was refused.
+    """
+    if identity.settle_epoch(session, connection_id, accept=accept, now=now) is None:
+        raise ConnectionNotUsable("open, and no copied or restored provider was refused on it")
+    session.info.setdefault("due", set()).add(connection_id)
 
 
 def get_connected_id(session: Session, link_id: str | None) -> str:

@@ -16,6 +16,14 @@ ADVICE = {
     "failing": _look("Nothing is lost, and it is tried again and again. If it lasts, tell the provider."),
     "paused": _look("Everything is kept, and goes on when the connection does."),
     "noted": _look("Tell the provider's Exchange admin: both sides should be compared."),
+    "copy_of_them": _look(
+        "Ask the provider. If its database was restored, accept it and compare both sides; if it is a copy, have it "
+        "stopped, and refuse it."
+    ),
+    "we_are_a_copy": _look(
+        "Is this a copy, for tests? Then stop it, or revoke its connections here. Is it the original, restored? Then "
+        "ask the provider to accept it."
+    ),
     "outbound_down": _look("Nothing is lost, and it is tried again and again. If it lasts, tell the provider."),
     "inbound_down": _look("Ask the provider whether its sweeper runs, and whether it reaches our public address."),
     "slow": _look("Everything arrives, later. If it lasts, tell the provider."),

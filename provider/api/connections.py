@@ -15,7 +15,7 @@ from provider.api.schemas import (
     ReasonSchema,
     TestEventSchema,
 )
-from provider.api.schemas_care import RotateSchema, RotationsSchema
+from provider.api.schemas_care import EpochSchema, RotateSchema, RotationsSchema
 from provider.services import connections, registrations, rotations
 from provider.services.pages import Page
 from provider.services.registrations import Echo
@@ -83,6 +83,18 @@ def revoke(body: Document, connection_id: str) -> Document:
     with here().transaction() as session:
         revoked = connections.revoke_connection(session, connection_id, reason=body["reason"], actor=actor, now=now)
         return connections.show_connection(session, revoked, now=now)
+
+
+@blueprint.route("/<connection_id>/epoch", methods=["POST"])
+@requires("connection.write")
+@blueprint.arguments(EpochSchema)
+@blueprint.response(200, ConnectionSchema)
+def settle_epoch(body: Document, connection_id: str) -> Document:
+    """Say whether an instance that was refused as a copy is the consumer itself, restored, or stays refused."""
+    now = here().clock()
+    with here().transaction() as session:
+        settled = connections.settle_epoch(session, connection_id, accept=body["accept"], actor=flask.g.actor, now=now)
+        return connections.show_connection(session, settled, now=now)
 
 
 @blueprint.route("/<connection_id>/rotate", methods=["POST"])

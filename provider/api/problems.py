@@ -9,6 +9,7 @@ from bridge.errors import (
     EnvelopeInvalid,
     EventTooLarge,
     IdempotencyKeyReused,
+    InstanceCopied,
     LeaseLost,
     NothingToReplay,
     RefusedAddress,
@@ -19,6 +20,7 @@ from bridge.failpoints import FailpointReached
 from bridge.forms import FormErrors
 from bridge.jobs import RedisUnreachable
 from bridge.mapping import MappingError, MappingErrors, MappingHole
+from bridge.vocabulary import CODE_COPIED
 from bridge.web import ErrorTable, Problem
 from provider.domain.errors import Conflict, IllegalMove, InvalidFields, NotEntitled, NotFound
 from provider.services.errors import (
@@ -105,6 +107,7 @@ ERROR_TABLE: ErrorTable = {
     DatabaseBusy: lambda error: Problem(
         503, "busy", "Busy", "The database is busy; nothing was changed.", headers={"Retry-After": "1"}
     ),
+    InstanceCopied: _as(403, CODE_COPIED, "Instance Copied"),
     LeaseLost: _broken,
     RedisUnreachable: _broken,
     SecretUnreadable: _broken,

@@ -96,3 +96,7 @@ class RotationSchema(Schema):
 
 class RotationsSchema(Schema):
     items = fields.List(fields.Nested(RotationSchema), required=True, metadata=about("The last one of each secret."))
+
+
+class EpochSchema(StrictSchema):
+    accept = fields.Boolean(required=True, metadata=about("Whether it is the consumer itself, restored.", True))

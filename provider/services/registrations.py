@@ -310,6 +310,7 @@ def _connection_of(
     connection.name = introduction.name
     connection.peer_url = introduction.callback_url
     connection.peer_instance_id = introduction.instance_id
+    connection.peer_epoch = connection.refused_epoch = None
     connection.number_prefix = _free_prefix(session, introduction.number_prefix, connection.id)
     connection.settings = connection.settings | {"peer_version": introduction.version}
     if registration.connection_id is None:

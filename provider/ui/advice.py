@@ -24,6 +24,14 @@ ADVICE = {
     "failing": _look("Nothing is lost, and it is tried again and again. If it lasts, tell the consumer."),
     "paused": _look("Everything is kept. Resume it when the reason is gone."),
     "noted": _look("Compare both sides with the consumer's admin."),
+    "copy_of_them": _look(
+        "Ask the consumer. If its database was restored, accept it and compare both sides; if it is a copy, have it "
+        "stopped, and refuse it."
+    ),
+    "we_are_a_copy": _look(
+        "Is this a copy, for tests? Then stop it, or revoke its connections here. Is it the original, restored? Then "
+        "ask the consumer to accept it."
+    ),
     "outbound_down": _look("Nothing is lost. Ask the consumer whether it is up, and whether its address is right."),
     "inbound_down": _look("Ask the consumer whether its sweeper runs, and whether it reaches this instance."),
     "slow": _look("Everything arrives, later. If it lasts, one of the sides needs more processes."),

@@ -1,4 +1,4 @@
-"""The commands about connections: register a consumer, see how its connection does, steer it; connect to a provider."""
+"""The commands of a provider about connections: register a consumer, see how its connection does, steer it."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -7,12 +7,12 @@ from typing import Any
 import click
 
 from sxg.client import Client, segment
-from sxg.commands.connecting import CONSUMER_API, ENVIRONMENT, JSON, api_options, open_client
+from sxg.commands.connecting import ENVIRONMENT, JSON, api_options, open_client
 from sxg.commands.tables import table
 from sxg.failures import REFUSED
 
 Row = Mapping[str, Any]
-_SECRET = click.option(
+SECRET = click.option(
     "--secret", "secrets", multiple=True, type=click.Choice(["webhook_secret", "client_secret"]),
     help="Which one; both unless named. May be repeated.",
 )  # fmt: skip
@@ -73,7 +73,7 @@ def list_registrations(url: str, token: str, allow: str, as_json: bool) -> None:
     """
     with open_client(url, token, allow) as client:
         found = list(client.pages("/registrations"))
-    _tell(found, ("number", "company", "base_url", "state", "step", "problem"), as_json)
+    tell(found, ("number", "company", "base_url", "state", "step", "problem"), as_json)
 
 
 @registration.command("show", epilog=ENVIRONMENT)
@@ -132,7 +132,7 @@ def list_connections(url: str, token: str, allow: str, as_json: bool) -> None:
     """
     with open_client(url, token, allow) as client:
         found = list(client.pages("/connections"))
-    _tell(found, ("id", "name", "company", "number_prefix", "state", "problem"), as_json)
+    tell(found, ("id", "name", "company", "number_prefix", "state", "problem"), as_json)
 
 
 @connection.command("show", epilog=ENVIRONMENT)
@@ -203,7 +203,25 @@ def resume(connection_id: str, url: str, token: str, allow: str, as_json: bool) 
 
 @connection.command(epilog=ENVIRONMENT)
 @click.argument("connection_id", metavar="ID")
-@_SECRET
+@click.option("--refuse", is_flag=True, help="It is a copy: it stays refused, and is not shown any more.")
+@api_options
+@JSON
+def accept_epoch(connection_id: str, refuse: bool, url: str, token: str, allow: str, as_json: bool) -> None:
+    """Say that an instance that was refused as a copy is the consumer itself, restored from a backup.
+
+    From now the former instance is refused, should it still run. Compare both sides afterwards.
+
+    \b
+    Example:
+      sxg connection accept-epoch 5b0c...
+    """
+    with open_client(url, token, allow) as client:
+        _tell_state(client, connection_id, "epoch", {"accept": not refuse}, as_json)
+
+
+@connection.command(epilog=ENVIRONMENT)
+@click.argument("connection_id", metavar="ID")
+@SECRET
 @click.option("--grace-hours", type=click.FloatRange(0, 720), default=24.0, help=_GRACE, show_default=True)
 @api_options
 @JSON
@@ -222,7 +240,7 @@ def rotate(
     """
     body: dict[str, Any] = {"grace_s": grace_hours * 3600, **({"secrets": list(secrets)} if secrets else {})}
     with open_client(url, token, allow) as client:
-        _tell_rotations(client.post(f"/connections/{segment(connection_id)}/rotate", body), as_json)
+        tell_rotations(client.post(f"/connections/{segment(connection_id)}/rotate", body), as_json)
 
 
 @connection.command(epilog=ENVIRONMENT)
@@ -241,114 +259,7 @@ def revoke(connection_id: str, reason: str, url: str, token: str, allow: str, as
         _tell_state(client, connection_id, "revoke", {"reason": reason}, as_json)
 
 
-@click.group(no_args_is_help=True)
-def provider_connection() -> None:
-    """At a consumer: connect to a provider, go on where that stopped, and see how far it came.
-
-    \b
-    Examples:
-      sxg provider-connection begin --provider-url https://exchange.example --prefix ACME --registration-token sxr_...
-      sxg provider-connection list
-      sxg provider-connection resume 5b0c...
-    """
-
-
-@provider_connection.command(epilog=CONSUMER_API)
-@click.option("--provider-url", required=True, help="The provider's base address.")
-@click.option("--registration-token", required=True, help="What the provider's people handed over.")
-@click.option("--prefix", required=True, help="Begins the numbers of requests: 2 to 12 of A-Z and 0-9.")
-@api_options
-@JSON
-def begin(
-    provider_url: str, registration_token: str, prefix: str, url: str, token: str, allow: str, as_json: bool
-) -> None:
-    """Connect, and go as far as the provider lets us. Safe to repeat: it goes on where it stopped.
-
-    With a reissued token the same connection goes on. Exit code 1 when it is not connected afterwards.
-
-    \b
-    Example:
-      sxg provider-connection begin --provider-url https://exchange.example --prefix ACME --registration-token sxr_...
-    """
-    body = {"provider_url": provider_url, "token": registration_token, "number_prefix": prefix}
-    with open_client(url, token, allow) as client:
-        _tell_step(client.post("/connections", body), as_json)
-
-
-@provider_connection.command("resume", epilog=CONSUMER_API)
-@click.argument("connection_id", metavar="ID")
-@api_options
-@JSON
-def resume_connecting(connection_id: str, url: str, token: str, allow: str, as_json: bool) -> None:
-    """Take up connecting where it stopped. Exit code 1 when it is not connected afterwards.
-
-    \b
-    Example:
-      sxg provider-connection resume 5b0c...
-    """
-    with open_client(url, token, allow) as client:
-        _tell_step(client.post(f"/connections/{segment(connection_id)}/resume"), as_json)
-
-
-@provider_connection.command("rotate", epilog=CONSUMER_API)
-@click.argument("connection_id", metavar="ID")
-@_SECRET
-@api_options
-@JSON
-def rotate_here(connection_id: str, secrets: Sequence[str], url: str, token: str, allow: str, as_json: bool) -> None:
-    """Fetch new secrets from the provider and prove them, now. Nothing is refused meanwhile. Safe to repeat.
-
-    \b
-    Example:
-      sxg provider-connection rotate 5b0c...
-    """
-    body: dict[str, Any] = {"secrets": list(secrets)} if secrets else {}
-    with open_client(url, token, allow) as client:
-        _tell_rotations(client.post(f"/connections/{segment(connection_id)}/rotate", body), as_json)
-
-
-@provider_connection.command("revoke", epilog=CONSUMER_API)
-@click.argument("connection_id", metavar="ID")
-@click.option("--reason", required=True, help="Why; the provider's people read it too.")
-@api_options
-@JSON
-def revoke_here(connection_id: str, reason: str, url: str, token: str, allow: str, as_json: bool) -> None:
-    """End a connection for ever, also when the provider is gone: it is told when it can be reached.
-
-    Its items cannot be ordered any more; requests and products stay readable.
-
-    \b
-    Example:
-      sxg provider-connection revoke 5b0c... --reason "the contract ended"
-    """
-    with open_client(url, token, allow) as client:
-        ended = client.post(f"/connections/{segment(connection_id)}/revoke", {"reason": reason})
-    click.echo(json.dumps(ended) if as_json else f"connection {ended['id']} is {ended['state']}")
-
-
-@provider_connection.command("list", epilog=CONSUMER_API)
-@api_options
-@JSON
-def list_provider_connections(url: str, token: str, allow: str, as_json: bool) -> None:
-    """List the connections to providers: the step of each, what it is stuck at, and the last test event that came.
-
-    \b
-    Example:
-      sxg provider-connection list
-    """
-    with open_client(url, token, allow) as client:
-        found = list(client.pages("/connections"))
-    told = [
-        {**one, "provider": one["provider"]["url"], "last_test": (one["last_test"] or {}).get("at")} for one in found
-    ]
-    _tell(
-        found if as_json else told,
-        ("id", "provider", "number_prefix", "state", "step", "waiting", "last_test", "problem"),
-        as_json,
-    )
-
-
-def _tell(found: Sequence[Row], columns: Sequence[str], as_json: bool) -> None:
+def tell(found: Sequence[Row], columns: Sequence[str], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"items": found}))
         return
@@ -374,26 +285,17 @@ def _tell_token(made: Row, as_json: bool) -> None:
     click.echo(made["token"])
 
 
-def _tell_state(client: Client, connection_id: str, move: str, body: dict[str, str], as_json: bool) -> None:
+def _tell_state(client: Client, connection_id: str, move: str, body: Mapping[str, Any], as_json: bool) -> None:
     moved = client.post(f"/connections/{segment(connection_id)}/{move}", body)
     click.echo(json.dumps(moved) if as_json else f"connection {moved['name']} is {moved['state']}")
 
 
-def _tell_rotations(told: Row, as_json: bool) -> None:
+def tell_rotations(told: Row, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(told))
         return
     for line in table(told["items"], ("secret", "state", "started_at", "proven_at", "former_until")):
         click.echo(line)
-
-
-def _tell_step(made: Row, as_json: bool) -> None:
-    stuck = f"stopped at the step {made['step']}: {made['problem']}"
-    said = f"connected to {made['provider']['name']}, numbers begin with {made['number_prefix']}"
-    done = made["step"] == "done"
-    click.echo(json.dumps(made) if as_json else f"connection {made['id']}: {said if done else stuck}")
-    if not done:
-        raise click.exceptions.Exit(REFUSED)
 
 
 def _print(document: Row) -> None:

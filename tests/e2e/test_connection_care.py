@@ -1,13 +1,23 @@
 """Connections look after themselves, through real HTTP between a provider and a consumer."""
 
+import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from bridge.database import Database
-from bridge.models import Attempt
+from bridge.models import Attempt, Heartbeat
+from consumer_sim.config import read_config
+from consumer_sim.context import make_context
+from consumer_sim.worker import make_heart
+from sxg.client import ApiProblem
+from sxg.doctor import examine
 from tests.e2e.stage import Stage
 
 BEAT_S = 0.5
@@ -133,3 +143,43 @@ def items_of(stage: Stage, connection_id: str) -> list[dict[str, Any]]:
 def state_at_consumer(stage: Stage, connection_id: str, wanted: str) -> dict[str, Any] | None:
     found: dict[str, Any] = stage.consumer.get(f"/connections/{connection_id}")
     return found if found["state"] == wanted else None
+
+
+def test_a_copy_of_the_consumer_is_refused_and_told_what_to_do_while_the_original_goes_on(
+    stage: Stage, tmp_path: Path
+) -> None:
+    original = stage.deployment.consumer
+    with closing(sqlite3.connect(original.database_url.removeprefix("sqlite:///"))) as source:
+        source.execute("vacuum into ?", [str(tmp_path / "copy.db")])
+    (tmp_path / "data").mkdir()
+    shutil.copy(original.directory / "keys", tmp_path / "data" / "keys")
+    settings = {"SXG_DATABASE_URL": f"sqlite:///{tmp_path / 'copy.db'}", "SXG_DATA_DIR": str(tmp_path / "data")}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**original.environment, **settings, "SXG_REDIS_URL": ""}.items():
+            patch.setenv(name, value)
+        config = read_config()
+    copy = make_context(config, lambda: datetime.now(UTC))
+    with copy.database.transaction() as session:
+        session.execute(update(Heartbeat).values(next_at=copy.clock()))
+    for thread in make_heart(copy).start_beats():
+        thread.join()
+    told = {check.name: check for check in examine("consumer", config, copy.clock()).checks}
+    copy.database.close()
+    with_provider = [
+        check for name, check in told.items() if name.startswith("connection") and "refuse" in check.detail
+    ]
+    assert with_provider, told
+    assert "they refuse this instance" in with_provider[0].detail
+    assert "Is it the original, restored?" in with_provider[0].advice
+
+    shown = stage.until(
+        lambda: [
+            one for one in stage.provider().pages("/connections") if "is a copy of theirs" in (one["problem"] or "")
+        ]
+    )[0]
+    assert shown["state"] == "active"
+    stage.until(lambda: health_at_provider(stage)["in"]["condition"] == "up")
+    refused = stage.provider().post(f"/connections/{shown['id']}/epoch", {"accept": False})
+    assert "copy" not in (refused["problem"] or "")
+    with pytest.raises(ApiProblem, match="no copied or restored instance"):
+        stage.provider().post(f"/connections/{shown['id']}/epoch", {"accept": True})

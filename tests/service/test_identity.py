@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
+from bridge.ailments import find_ailments
 from bridge.database import Database
 from bridge.errors import SecretUnreadable
-from bridge.identity import Identity, Keyring, ensure_instance, notice_epoch
+from bridge.flow import read_flow
+from bridge.identity import Identity, Keyring, ensure_instance, know_epoch, settle_epoch
 from bridge.models import Connection
 from tests.toy import NOW, add_connection, toy_database
 
@@ -50,14 +52,18 @@ def test_a_restored_database_gets_another_epoch(database: Database, tmp_path: Pa
     assert start(database, tmp_path).epoch not in (original.epoch, "00000000-0000-4000-8000-00000000000e")
 
 
-def test_a_peer_with_another_epoch_is_noticed_once_and_people_are_told(database: Database) -> None:
+def test_a_peer_with_another_epoch_is_refused_until_people_say_that_it_is_the_peer(database: Database) -> None:
     with database.transaction() as session:
         connection_id = add_connection(session, Keyring([Fernet.generate_key().decode()]))
-        assert not notice_epoch(session, connection_id, EPOCHS[0], now=NOW)
-        assert not notice_epoch(session, connection_id, EPOCHS[0], now=NOW)
-        assert notice_epoch(session, connection_id, EPOCHS[1], now=NOW)
-        assert not notice_epoch(session, connection_id, EPOCHS[1], now=NOW)
-        assert "restored or copied" in str(session.get_one(Connection, connection_id).state_reason)
+        assert settle_epoch(session, connection_id, accept=True, now=NOW) is None
+        assert [know_epoch(session, connection_id, epoch) for epoch in (*EPOCHS, *EPOCHS)] == [True, False, True, False]
+        (ailment,) = find_ailments(read_flow(session, connection_id), NOW)
+        assert ailment.kind == "copy_of_them"
+        assert settle_epoch(session, connection_id, accept=False, now=NOW) == EPOCHS[1]
+        assert [know_epoch(session, connection_id, epoch) for epoch in EPOCHS] == [True, False]
+        assert settle_epoch(session, connection_id, accept=True, now=NOW) == EPOCHS[1]
+        assert [know_epoch(session, connection_id, epoch) for epoch in EPOCHS] == [False, True]
+        assert "restored" in str(session.get_one(Connection, connection_id).state_reason)
 
 
 def load(directory: Path, found: "Queue[str]") -> None:
