@@ -1,5 +1,7 @@
 """A cancellation and the task that is the point of no return, both at once, again and again: who wins?"""
 
+import random
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -15,6 +17,8 @@ from tests.factories import AGENT, NOW, Ordered, at_once, events_of, make_consum
 from tests.factories import read_order as read
 
 SHIP = {"task_templates": [{"key": "ship", "name": "Ship", "depends_on": [], "point_of_no_return": True}]}
+_JITTER_S = 0.005
+"""About as long as either of them takes."""
 CANCELLED, TOO_LATE = "cancellation", "point of no return"
 
 
@@ -27,8 +31,8 @@ class Tally:
 
 
 def race(database: Database, rounds: int) -> Tally:
-    """Two threads and two transactions a round, which begin together; who is started first alternates."""
-    tally = Tally()
+    """Two threads and two transactions a round, which begin at nearly the same time and overlap in any way."""
+    tally, chance = Tally(), random.Random(rounds)
     with database.transaction() as session:
         connection = make_consumer(session, "RACE")
         item = make_router_item(session, connection.id, **SHIP)
@@ -36,15 +40,16 @@ def race(database: Database, rounds: int) -> Tally:
         made, task = _make_order(database, connection, item, number)
 
         def cancel(made: Ordered = made) -> None:
+            time.sleep(chance.uniform(0, _JITTER_S))
             with database.transaction() as session:
                 cancel_provider_task(session, made.connection_id, made.task_id, reason="Too late?", now=NOW)
 
         def complete(task: str = task) -> None:
+            time.sleep(chance.uniform(0, _JITTER_S))
             with database.transaction() as session:
                 complete_task(session, task, actor=AGENT, now=NOW)
 
-        calls = [cancel, complete] if number % 2 else [complete, cancel]
-        _judge(database, tally, made, at_once(calls))
+        _judge(database, tally, made, at_once([cancel, complete]))
     return tally
 
 

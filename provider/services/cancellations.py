@@ -1,7 +1,7 @@
 """Orders that are wished away: asked for by either side, decided by us, and undone piece by piece.
 
 A cancellation and the task that is the point of no return lock the same order (`order_locks`), so one of them is first,
-and the other is refused. ADRs 16 to 19 tell why it is as it is.
+and the other is refused. ADRs 16 to 18 tell why it is so.
 """
 
 from collections.abc import Iterable
