@@ -29,6 +29,8 @@ _TOLD = (
     "order_version",
     "ponr",
     "reason",
+    "cancellation",
+    "cancellation_message",
 )
 
 
