@@ -16,6 +16,7 @@ from bridge.database import Database
 from provider.models.access import AccessToken
 from provider.models.orders import CustomerOrder, RefusedSubmission
 from provider.services.comments import add_reply, add_work_note
+from provider.services.order_tasks import complete_task
 from provider.services.orders import approve_order, reject_order
 from provider.services.tokens import new_token, token_hash
 from tests.api.provider_client import Clock, context_of, make_app
@@ -245,6 +246,25 @@ def test_cancelling(acme: Consumer) -> None:
     assert answer.status_code == 200
     assert (answer.get_json()["state"], answer.get_json()["reason"]) == ("cancelled", "No longer needed")
     assert codes(acme.post(f"{TASKS}/{task['task_id']}/cancel", {})) == (422, "invalid_fields")
+
+
+def test_cancelling_too_late_is_answered_and_told_once(acme: Consumer) -> None:
+    """The refused call changes nothing, however often it comes; all who hear of the request hear why."""
+    task = acme.order()
+    with acme.database.transaction() as session:
+        approve_order(session, task["order_number"], actor=AGENT, now=NOW)
+        for number in ("TASK0000001", "TASK0000002"):
+            complete_task(session, number, actor=AGENT, now=NOW)
+    path, wish = f"{TASKS}/{task['task_id']}/cancel", {"reason": "Sorry", "requested_by": {"name": "Ada"}}
+    key, told = str(uuid4()), len(states_sent(acme.database, acme.id))
+    answers = [acme.post(path, wish, key), acme.post(path, wish, key), acme.post(path, wish)]
+    assert [codes(answer) for answer in answers] == [(409, "past_point_of_no_return")] * 3
+    now = acme.get(f"{TASKS}/{task['task_id']}").get_json()
+    assert (now["order_state"], now["cancellation"]) == ("completed", "refused")
+    assert now["cancellation_message"] == answers[0].get_json()["detail"]
+    assert states_sent(acme.database, acme.id)[told:] == ["completed"]
+    bad = acme.post(path, {"reason": "Sorry", "requested_by": {"name": ""}})
+    assert codes(bad) == (422, "invalid_fields")
 
 
 def test_comments_go_both_ways_and_notes_go_nowhere(acme: Consumer) -> None:

@@ -132,6 +132,48 @@ def test_an_illegal_move_is_explained(client: FlaskClient, database: Database) -
     assert problem(post(client, "/order-tasks/TASK0000009/start")) == (404, "not_found")
 
 
+def test_deciding_on_a_cancellation(client: FlaskClient, database: Database) -> None:
+    made = make_order(database, approved=True)
+    path = f"/orders/{made.order_number}"
+    (build, _) = get(client, f"/order-tasks?order={made.order_number}")["items"]
+    post(client, f"/order-tasks/{build['number']}/complete")
+    assert get(client, f"{path}/cancellation")["status"] is None
+    assert problem(post(client, f"{path}/cancellation/approve", {})) == (409, "nothing_to_decide")
+    post(client, f"{path}/cancel", {"reason": "Asked by phone."})
+    assert problem(post(client, f"{path}/cancel", {"reason": "Again."})) == (409, "cancellation_under_way")
+    asked = get(client, f"{path}/cancellation")
+    assert (asked["status"], asked["reason"], asked["actor"]) == ("requested", "Asked by phone.", "user/admin")
+    assert [one["name"] for one in asked["done"]] == ["Build"]
+    assert asked["compensation"] == [{"name": "Undo: Build", "compensates": build["number"]}]
+    assert problem(post(client, f"{path}/cancellation/decline", {"reason": ""})) == (422, "invalid_fields")
+    declined = post(client, f"{path}/cancellation/decline", {"reason": "Built in."}).get_json()
+    assert (declined["state"], declined["cancellation"], declined["revision_operation"]) == (
+        "in_progress", "declined", None,
+    )  # fmt: skip
+    assert declined["provider_task"]["cancellation_message"] == "Built in."
+    post(client, f"{path}/cancel", {"reason": "Really."})
+    approved = post(client, f"{path}/cancellation/approve", {"message": "So be it."}).get_json()
+    assert (approved["state"], approved["version"], approved["lines"][0]["version"]) == (
+        "cancellation_in_progress", 3, 3,
+    )  # fmt: skip
+    undo = approved["order_tasks"][-1]
+    assert (undo["name"], undo["compensates"], undo["state"]) == ("Undo: Build", build["number"], "open")
+    post(client, f"/order-tasks/{undo['number']}/complete")
+    assert get(client, path)["state"] == "cancelled"
+    assert problem(client.get("/api/v1/orders/ORD0000009/cancellation")) == (401, "unauthorized")
+
+
+def test_the_point_of_no_return_cannot_be_set_by_hand(client: FlaskClient, database: Database) -> None:
+    made = make_order(database, approved=True)
+    for path, body in (
+        (f"/orders/{made.order_number}/move", {"to": "on_hold", "ponr": True}),
+        (f"/orders/{made.order_number}/cancellation/approve", {"ponr": True}),
+        ("/order-tasks/TASK0000001/move", {"to": "in_progress", "point_of_no_return": True}),
+    ):
+        assert problem(post(client, path, body)) == (422, "invalid_fields")
+    assert get(client, f"/orders/{made.order_number}")["ponr"] is False
+
+
 def test_rejecting_moving_and_cancelling(client: FlaskClient, database: Database) -> None:
     made = make_order(database)
     rejected = post(client, f"/orders/{made.order_number}/reject", {"reason": "No such street."}).get_json()

@@ -222,6 +222,39 @@ def test_cancelling_asks_first_and_tells_what_became_of_it(acme: Consumer, ada: 
     assert "You asked to cancel it. Northwind decides on that; until then the work rests." in text_of(ada.read(url))
 
 
+@pytest.mark.parametrize(
+    ("told", "order_state", "words", "can_ask_again"),
+    [
+        ("requested", "assessing_cancellation", "You asked to cancel it. Northwind decides on that", False),
+        ("approved", "cancellation_in_progress", "Northwind agreed to cancel it and takes back what was done", False),
+        ("approved", "in_progress", "Northwind cancelled a part of it. What had gone too far stays", False),
+        ("declined", "in_progress", "Northwind did not agree to cancel it. As agreed. The work goes on.", True),
+        ("refused", "in_progress", "It was not cancelled. As agreed.", True),
+    ],
+)
+def test_what_the_provider_says_of_a_cancellation_is_shown_in_plain_words(
+    acme: Consumer, ada: Visitor, told: str, order_state: str, words: str, can_ask_again: bool
+) -> None:
+    state = "cancelled" if order_state == "assessing_cancellation" else "work_in_progress"
+    known = {"submission": "accepted", "state": state, "order_state": order_state, "cancellation": "accepted"}
+    task_id = ask(acme, **known, cancellation_told=told, cancellation_message="As agreed.")
+    page = ada.read(url_of(acme, task_id))
+    assert words in text_of(page)
+    assert bool(page.xpath("//a[text()='Cancel the request']")) == can_ask_again
+    answer = ada.post(url_of(acme, task_id, "/cancel"), {"reason": "Again"})
+    assert answer.status_code == (303 if can_ask_again else 422)
+    assert can_ask_again or "nothing was changed" in ada.page
+
+
+@pytest.mark.parametrize(
+    ("order_state", "words"),
+    [("new", "so it is cancelled at once"), ("in_progress", "This needs the approval of Northwind.")],
+)
+def test_before_cancelling_it_says_what_will_happen(acme: Consumer, ada: Visitor, order_state: str, words: str) -> None:
+    task_id = ask(acme, submission="accepted", state="received", order_state=order_state)
+    assert words in text_of(ada.read(url_of(acme, task_id, "/cancel")))
+
+
 def test_what_is_too_late_or_over_offers_no_cancellation(acme: Consumer, ada: Visitor) -> None:
     task_id = ask(acme, submission="accepted", state="work_in_progress", ponr=True)
     assert "too far to cancel" in text_of(ada.read(url_of(acme, task_id)))

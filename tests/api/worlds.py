@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import flask
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from bridge.database import Database
@@ -22,6 +23,7 @@ from provider.models.access import AccessToken
 from provider.models.catalog import ProductOffering, Specification
 from provider.models.inventory import Product
 from provider.models.orders import CustomerOrder, OrderTask
+from provider.services.cancellations import cancel_order
 from provider.services.intake import submit_provider_task
 from provider.services.orders import approve_order, reject_order
 from provider.services.tokens import new_token, token_hash
@@ -125,6 +127,7 @@ def make_provider(url: str, directory: Path) -> World:
             orders.append((request["id"], session.get_one(CustomerOrder, task.order_id).number))
         approve_order(session, orders[0][1], actor=AGENT, now=NOW)
         reject_order(session, orders[1][1], reason="No such street.", actor=AGENT, now=NOW)
+        to_decide = [_assessed(session, connection.id, make_request(item, number)) for number in (8, 9)]
         make_manage_inventory(session, connection.id)
         owned_by = select(CustomerOrder.id).where(
             CustomerOrder.number == bring(session, connection.id, make_request(item, 7))
@@ -178,6 +181,8 @@ def make_provider(url: str, directory: Path) -> World:
         "order_tasks.move": {"to": "in_progress", "reason": "Now."},
         "orders.move": {"to": "on_hold", "reason": "Waits."},
         "orders.cancel": {"reason": "Asked by phone."},
+        "orders.approve_cancellation": {"message": "As you wish."},
+        "orders.decline_cancellation": {"reason": "It is built in."},
         "deliveries.skip": {"reason": "Agreed by phone."},
         "connections.change_settings": {"show_prices": True},
         "connections.pause": {"reason": "Maintenance"},
@@ -190,6 +195,8 @@ def make_provider(url: str, directory: Path) -> World:
         "orders.approve": {"number": orders[5][1]},
         "orders.reject": {"number": orders[3][1]},
         "orders.cancel": {"number": orders[4][1]},
+        "orders.approve_cancellation": {"number": to_decide[0]},
+        "orders.decline_cancellation": {"number": to_decide[1]},
         "connections.pause": {"connection_id": other.id},
         "connections.resume": {"connection_id": paused.id},
         "connections.revoke": {"connection_id": other.id},
@@ -198,6 +205,15 @@ def make_provider(url: str, directory: Path) -> World:
     shown = app.test_client().get(f"/api/v1/connections/{connection.id}/mapping", headers=people).get_json()
     bodies = {name: {"tables": shown["tables"]} for name in ("mappings.dry_run", "mappings.change")} | bodies
     return World(app, database, people, {"Authorization": f"Bearer {token}"}, ids, bodies, own_ids)
+
+
+def _assessed(session: Session, connection_id: str, request: Document) -> str:
+    """The number of an order whose cancellation is to be decided."""
+    accepted = submit_provider_task(session, connection_id, request, now=NOW)
+    number = session.get_one(CustomerOrder, accepted.order_id).number
+    approve_order(session, number, actor=AGENT, now=NOW)
+    cancel_order(session, number, reason="Ordered twice", actor=AGENT, now=NOW)
+    return number
 
 
 def make_consumer_world(one: Consumer) -> World:
