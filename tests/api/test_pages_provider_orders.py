@@ -215,7 +215,9 @@ def test_every_button_of_every_state_works(app: flask.Flask, database: Database,
         assert buttons or order.state in (OrderState.CANCELLED, OrderState.COMPLETED), where
         todo += [(*path, url.removeprefix(f"/orders/{number}/")) for url in buttons]
     states = {state for state, _ in ways}
-    assert states >= {*OrderState} - {OrderState.ACKNOWLEDGED, OrderState.COMPLETED}, states
+    # Begun by itself, completed by its tasks, and cancelled at once, as nothing was done that is to be undone.
+    passed_by = {OrderState.ACKNOWLEDGED, OrderState.COMPLETED, OrderState.CANCELLATION_IN_PROGRESS}
+    assert states >= {*OrderState} - passed_by, states
 
 
 def test_approval_makes_the_tasks_which_the_page_shows_below_their_line(database: Database, app: flask.Flask) -> None:
