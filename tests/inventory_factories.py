@@ -31,11 +31,13 @@ Document = dict[str, Any]
 
 def make_manage_inventory(session: Session, *connection_ids: str) -> RemoteRecordProducer:
     """The item by which these connections manage what they have."""
-    producer = RemoteRecordProducer(
+    drafted = session.scalars(select(RemoteRecordProducer).where(RemoteRecordProducer.kind == "inventory")).first()
+    producer = drafted or RemoteRecordProducer(
         id=str(uuid4()), identity=str(uuid4()), revision=1, state="published", kind="inventory",
         name="Manage Inventory", short_description="", category="Inventory", form={"variables": [], "parts": []},
         criteria={"all_consumers": True}, published_at=NOW,
     )  # fmt: skip
+    producer.state, producer.criteria, producer.published_at = "published", {"all_consumers": True}, NOW
     session.add(producer)
     session.flush()
     entitle(session, producer, *connection_ids)

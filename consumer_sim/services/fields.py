@@ -78,6 +78,30 @@ def document(value: Any) -> str | None:
     return None if _all_storable(value, _DEPTH_LIMIT) else "holds what cannot be stored, or is nested too deeply"
 
 
+def members(rules: Rules) -> Check:
+    """Of an object: those that are named, each by its rule."""
+
+    def check(value: Any) -> str | None:
+        wrong = document(value)
+        if wrong is None:
+            found = faults(value, rules)
+            wrong = f"{found[0]['pointer'].removeprefix('/data/')} {found[0]['message']}" if found else None
+        return wrong
+
+    return check
+
+
+def pair_of(check: Check) -> Check:
+    """What was, and what is."""
+
+    def both(value: Any) -> str | None:
+        if not isinstance(value, list) or len(value) != 2:
+            return "is not a list of two"
+        return check(value[0]) or check(value[1])
+
+    return both
+
+
 def documents(value: Any) -> str | None:
     if not isinstance(value, list) or len(value) > _LIST_LIMIT:
         return f"is not a list of at most {_LIST_LIMIT}"

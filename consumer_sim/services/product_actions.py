@@ -84,6 +84,11 @@ def request_action(
     return task
 
 
+def was_asked(session: Session, connection_id: str, request_id: str) -> bool:
+    """Whether a request of this id was sent already: it is what the same click makes again."""
+    return session.get(ProviderTask, (connection_id, request_id)) is not None
+
+
 def list_allowed(session: Session, product: Product) -> list[str]:
     """What may be asked for now, as far as we know."""
     tree, acting = read_tree(session, product), find_acting(session, product)

@@ -35,11 +35,13 @@ class Choices:
 
 
 def search_products(
-    session: Session, *, text: str, state: str | None, location: str | None, sort: str, descending: bool, offset: int,
-    limit: int,
+    session: Session, *, text: str, state: str | None, location: str | None, connection_id: str | None = None,
+    sort: str, descending: bool, offset: int, limit: int,
 ) -> tuple[list[Owned], int]:  # fmt: skip
     """One page of the products, and how many there are. `sort` is one of `SORTS`; `location` may be `NOWHERE`."""
     wanted = _wanted(text, state, location)
+    if connection_id:
+        wanted.append(Product.connection_id == connection_id)
     total = session.scalar(select(func.count()).select_from(Product).where(*wanted)) or 0
     order = _order(sort, descending)
     # Sorted by their keys alone: characteristics are long.

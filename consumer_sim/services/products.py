@@ -15,6 +15,28 @@ from consumer_sim.models import CatalogItem, Product, ProductStep, ProviderTask
 from consumer_sim.services import fields, pages, writing
 from consumer_sim.services.errors import ItemNotOrderable, NotFound
 
+
+def _pairs(value: Any) -> str | None:
+    if not isinstance(value, dict):
+        return "is not an object"
+    return next((wrong for wrong in map(fields.pair_of(lambda _: None), value.values()) if wrong), None)
+
+
+_CAUSE = fields.members(
+    {
+        "action": fields.text(20),
+        "task_id": fields.uuid,
+        "order_number": fields.text(40),
+        "changed": fields.or_null(
+            fields.members(
+                {
+                    "characteristics": fields.or_null(_pairs),
+                    "location": fields.or_null(fields.pair_of(fields.or_null(fields.document))),
+                }
+            )
+        ),
+    }
+)
 _RULES: Mapping[str, fields.Rules] = {
     EventType.PRODUCT_CHANGED: {
         "product_id": fields.uuid,
@@ -31,7 +53,7 @@ _RULES: Mapping[str, fields.Rules] = {
         "parent_id": fields.or_null(fields.uuid),
         "part": fields.or_null(fields.texts(16, 255)),
         "resumes_at": fields.or_null(fields.time),
-        "changed_by": fields.or_null(fields.document),
+        "changed_by": fields.or_null(_CAUSE),
     }
 }
 _RECORD: Mapping[str, str] = {EventType.PRODUCT_CHANGED: "product_id"}

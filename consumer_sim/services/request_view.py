@@ -40,6 +40,8 @@ class RequestView:
     products: Sequence[Product]
     product_count: int
     way: Way
+    product: Product | None = None
+    """What an action is about."""
 
     @property
     def task(self) -> ProviderTask:
@@ -60,6 +62,7 @@ def get_request_view(session: Session, connection_id: str, task_id: str) -> Requ
         products=session.scalars(first).all(),
         product_count=session.scalar(select(func.count()).select_from(products.subquery())) or 0,
         way=_way_of(session, found.task, said),
+        product=session.get(Product, (connection_id, found.task.product_id)) if found.task.product_id else None,
     )
 
 

@@ -235,6 +235,16 @@ def test_the_history_tells_each_step_and_the_request_it_came_of(one: Consumer) -
         {"part": ["x"] * 17},
         {"resumes_at": "soon"},
         {"changed_by": 1},
+        {"changed_by": {"action": "suspend", "task_id": "x", "order_number": "ORD1", "changed": None}},
+        *(
+            {"changed_by": {"action": "add", "task_id": str(uuid4()), "order_number": "ORD1", "changed": changed}}
+            for changed in (
+                {"location": 3},
+                {"location": [1, 2]},
+                {"characteristics": [1]},
+                {"characteristics": {"a": 1}},
+            )
+        ),
     ],
 )
 def test_an_event_with_what_cannot_be_is_rejected(one: Consumer, wrong: dict[str, Any]) -> None:
