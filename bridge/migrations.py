@@ -286,3 +286,10 @@ def add_connection_care() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_held_events"),
     )
     op.create_index("ix_held_events_connection", "held_events", ["connection_id", "id"], unique=False)
+
+
+def leave_idle_streams_out() -> None:
+    """The index of what is due holds what is due, and no longer every stream that ever was."""
+    due = sa.text("due_at is not null")
+    op.drop_index("ix_streams_due", "streams")
+    op.create_index("ix_streams_due", "streams", ["connection_id", "due_at"], postgresql_where=due, sqlite_where=due)

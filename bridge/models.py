@@ -44,6 +44,7 @@ JsonOrNull = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "pos
 
 
 _PARKED = text("state = 'parked'")
+_DUE = text("due_at is not null")
 _OPEN = text("resolved_at is null")
 
 
@@ -125,7 +126,11 @@ class Stream(Base):
     """
 
     __tablename__ = "streams"
-    __table_args__ = (UniqueConstraint("connection_id", "stream"), Index("ix_streams_due", "connection_id", "due_at"))
+    __table_args__ = (
+        UniqueConstraint("connection_id", "stream"),
+        # Of idle streams there are many, all over the index: each event of one would take a page out and in.
+        Index("ix_streams_due", "connection_id", "due_at", postgresql_where=_DUE, sqlite_where=_DUE),
+    )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     connection_id: Mapped[str] = mapped_column(Id)
