@@ -157,10 +157,15 @@ def take_task(browsing: Browsing, number: str) -> None:
 def complete_tasks(browsing: Browsing, number: str) -> int:
     """Each as it opens; how many there were."""
     agent, count = open_order(browsing.provider("fulfilment_agent"), number), 0
-    complete = agent.page.locator("#lines").get_by_role("button", name="Complete", exact=True)
-    while complete.count():
+    lines = agent.page.locator("#lines")
+    complete = lines.get_by_role("button", name="Complete", exact=True)
+    warned = lines.locator("summary", has_text="Complete")
+    while complete.count() or warned.count():
+        if not complete.count():
+            warned.first.click()  # the point of no return is asked twice
+        last = complete if complete.count() else lines.get_by_role("button", name="Complete: there is no way back")
         with agent.page.expect_navigation():
-            complete.first.click()
+            last.first.click()
         count += 1
     expect(agent.page.locator("#head")).to_contain_text("Completed")
     return count
