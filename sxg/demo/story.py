@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from sxg.demo import answers
 from sxg.demo.cast import GLOBEX, Cast, Consumer
+from sxg.demo.inventory import Inventory
 from sxg.demo.opening import Opening, find_item
 from sxg.demo.order import Order
 from sxg.demo.outage import Outage
@@ -29,6 +30,7 @@ class Story:
         self.reject_and_correct()
         self.cancel()
         self.go_on_without_globex(opened_at)
+        self.suspend_and_resume()
 
     def orders_of(self, consumer: Consumer) -> Sequence[Order]:
         return [order for order in self.orders if order.consumer is consumer]
@@ -87,6 +89,13 @@ class Story:
         self.show.heading("16:00  Globex is back")
         self.outage.end(switches, "We had no power all afternoon. Is there any news?")
         switches.answer("The rack is free. Thank you for going on without us!")
+
+    def suspend_and_resume(self) -> None:
+        self.show.heading("17:00  ACME closes an office, and changes its mind")
+        inventory = Inventory(self.cast, self.show, self.cast.acme)
+        package = inventory.find_whole(answers.SD_WAN)
+        inventory.act(package, "suspend", "We close for the holidays.", "suspended")
+        inventory.act(package, "resume", "We stay open after all.", "active")
 
     def _work_unheard(self, order: Order) -> None:
         question = "The switches are on their way; is the rack free?"
