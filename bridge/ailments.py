@@ -64,6 +64,12 @@ def _noted(flow: Flow, _: datetime) -> str:
     return f"note: {flow.state_reason}" if flow.state == "active" and flow.state_reason else ""
 
 
+def _held(flow: Flow, _: datetime) -> str:
+    if not flow.held or flow.state == "revoked":
+        return ""
+    return f"{flow.held} events are held: their version does not know them yet"
+
+
 def _outbound_down(flow: Flow, now: datetime) -> str:
     if flow.failures or flow.state == "revoked" or flow.outbound.condition(now) is not Condition.DOWN:
         return ""  # while deliveries fail, that says more
@@ -114,6 +120,11 @@ _RULES: Sequence[tuple[str, Callable[[Flow, datetime], str], str]] = (
         "inbound_down",
         _inbound_down,
         "ask the other side whether its sweeper runs, and whether it reaches this instance: sxg doctor there tells",
+    ),
+    (
+        "held",
+        _held,
+        "nothing is lost: they are sent once the other side is upgraded and says that it knows them",
     ),
     ("slow", _slow, "everything arrives, later. If it lasts, one of the sides needs more processes"),
 )

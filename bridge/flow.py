@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from bridge.database import database_now_s
 from bridge.health import Beats
-from bridge.models import Connection, Delivery, Heartbeat, Lease, OutboxEvent, Stream, table_of
+from bridge.models import Connection, Delivery, Heartbeat, HeldEvent, Lease, OutboxEvent, Stream, table_of
 
 _CONNECTIONS, _STREAMS, _LEASES = table_of(Connection), table_of(Stream), table_of(Lease)
 _DELIVERIES, _EVENTS = table_of(Delivery), table_of(OutboxEvent)
@@ -18,6 +18,7 @@ _AS_IT_IS = (
     *("connection_id", "name", "state", "state_reason", "oldest_at", "due_at"),
     *("failing_since", "not_before", "last_success_at", "last_error", "refused_epoch"),
 )
+_HELD = table_of(HeldEvent)
 _OUT, _IN = table_of(Heartbeat).alias("beat_out"), table_of(Heartbeat).alias("beat_in")
 _OF_BEATS = ("beat_at", "every_s", "answered_at", "round_trip_s", "missed", "error", "told")
 _LOOKED_AT = 1000
@@ -50,6 +51,8 @@ class Flow:
     """Our heartbeats, and how they are answered."""
     refused_epoch: str | None = None
     """Of a copy of the other side, or of the other side itself after a restore: people must say which."""
+    held: int = 0
+    """Events that the other side does not know yet."""
     inbound: Beats = field(default_factory=lambda: Beats("in"))
     """Theirs."""
 
@@ -80,7 +83,7 @@ def _flow(row: RowMapping) -> Flow:
     lease_left_s = row["deadline_s"] - row["now_s"] if row["token"] else None
     return Flow(
         **told, waiting=waiting, parked=parked, failures=row["failures"] or 0, lease_left_s=lease_left_s,
-        outbound=_beats(row, "out"), inbound=_beats(row, "in"),
+        outbound=_beats(row, "out"), inbound=_beats(row, "in"), held=row["held"] or 0,
     )  # fmt: skip
 
 
@@ -162,6 +165,12 @@ _FLOWS = (
         _LEASES.c.deadline_s,
         database_now_s().label("now_s"),
         *_beat_columns(),
+        select(func.count())
+        .select_from(_HELD)
+        .where(_HELD.c.connection_id == _CONNECTIONS.c.id)
+        .correlate(_CONNECTIONS)
+        .scalar_subquery()
+        .label("held"),
     )
     .select_from(_beats_of_connection(_CONNECTIONS.outerjoin(_LEASES, _LEASES.c.connection_id == _CONNECTIONS.c.id)))
     .order_by(_CONNECTIONS.c.created_at, _CONNECTIONS.c.id)

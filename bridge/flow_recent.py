@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from bridge.ailments import Ailment, find_ailments
 from bridge.backoff import Outcome
 from bridge.flow import Flow, read_flows
-from bridge.health import Beats
+from bridge.health import Beats, Condition
 from bridge.models import Attempt, Connection, Delivery, OutboxEvent, Stream, table_of
 from bridge.vocabulary import ConnectionState
 
@@ -45,6 +45,8 @@ class Pulse:
     sent_more: bool
     p50_s: float | None
     p95_s: float | None
+    outbound: Condition
+    inbound: Condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,8 @@ def _pulse(flow: Flow, attempts: Sequence[Any], now: datetime) -> Pulse:
         sent_more=len(lately) == ATTEMPTS_LIMIT,
         p50_s=_percentile(durations, 50),
         p95_s=_percentile(durations, 95),
+        outbound=flow.outbound.condition(now),
+        inbound=flow.inbound.condition(now),
     )
 
 

@@ -19,7 +19,7 @@ from bridge.database import inserts_into
 from bridge.errors import EventTooLarge, NothingToReplay
 from bridge.ids import new_id
 from bridge.mapping import MappingHole, Tables
-from bridge.models import Connection, Delivery, Lease, MappingVersion, OutboxEvent, Stream, table_of
+from bridge.models import Connection, Delivery, HeldEvent, Lease, MappingVersion, OutboxEvent, Stream, table_of
 from bridge.vocabulary import EVENT_LIMIT_BYTES, ConnectionState, EventType
 
 
@@ -50,7 +50,7 @@ _CONNECTIONS = table_of(Connection)
 
 # Built once: putting such a statement together costs more than running it.
 _OPEN_CONNECTIONS = (
-    select(_CONNECTIONS.c.id, _CONNECTIONS.c.mapping_version)
+    select(_CONNECTIONS.c.id, _CONNECTIONS.c.mapping_version, _CONNECTIONS.c.unspoken)
     .where(_CONNECTIONS.c.id.in_(bindparam("wanted", expanding=True)), _CONNECTIONS.c.state != ConnectionState.REVOKED)
     .order_by(_CONNECTIONS.c.id)
 )
@@ -104,14 +104,33 @@ def record_events(
     """Record facts for the connections `to`, except revoked ones and the `origin` they came from; those of one stream
     in their order.
 
-    Each mapping version renders a fact once. A hole in a mapping parks that delivery unrendered and blocks neither the
-    change nor other connections. Raises EventTooLarge, which refuses the change.
+    What a receiver does not know yet is held for it. Each mapping version renders a fact once. A hole in a mapping
+    parks that delivery unrendered and blocks neither the change nor other connections. Raises EventTooLarge, which
+    refuses the change.
     """
     wanted = sorted(set(to) - {origin})
     session.flush()
     connections = session.connection().execute(_OPEN_CONNECTIONS, {"wanted": wanted}).all() if wanted else []
-    if connections and events:
-        _record(session, events, [(found.id, found.mapping_version) for found in connections], origin, now)
+    for found in (found for found in connections if found.unspoken):
+        spoken = [event for event in events if event.type not in found.unspoken]
+        hold_events(session, [event for event in events if event.type in found.unspoken], found.id, now=now)
+        if spoken:
+            _record(session, spoken, [(found.id, found.mapping_version)], origin, now)
+    understood = [(found.id, found.mapping_version) for found in connections if not found.unspoken]
+    if understood and events:
+        _record(session, events, understood, origin, now)
+
+
+def hold_events(session: Session, events: Sequence[NewEvent], connection_id: str, *, now: datetime) -> None:
+    """Keep facts that the receiver does not know yet, without a number: the streams go on without them."""
+    if not events:
+        return
+    event_ids = _add_facts(session, [(e.stream, e.type, envelope.render_data(e.data)) for e in events], None, now)
+    rows = [
+        {"connection_id": connection_id, "event_id": next(event_ids[e.stream]), "type": str(e.type), "held_at": now}
+        for e in events
+    ]
+    session.execute(insert(HeldEvent), rows)
 
 
 def record_events_for(

@@ -21,6 +21,16 @@ class EventType(StrEnum):
 UNSEQUENCED = frozenset({EventType.CHALLENGE, EventType.TEST, EventType.HEARTBEAT, EventType.CLOSED})
 """Events that belong to no stream: answered, never stored."""
 
+REQUIRED = frozenset(
+    {
+        EventType.CATALOG_ITEM_CHANGED,
+        EventType.CATALOG_ITEM_REMOVED,
+        EventType.PROVIDER_TASK_STATE_CHANGED,
+        EventType.TOMBSTONE,
+    }
+)
+"""Sequenced types that every receiver knows; it may tell that it knows others not yet."""
+
 
 class Verdict(StrEnum):
     """What a receiver says of one event, or a sender concludes of one call."""

@@ -9,10 +9,13 @@ from bridge.egress import AddressGuard, Sender
 from bridge.identity import Identity, Keyring, ensure_instance
 from bridge.jobs import Bell
 from bridge.outbox import Rendering
+from bridge.vocabulary import UNSEQUENCED
 from consumer_sim.config import ConsumerConfig
+from consumer_sim.services.addresses import Mover
 from consumer_sim.services.calling import Caller
 from consumer_sim.services.connecting import Connector
 from consumer_sim.services.offboarding import FarewellTeller
+from consumer_sim.services.receiving import HANDLERS
 from consumer_sim.services.rotations import Rotator
 from consumer_sim.services.tokens import ClientCredentials
 
@@ -38,7 +41,13 @@ class Context:
             sender=sender,
             public_url=self.config.public_url,
             clock=self.clock,
+            spoken=self.spoken,
         )
+
+    @property
+    def spoken(self) -> list[str]:
+        """The types of events that this instance knows."""
+        return sorted(set(HANDLERS) - UNSEQUENCED - set(self.config.unknown_events))
 
     @property
     def caller(self) -> Caller:
@@ -54,6 +63,11 @@ class Context:
     def farewell_teller(self) -> FarewellTeller:
         """For connections that our people have ended."""
         return FarewellTeller(self.database, self.caller, self.clock)
+
+    @property
+    def mover(self) -> Mover:
+        """For changes of address."""
+        return Mover(self.database, self.keyring, self.guard, self.caller, self.config.public_url, self.clock)
 
     def sender(self) -> Sender:
         """For one request of ours; close it."""

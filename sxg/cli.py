@@ -22,6 +22,7 @@ _COMMANDS = {
         "sxg.commands.provider_connections",
         "At a consumer: connect to a provider, and see how far it came.",
     ),
+    "issue": ("sxg.commands.issues", "See what is wrong with connections, and what to do."),
     "deliveries": ("sxg.commands.exchange", "Look at events on their way; replay or skip parked ones."),
     "compare": ("sxg.commands.compare", "Compare both instances record by record."),
     "doctor": ("sxg.commands.doctor", "Say what is healthy on an instance, and what to do about what is not."),

@@ -7,7 +7,7 @@ from bridge.web import Blueprint
 from consumer_sim.api.auth import protect
 from consumer_sim.api.context import here
 from consumer_sim.api.schemas import ConnectingSchema, SettingsSchema
-from consumer_sim.api.schemas_care import EpochSchema, ReasonSchema, RotateSchema
+from consumer_sim.api.schemas_care import AddressSchema, EpochSchema, ReasonSchema, RotateSchema
 from consumer_sim.services import connections, offboarding, rotations, views
 
 blueprint = protect(
@@ -91,6 +91,20 @@ def settle_epoch(body: dict[str, bool], link_id: UUID) -> dict[str, Any]:
         connection_id = connections.get_connected_id(session, str(link_id))
         connections.settle_epoch(session, connection_id, accept=body["accept"], now=context.clock())
         return views.link_documents(session, [connections.get_link(session, connection_id)])[0]
+
+
+@blueprint.route("/connections/<uuid:link_id>/address", methods=["POST"])
+@blueprint.arguments(AddressSchema)
+@blueprint.response(200)
+def change_address(body: dict[str, str | None], link_id: UUID) -> dict[str, Any]:
+    """Send to another address of the provider from now, or, without one, tell the provider ours as it is configured."""
+    url = body["provider_url"]
+    if url is None:
+        here().mover.tell_callback(str(link_id))
+    else:
+        here().mover.move_provider(str(link_id), url.rstrip("/"))
+    with here().database.reading() as session:
+        return views.link_documents(session, [connections.get_link(session, str(link_id))])[0]
 
 
 @blueprint.route("/connections/<uuid:link_id>/revoke", methods=["POST"])

@@ -26,3 +26,10 @@ class ReasonSchema(StrictSchema):
 
 class EpochSchema(StrictSchema):
     accept = fields.Boolean(required=True, metadata={"description": "Whether it is the provider itself, restored."})
+
+
+class AddressSchema(StrictSchema):
+    provider_url = SafeStr(
+        max_length=2000, min_length=1, load_default=None, allow_none=True,
+        metadata={"description": "Where the provider answers now.", "example": "https://exchange.example"},
+    )  # fmt: skip

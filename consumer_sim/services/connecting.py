@@ -6,7 +6,7 @@ any point. No transaction is open while the provider is asked: it calls back in 
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,6 +27,8 @@ from consumer_sim.services.errors import ConsumerError, ProviderAnswerInvalid, P
 from consumer_sim.services.tokens import ClientCredentials, read_json
 
 _STEPS_LIMIT = 4
+_FIRST_BEAT_S = 60.0
+"""Until the sweeper beats."""
 _DEADLINE_S = SLOW_DEADLINE_S + 5.0
 """Longer than the provider waits for our answer to its challenge."""
 
@@ -64,6 +66,8 @@ class Connector:
     sender: Sender
     public_url: str
     clock: Callable[[], datetime]
+    spoken: Sequence[str]
+    """The types of events that we know: told before the first event can come."""
 
     def connect(self, link_id: str) -> None:
         """Go as far as the provider lets us; where it ends is in the row, with the reason."""
@@ -90,7 +94,7 @@ class Connector:
             "token": token,
             "instance_id": self.identity.id,
             "name": self.identity.name,
-            "callback_url": self._callback(connecting),
+            "callback_url": callback_url(self.public_url, connecting),
             "number_prefix": connecting.requested_prefix,
             "version": "1.0",
         }
@@ -111,8 +115,11 @@ class Connector:
                 if token.status in (400, 401):
                     return False
                 raise ProviderRefused(token.status or 0, None, token.detail)
+            bearer = {"Authorization": f"Bearer {token}"}
             try:
-                self._call(connecting, "/connection/verify", {"Authorization": f"Bearer {token}"}, {}, (200,))
+                beat = {"every_s": _FIRST_BEAT_S, "spoken": list(self.spoken)}
+                self._call(connecting, "/connection/heartbeat", bearer, beat, (200, 404))  # an older provider has none
+                self._call(connecting, "/connection/verify", bearer, {}, (200,))
                 break
             except ProviderRefused as refused:
                 if refused.status != 401 or fresh:
@@ -175,5 +182,7 @@ class Connector:
                 link.connection.state = ConnectionState.ACTIVE
                 session.info.setdefault("due", set()).add(link.connection.id)
 
-    def _callback(self, connecting: ProviderConnection) -> str:
-        return f"{self.public_url.rstrip('/')}{EXCHANGE_PATH}/connections/{connecting.id}/events"
+
+def callback_url(public_url: str, connecting: ProviderConnection) -> str:
+    """Where this provider is to send its events."""
+    return f"{public_url.rstrip('/')}{EXCHANGE_PATH}/connections/{connecting.id}/events"

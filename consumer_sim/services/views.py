@@ -33,6 +33,8 @@ def _link(link: Link) -> Document:
         "problem": own.problem,
         "provider": {
             "url": own.provider_url,
+            "new_url": connection.new_url if connection else None,
+            "new_url_problem": connection.new_url_problem if connection else None,
             "name": own.provider_name,
             "instance_id": connection.peer_instance_id if connection else None,
         },

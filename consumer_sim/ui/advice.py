@@ -24,6 +24,8 @@ ADVICE = {
         "Is this a copy, for tests? Then stop it, or revoke its connections here. Is it the original, restored? Then "
         "ask the provider to accept it."
     ),
+    "held": _look("Nothing is lost. They are sent once the other side is upgraded."),
+    "differs": _look("Tell the provider's Exchange admin: this record differs on both sides."),
     "outbound_down": _look("Nothing is lost, and it is tried again and again. If it lasts, tell the provider."),
     "inbound_down": _look("Ask the provider whether its sweeper runs, and whether it reaches our public address."),
     "slow": _look("Everything arrives, later. If it lasts, tell the provider."),

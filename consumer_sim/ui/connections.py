@@ -6,12 +6,15 @@ from uuid import UUID
 import flask
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
-from wtforms import StringField
+from wtforms import StringField, TextAreaField
 from wtforms.validators import DataRequired, Length, Regexp
 
+from bridge.care import read_care
 from bridge.flow_recent import read_queues
+from bridge.issues import list_issues
 from bridge.vocabulary import ConnectionState
-from consumer_sim.services.connections import begin_connecting, get_link, set_auto_activate
+from consumer_sim.services import connections, offboarding, rotations
+from consumer_sim.services.connections import begin_connecting, get_connected_id, get_link, set_auto_activate
 from consumer_sim.services.link_trouble import SORTS, get_health, search_links, send_again
 from consumer_sim.services.users import Permission
 from consumer_sim.ui.context import here
@@ -54,6 +57,15 @@ class ConnectForm(Form):
     )
 
 
+class ReasonForm(Form):
+    reason = TextAreaField(
+        "Reason",
+        [DataRequired("Say why: the provider's people will ask."), Length(max=500)],
+        filters=[strip],
+        description="Your colleagues and the provider's people read it.",
+    )
+
+
 @pages.page("/connections", Permission.CONNECTION_READ)
 def list_all() -> str:
     listing = read_listing(SORTS, "name", ("state", "health"))
@@ -88,8 +100,59 @@ def show(connection_id: UUID) -> str:
         health = get_health(session, str(connection_id), here().clock())
         connection = health.link.connection
         queues = read_queues(session, connection.id) if connection else []
-    callback = here().config.public_url
-    return flask.render_template("consumer/connection.html", health=health, queues=queues, callback=callback)
+        care = read_care(session, health.flow, here().clock()) if health.flow else None
+    told: dict[str, Any] = {"health": health, "queues": queues, "care": care}
+    return flask.render_template("consumer/connection.html", callback=here().config.public_url, **told)
+
+
+@pages.page("/issues", Permission.CONNECTION_READ)
+def issues() -> str:
+    listing = read_listing(("last",), "last", ("resolved",))
+    resolved = listing.filters.get("resolved") == "1"
+    with here().database.reading() as session:
+        rows, total = list_issues(session, resolved=resolved, offset=listing.offset, limit=listing.limit)
+    return flask.render_template("consumer/issues.html", listing=listing, rows=rows, total=total, resolved=resolved)
+
+
+@pages.form(f"{_ONE}/revoke", Permission.CONNECTION_WRITE)
+def revoke(connection_id: UUID) -> ResponseReturnValue:
+    """The page that asks why, and whether it is meant; then the end."""
+    form = ReasonForm()
+    with here().database.reading() as session:
+        wire_id = get_connected_id(session, str(connection_id))
+        name = get_link(session, wire_id).connecting.provider_name
+
+    def end() -> None:
+        with here().database.transaction() as session:
+            offboarding.revoke_connection(session, wire_id, reason=form.reason.data or "", now=here().clock())
+
+    if form.done(end):
+        flask.flash(f"The connection to {name} has ended.", "success")
+        return _to(str(connection_id))
+    page = flask.render_template("consumer/connection_revoke.html", form=form, name=name, link_id=connection_id)
+    return page, 422 if form.is_submitted() else 200
+
+
+@pages.action(f"{_ONE}/rotate", Permission.CONNECTION_WRITE)
+def rotate(connection_id: UUID) -> Response:
+    context = here()
+    with context.database.transaction() as session:
+        wire_id = get_connected_id(session, str(connection_id))
+        rotations.want_rotation(session, wire_id, rotations.SECRETS, now=context.clock())
+    for secret in rotations.SECRETS:
+        context.rotator.advance(wire_id, secret)
+    flask.flash("New secrets were asked for; below is how far that is.", "success")
+    return _to(str(connection_id))
+
+
+@pages.action(f"{_ONE}/epoch/<any(accept, refuse):verdict>", Permission.CONNECTION_WRITE)
+def settle_epoch(connection_id: UUID, verdict: str) -> Response:
+    accept = verdict == "accept"
+    with here().database.transaction() as session:
+        wire_id = get_connected_id(session, str(connection_id))
+        connections.settle_epoch(session, wire_id, accept=accept, now=here().clock())
+    flask.flash("It is let in. Both sides should be compared now." if accept else "It stays refused.", "success")
+    return _to(str(connection_id))
 
 
 @pages.action(f"{_ONE}/resume", Permission.CONNECTION_WRITE)

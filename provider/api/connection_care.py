@@ -5,17 +5,46 @@ from typing import Any
 import flask
 
 from bridge.heartbeats import note_heard
-from bridge.models import Rotation
+from bridge.holding import note_spoken
+from bridge.models import Connection, Rotation
 from bridge.web import Blueprint
-from provider.api.auth import known
+from provider.api.auth import known, public
 from provider.api.context import here
 from provider.api.schemas import ReasonSchema
-from provider.api.schemas_care import HeardSchema, HeartbeatSchema, RotationSchema, SecretSchema
-from provider.services import connections, registrations, rotations
+from provider.api.schemas_care import (
+    CallbackSchema,
+    HeardSchema,
+    HeartbeatSchema,
+    MovedSchema,
+    ProofRequestSchema,
+    ProofSchema,
+    RotationSchema,
+    SecretSchema,
+)
+from provider.services import addresses, connections, registrations, rotations
+from provider.services.errors import ChallengeFailed
 
 blueprint = Blueprint(
     "connection_care", __name__, url_prefix="/exchange/v1/connection", description="For consumers: stay connected."
 )
+
+
+def move_callback(connection_id: str, url: str, *, by_consumer: bool) -> Connection:
+    """Wanted, challenged and settled, in that order; why it failed stays with the connection."""
+    context, actor = here(), flask.g.actor
+    with context.transaction() as session:
+        wanted = addresses.want_callback(
+            session, context.guard, connection_id, url, by_consumer=by_consumer, actor=actor, now=context.clock()
+        )
+        challenge = addresses.prepare_move(session, context.identity, wanted.id, now=context.clock())
+    try:
+        registrations.send_challenge(context.carrier(), challenge)
+    except ChallengeFailed as failed:
+        with context.transaction() as session:
+            addresses.note_failure(session, wanted.id, failed.reason)
+        raise
+    with context.transaction() as session:
+        return addresses.settle_move(session, challenge, actor=actor, now=context.clock())
 
 
 @blueprint.route("/heartbeat", methods=["POST"])
@@ -27,6 +56,7 @@ def hear(body: dict[str, Any]) -> dict[str, Any]:
     now = here().clock()
     with here().transaction() as session:
         note_heard(session, flask.g.connection, body, now=now)
+        note_spoken(session, flask.g.connection, body["spoken"], now=now)
         connection = connections.get_connection(session, flask.g.connection)
         return {"connection_id": connection.id, "state": connection.state}
 
@@ -70,3 +100,28 @@ def close(body: dict[str, Any]) -> dict[str, Any]:
             session, connection_id, reason=said, told=True, actor=flask.g.actor, now=now
         )
         return {"connection_id": ended.id, "state": ended.state}
+
+
+@blueprint.route("/callback", methods=["POST"])
+@known
+@blueprint.arguments(CallbackSchema)
+@blueprint.response(200, MovedSchema)
+def change_callback(body: dict[str, str]) -> dict[str, Any]:
+    """Have your events sent elsewhere. The new address is challenged while this call is open; until it has proven
+    itself, everything goes to the former one. It may be repeated.
+    """
+    moved = move_callback(flask.g.connection, body["callback_url"], by_consumer=True)
+    return {"connection_id": moved.id, "callback_url": moved.peer_url}
+
+
+@blueprint.route("/proof", methods=["POST"])
+@public
+@blueprint.arguments(ProofRequestSchema)
+@blueprint.response(200, ProofSchema)
+def prove_ourselves(body: dict[str, Any]) -> dict[str, str]:
+    """A signature over `proof:` and your nonce, with the secret of your connection: only your provider can make it."""
+    context = here()
+    with context.database.reading() as session:
+        connection_id = str(body["connection_id"])
+        made = addresses.prove_ourselves(session, context.keyring, connection_id, body["nonce"], now=context.clock())
+    return {name.removeprefix("webhook-"): value for name, value in made.items()}

@@ -6,6 +6,7 @@ import flask
 
 from bridge.web import Blueprint
 from provider.api.auth import requires
+from provider.api.connection_care import move_callback
 from provider.api.context import here
 from provider.api.paging import PageSchema, page_document, page_schema
 from provider.api.schemas import (
@@ -15,7 +16,7 @@ from provider.api.schemas import (
     ReasonSchema,
     TestEventSchema,
 )
-from provider.api.schemas_care import EpochSchema, RotateSchema, RotationsSchema
+from provider.api.schemas_care import CallbackSchema, EpochSchema, RotateSchema, RotationsSchema
 from provider.services import connections, registrations, rotations
 from provider.services.pages import Page
 from provider.services.registrations import Echo
@@ -95,6 +96,18 @@ def settle_epoch(body: Document, connection_id: str) -> Document:
     with here().transaction() as session:
         settled = connections.settle_epoch(session, connection_id, accept=body["accept"], actor=flask.g.actor, now=now)
         return connections.show_connection(session, settled, now=now)
+
+
+@blueprint.route("/<connection_id>/callback", methods=["POST"])
+@requires("connection.write")
+@blueprint.arguments(CallbackSchema)
+@blueprint.response(200, ConnectionSchema)
+def change_callback(body: Document, connection_id: str) -> Document:
+    """Send its events elsewhere, once that address has proven itself; may be repeated."""
+    moved = move_callback(connection_id, body["callback_url"], by_consumer=False)
+    with here().database.reading() as session:
+        connection = connections.get_connection(session, moved.id)
+        return connections.show_connection(session, connection, now=here().clock())
 
 
 @blueprint.route("/<connection_id>/rotate", methods=["POST"])

@@ -2,7 +2,7 @@
 
 from marshmallow import EXCLUDE, Schema, fields, validate
 
-from bridge.schemas import StrictSchema, UtcDateTime, Uuid
+from bridge.schemas import SafeStr, StrictSchema, UtcDateTime, Uuid
 from provider.api.schemas import about
 from provider.services.rotations import GRACE_S, SECRETS
 
@@ -36,6 +36,11 @@ class HeartbeatSchema(Schema):
     p95_s = fields.Float(
         allow_none=True, validate=validate.Range(min=0, max=3600),
         metadata=about("How long your calls took lately, but for 5 % of them, in seconds.", 0.2),
+    )  # fmt: skip
+    spoken = fields.List(
+        fields.String(validate=validate.Length(max=120)), load_default=None, allow_none=True,
+        validate=validate.Length(max=100),
+        metadata=about("Types of events that you know; without it you are sent all.", ["exchange.product.changed"]),
     )  # fmt: skip
 
 
@@ -100,3 +105,26 @@ class RotationsSchema(Schema):
 
 class EpochSchema(StrictSchema):
     accept = fields.Boolean(required=True, metadata=about("Whether it is the consumer itself, restored.", True))
+
+
+class CallbackSchema(StrictSchema):
+    callback_url = SafeStr(
+        max_length=2000, min_length=1, required=True,
+        metadata=about("Where events go, once it has proven itself.", "https://acme.example/exchange/events"),
+    )  # fmt: skip
+
+
+class ProofRequestSchema(StrictSchema):
+    connection_id = Uuid(required=True, metadata=about("Your connection.", _ID))
+    nonce = SafeStr(max_length=128, min_length=16, required=True, metadata=about("Any text.", "mB3v9pXkq2LJr8sT"))
+
+
+class ProofSchema(Schema):
+    id = fields.String(data_key="webhook-id", required=True, metadata=about("Part of what is signed.", "proof_..."))
+    timestamp = fields.String(data_key="webhook-timestamp", required=True, metadata=about("In seconds.", "1795251600"))
+    signature = fields.String(data_key="webhook-signature", required=True, metadata=about("As on events.", "v1,..."))
+
+
+class MovedSchema(Schema):
+    connection_id = fields.String(required=True, metadata=about("The connection's id.", _ID))
+    callback_url = fields.String(required=True, metadata=about("Where events go.", "https://acme.example/events"))

@@ -100,7 +100,7 @@ def create_registration(
     """
     for pointer, url in (("/base_url", base_url), ("/callback_url", callback_url)):
         if url is not None:
-            _check_address(guard, pointer, url)
+            check_address(guard, pointer, url)
     if callback_url is not None:
         _check_below("/callback_url", callback_url, base_url)
     token = new_token(REGISTRATION)
@@ -173,9 +173,9 @@ def complete_registration(
     """
     lock_guard(session)
     registration = _registration_of(session, token, now)
-    _check_callback(guard, registration, introduction.callback_url)
+    check_callback(guard, registration, introduction.callback_url)
     connection = _connection_of(session, registration, introduction, now)
-    _check_free(session, connection, introduction.callback_url)
+    check_free(session, connection, introduction.callback_url)
     admission = _issue_credentials(session, keyring, connection)
     registration.state, registration.problem, registration.problem_at = "work_in_progress", None, None
     actor = f"registration/{registration.id}"
@@ -255,16 +255,17 @@ def render_unsequenced(
     )
 
 
-def _check_callback(guard: AddressGuard, registration: Registration, url: str) -> None:
+def check_callback(guard: AddressGuard, registration: Registration, url: str) -> None:
     """After the token: whoever has none learns nothing of what we may reach."""
     if registration.callback_url not in (None, url):
         message = f"this registration is for {registration.callback_url}; come with that, or ask for another one"
         raise InvalidFields([FieldError("/callback_url", "other_callback", message)])
-    _check_address(guard, "/callback_url", url)
+    check_address(guard, "/callback_url", url)
     _check_below("/callback_url", url, registration.base_url)
 
 
-def _check_address(guard: AddressGuard, pointer: str, url: str) -> None:
+def check_address(guard: AddressGuard, pointer: str, url: str) -> None:
+    """Raises InvalidFields for an address that must not be called."""
     try:
         guard.check_url(url)
     except RefusedAddress as refusal:
@@ -332,7 +333,7 @@ def _free_prefix(session: Session, wanted: str, connection_id: str) -> str:
     return prefix
 
 
-def _check_free(session: Session, connection: Connection, callback_url: str) -> None:
+def check_free(session: Session, connection: Connection, callback_url: str) -> None:
     """A company and an instance may have several connections, but on one callback their events would be mixed up."""
     others = select(Connection.name).where(
         Connection.id != connection.id,

@@ -32,6 +32,8 @@ ADVICE = {
         "Is this a copy, for tests? Then stop it, or revoke its connections here. Is it the original, restored? Then "
         "ask the consumer to accept it."
     ),
+    "held": _look("Nothing is lost. They are sent once the other side is upgraded."),
+    "differs": _look("Compare both sides with the consumer's admin, and mend what differs."),
     "outbound_down": _look("Nothing is lost. Ask the consumer whether it is up, and whether its address is right."),
     "inbound_down": _look("Ask the consumer whether its sweeper runs, and whether it reaches this instance."),
     "slow": _look("Everything arrives, later. If it lasts, one of the sides needs more processes."),

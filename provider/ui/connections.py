@@ -8,9 +8,11 @@ from werkzeug import Response
 from wtforms import TextAreaField
 from wtforms.validators import DataRequired, Length
 
+from bridge.care import read_care
 from bridge.flow_recent import read_queues
+from bridge.issues import list_issues
 from bridge.vocabulary import ConnectionState
-from provider.services import connections, registrations
+from provider.services import connections, registrations, rotations
 from provider.services.connection_search import CONNECTIONS_SORTABLE, search_connections
 from provider.services.connections import CONNECTION_MOVES
 from provider.services.pricing import SHOW_PRICES
@@ -57,8 +59,18 @@ def show(connection_id: str) -> str:
         connection = connections.get_connection(session, connection_id)
         shown = connections.show_connection(session, connection, now=here().clock())
         queues = read_queues(session, connection.id)
+        care = read_care(session, shown["flow"], here().clock())
     moves = CONNECTION_MOVES.moves[ConnectionState(shown["state"])]
-    return flask.render_template("provider/connection.html", connection=shown, queues=queues, moves=moves)
+    return flask.render_template("provider/connection.html", connection=shown, queues=queues, moves=moves, care=care)
+
+
+@pages.page("/issues", "connection.read")
+def issues() -> str:
+    listing = read_listing(("last",), "last", ("resolved",))
+    resolved = listing.filters.get("resolved") == "1"
+    with here().database.reading() as session:
+        rows, total = list_issues(session, resolved=resolved, offset=listing.offset, limit=listing.limit)
+    return flask.render_template("provider/issues.html", listing=listing, rows=rows, total=total, resolved=resolved)
 
 
 @pages.form("/connections/<connection_id>/pause", "connection.write")
@@ -76,6 +88,25 @@ def resume(connection_id: str) -> Response:
     with here().transaction() as session:
         resumed = connections.resume_connection(session, connection_id, actor=actor(), now=here().clock())
         flask.flash(f"{resumed.name} flows again.", "success")
+    return _to(connection_id)
+
+
+@pages.action("/connections/<connection_id>/rotate", "connection.write")
+def rotate(connection_id: str) -> Response:
+    with here().transaction() as session:
+        rotations.want_rotation(session, connection_id, rotations.SECRETS, actor=actor(), now=here().clock())
+    flask.flash(
+        "The consumer is asked for new secrets with its next heartbeat. Nothing is refused meanwhile.", "success"
+    )
+    return _to(connection_id)
+
+
+@pages.action("/connections/<connection_id>/epoch/<any(accept, refuse):verdict>", "connection.write")
+def settle_epoch(connection_id: str, verdict: str) -> Response:
+    accept = verdict == "accept"
+    with here().transaction() as session:
+        connections.settle_epoch(session, connection_id, accept=accept, actor=actor(), now=here().clock())
+    flask.flash("It is let in. Compare both sides now." if accept else "It stays refused.", "success")
     return _to(connection_id)
 
 

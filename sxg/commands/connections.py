@@ -203,6 +203,22 @@ def resume(connection_id: str, url: str, token: str, allow: str, as_json: bool) 
 
 @connection.command(epilog=ENVIRONMENT)
 @click.argument("connection_id", metavar="ID")
+@click.option("--to", "callback_url", required=True, help="Where its events are to go.")
+@api_options
+@JSON
+def move(connection_id: str, callback_url: str, url: str, token: str, allow: str, as_json: bool) -> None:
+    """Send a consumer's events to another address, once that has proven itself. Until then they go to the former one.
+
+    \b
+    Example:
+      sxg connection move 5b0c... --to https://new.acme.example/exchange/events
+    """
+    with open_client(url, token, allow) as client:
+        _tell_state(client, connection_id, "callback", {"callback_url": callback_url}, as_json)
+
+
+@connection.command(epilog=ENVIRONMENT)
+@click.argument("connection_id", metavar="ID")
 @click.option("--refuse", is_flag=True, help="It is a copy: it stays refused, and is not shown any more.")
 @api_options
 @JSON

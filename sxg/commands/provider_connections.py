@@ -78,6 +78,32 @@ def rotate_here(connection_id: str, secrets: Sequence[str], url: str, token: str
         tell_rotations(client.post(f"/connections/{segment(connection_id)}/rotate", body), as_json)
 
 
+@provider_connection.command("move", epilog=CONSUMER_API)
+@click.argument("connection_id", metavar="ID")
+@click.option("--provider-url", help="Where the provider answers now. Without it, it is told where we answer now.")
+@api_options
+@JSON
+def move_here(connection_id: str, provider_url: str | None, url: str, token: str, allow: str, as_json: bool) -> None:
+    """After one side has moved: find the provider at its new address, or tell it ours. Nothing is registered anew.
+
+    The new address must prove itself first, and until then the former one stays in force. Exit code 1 if it did not.
+
+    \b
+    Examples:
+      sxg provider-connection move 5b0c...
+      sxg provider-connection move 5b0c... --provider-url https://new.exchange.example
+    """
+    with open_client(url, token, allow) as client:
+        told = client.post(f"/connections/{segment(connection_id)}/address", {"provider_url": provider_url})
+    problem = told["provider"]["new_url_problem"]
+    said = (
+        f"the address did not prove itself: {problem}" if problem else f"the provider is at {told['provider']['url']}"
+    )
+    click.echo(json.dumps(told) if as_json else f"connection {told['id']}: {said}")
+    if problem:
+        raise click.exceptions.Exit(REFUSED)
+
+
 @provider_connection.command("accept-epoch", epilog=CONSUMER_API)
 @click.argument("connection_id", metavar="ID")
 @click.option("--refuse", is_flag=True, help="It is a copy: it stays refused, and is not shown any more.")

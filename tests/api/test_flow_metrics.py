@@ -126,7 +126,9 @@ def test_each_direction_tells_whether_its_heartbeats_arrive_and_how_long_they_ta
         session.add(Heartbeat(direction="out", missed=2, error="no answer", round_trip_s=0.5, **beats))
         session.add(Heartbeat(direction="in", round_trip_s=3.0, **beats))
         session.add(
-            Attempt(connection_id=connection_id, started_at=NOW, duration_s=0.25, events=1, outcome="judged", status=200)
+            Attempt(
+                connection_id=connection_id, started_at=NOW, duration_s=0.25, events=1, outcome="judged", status=200
+            )
         )
     text = app.test_client().get("/metrics").get_data(as_text=True)
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]

@@ -183,3 +183,18 @@ def test_a_copy_of_the_consumer_is_refused_and_told_what_to_do_while_the_origina
     assert "copy" not in (refused["problem"] or "")
     with pytest.raises(ApiProblem, match="no copied or restored instance"):
         stage.provider().post(f"/connections/{shown['id']}/epoch", {"accept": True})
+
+
+def test_a_provider_that_moved_is_found_again_and_a_stranger_at_the_address_gets_no_credential(stage: Stage) -> None:
+    path, moved = (
+        f"/connections/{stage.connection_id}/address",
+        stage.deployment.provider.url.replace("127.0.0.1", "localhost"),
+    )
+    stranger = stage.deployment.consumer.url
+    told = stage.consumer.post(path, {"provider_url": stranger})["provider"]
+    assert (told["url"], told["new_url"]) == (stage.deployment.provider.url, stranger)
+    assert told["new_url_problem"]
+    told = stage.consumer.post(path, {"provider_url": moved})["provider"]
+    assert (told["url"], told["new_url"], told["new_url_problem"]) == (moved, None, None)
+    stage.until(lambda: conditions(stage) == (("up", "up"), ("up", "up")))
+    assert stage.consumer.post(path, {})["provider"]["url"] == moved, "our callback is told again, and proven"
