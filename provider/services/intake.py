@@ -25,7 +25,7 @@ from provider.models.access import Registration
 from provider.models.inventory import InventoryOperation
 from provider.models.orders import CustomerOrder, OrderLine, ProviderTask, RefusedSubmission
 from provider.services.cancellations import request_cancellation
-from provider.services.numbers import next_number
+from provider.services.numbers import next_numbers, take_numbers
 from provider.services.order_lines import plan_lines, write_lines
 from provider.services.order_locks import lock_order_of_task
 from provider.services.order_moves import OPENING, change_state, record_opening
@@ -118,14 +118,15 @@ def accept_request(
     _check_not_superseded(consumer.refused_revision, request["revision"])
     _check_number(consumer.number_prefix, request["number"])
     plan = make_plan()
-    order = _open_order(session, consumer, plan.kind, now)
+    numbers = take_numbers(session, {"order": 1, "order_line": len(plan.lines)})
+    order = _open_order(session, consumer, numbers["order"][0], plan.kind, now)
     row = _task_row(connection_id, order.id, plan, request, now)
     task = ProviderTask(**row)
     acceptance = render_task(session, consumer.mapping_version, task, order)
     if link.execute(_ADD_TASK[link.dialect.name], row | {"acceptance": acceptance}).first() is None:
         link.execute(_DROP_ORDER, {"order_id": order.id})
         return _of_another_call(session, connection_id, request)
-    write_lines(session, order, plan.lines)
+    write_lines(session, order, plan.lines, numbers["order_line"])
     if plan.operations:
         link.execute(_ADD_OPERATIONS, [operation | {"order_id": order.id} for operation in plan.operations])
     actor = f"connection/{connection_id}"
@@ -159,7 +160,7 @@ def resubmit_provider_task(
     for state in (_S.DRAFT, _S.SUBMITTED, _S.NEW):
         change_state(session, locked, state, reason=None, actor=actor, now=now)
     session.execute(delete(OrderLine).where(OrderLine.order_id == locked.order.id))
-    write_lines(session, locked.order, lines)
+    write_lines(session, locked.order, lines, next_numbers(session, "order_line", len(lines)))
     task.request, task.revision, task.catalog_item_revision = content, request["revision"], item.revision
     task.requested_by = request["requested_by"]
     session.flush()
@@ -291,11 +292,11 @@ def _next_free_number(session: Session, connection_id: str, number: str) -> str:
     return f"{prefix}{int(highest.removeprefix(prefix)) + 1:07d}"
 
 
-def _open_order(session: Session, consumer: Any, kind: str, now: datetime) -> CustomerOrder:
-    """The order as it stands at the end of its opening. Taking its number makes others wait, so that comes late."""
+def _open_order(session: Session, consumer: Any, number: str, kind: str, now: datetime) -> CustomerOrder:
+    """The order as it stands at the end of its opening."""
     row = {
         "id": new_id(),
-        "number": next_number(session, "order"),
+        "number": number,
         "category": kind,
         "connection_id": consumer.id,
         "company": consumer.company or consumer.name,

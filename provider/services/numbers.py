@@ -1,13 +1,10 @@
 """Numbers for people: a prefix that tells the kind, and at least seven digits."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import text
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
-
-from bridge.models import table_of
-from provider.models.orders import Counter
 
 PREFIXES = {
     "registration": "REG",
@@ -17,14 +14,14 @@ PREFIXES = {
     "product": "PRD",
 }
 
-_COUNTERS = table_of(Counter)
-
-
-_INSERT = sqlite.insert(_COUNTERS)
-_COUNT_ON = _INSERT.on_conflict_do_update(
-    index_elements=[_COUNTERS.c.name], set_={"value": _COUNTERS.c.value + _INSERT.excluded.value}
-).returning(_COUNTERS.c.value)
-_NEXT = text("select nextval(cast(:sequence as regclass)) from generate_series(1, :count)")
+_COUNT_ON = text(
+    "insert into counters (name, value) select key, value from json_each(:counts) where true"
+    " on conflict (name) do update set value = counters.value + excluded.value returning name, value"
+)
+_NEXT = text(
+    "select key, array(select nextval(cast(key || '_numbers' as regclass)) from generate_series(1, cast(value as int)))"
+    " from json_each_text(cast(:counts as json))"
+)
 
 
 def next_number(session: Session, kind: str) -> str:
@@ -33,17 +30,21 @@ def next_number(session: Session, kind: str) -> str:
 
 
 def next_numbers(session: Session, kind: str, count: int) -> list[str]:
-    """`count` numbers, ascending, in one statement.
+    """`count` numbers, ascending."""
+    return take_numbers(session, {kind: count})[kind]
 
-    On PostgreSQL they come from a sequence, so that nobody waits for another's commit; on SQLite, which has one writer
-    at a time, from a counter.
+
+def take_numbers(session: Session, counts: Mapping[str, int]) -> dict[str, list[str]]:
+    """So many numbers of each kind, ascending, in one statement.
+
+    On PostgreSQL they come from sequences, so that nobody waits for another's commit; on SQLite, which has one writer
+    at a time, from counters.
     """
     connection = session.connection()
+    asked = {"counts": json.dumps(counts)}
+    values: dict[str, Sequence[int]]
     if connection.dialect.name == "postgresql":
-        values: Sequence[int] = (
-            connection.execute(_NEXT, {"sequence": f"{kind}_numbers", "count": count}).scalars().all()
-        )
+        values = {kind: taken for kind, taken in connection.execute(_NEXT, asked)}
     else:
-        last = connection.execute(_COUNT_ON, {"name": kind, "value": count}).scalar_one()
-        values = range(last - count + 1, last + 1)
-    return [f"{PREFIXES[kind]}{value:07d}" for value in values]
+        values = {kind: range(last - counts[kind] + 1, last + 1) for kind, last in connection.execute(_COUNT_ON, asked)}
+    return {kind: [f"{PREFIXES[kind]}{value:07d}" for value in taken] for kind, taken in values.items()}

@@ -12,7 +12,6 @@ from provider.domain.errors import FieldError, InvalidFields
 from provider.domain.orders import LineAction
 from provider.domain.pricing import price_line
 from provider.models.orders import CustomerOrder, OrderLine
-from provider.services.numbers import next_numbers
 from provider.services.orderable import OrderableItem, Part
 
 PRODUCT_LIMIT = 1000
@@ -43,9 +42,8 @@ def plan_lines(item: OrderableItem, prices: Sequence[Mapping[str, Any]], answers
     return lines
 
 
-def write_lines(session: Session, order: CustomerOrder, lines: Sequence[Row]) -> None:
-    """Give the planned lines to an order; they take its state."""
-    numbers = next_numbers(session, "order_line", len(lines))
+def write_lines(session: Session, order: CustomerOrder, lines: Sequence[Row], numbers: Sequence[str]) -> None:
+    """Give the planned lines and their numbers to an order; they take its state."""
     places = enumerate(zip(lines, numbers, strict=True), 1)
     of_order = {"order_id": order.id, "state": order.state}
     rows = [line | of_order | {"position": position, "number": number} for position, (line, number) in places]
