@@ -26,6 +26,7 @@ class Product(Base):
         Index("ix_products_order_id", "order_id"),
         Index("ix_products_parent_id", "parent_id"),
         Index("ix_products_location_name", "location_name"),
+        Index("ix_products_place", "connection_id", "location_name", "number"),
         Index("ix_products_resumes_at", "resumes_at"),
     )
 

@@ -10,8 +10,8 @@ import pytest
 
 from sxg.client import ApiProblem
 from tests.e2e.stage import Stage
-from tests.e2e.story import Story
-from tests.e2e.test_scenarios_services import BERLIN, make_story, order, publish
+from tests.e2e.test_kills import make_story, required_answers
+from tests.e2e.test_scenarios_services import BERLIN, publish
 
 ADA = {"name": "Ada Lovelace"}
 
@@ -31,8 +31,15 @@ def backup(stage: Stage) -> dict[str, Any]:
 
 
 def have(stage: Stage, item: dict[str, Any]) -> list[dict[str, Any]]:
-    """What one order of it brings, as the consumer has it."""
-    return order(stage, item, BERLIN).products()
+    """What one order of one piece brings, as the consumer has it."""
+    story = make_story(stage, item)
+    story.quantity = 1
+    parts = {part["key"]: {"characteristics": required_answers(part)} for part in item["form"]["parts"]}
+    story.answers |= {"location": BERLIN, "parts": parts}
+    story.tell()
+    stage.until(lambda: story.request()["state"] == "closed")
+    stage.until(lambda: {one["state"] for one in story.products()} == {"active"})
+    return story.products()
 
 
 def ask(stage: Stage, product: dict[str, Any], action: str, **wanted: Any) -> dict[str, Any]:
@@ -134,8 +141,7 @@ def test_nothing_is_done_while_it_is_being_installed(stage: Stage, backup: dict[
 
 
 def test_a_whole_takes_its_parts_along_and_a_part_does_not_go_before_it(stage: Stage) -> None:
-    story: Story = order(stage, publish(stage, "SD-WAN Package"), BERLIN)
-    products = story.products()
+    products = have(stage, publish(stage, "SD-WAN Package"))
     whole = next(one for one in products if one["parent_id"] is None)
     part = next(one for one in products if one["parent_id"] == whole["id"])
     ask(stage, whole, "suspend")

@@ -32,6 +32,7 @@ def _let_products_have_parts() -> None:
         batch.create_foreign_key("fk_products_parent_id", "products", ["parent_id"], ["id"])
         for name in ("parent_id", "location_name", "resumes_at"):
             batch.create_index(f"ix_products_{name}", [name])
+        batch.create_index("ix_products_place", ["connection_id", "location_name", "number"])
 
 
 def _create_operations() -> None:
