@@ -94,14 +94,14 @@ class _Child:
             self.process.send_signal(number)
 
     def _spawn(self, now: float) -> None:
-        self._started_at = now
-        self.starts += 1  # before others, who hold no lock, see the process
         with self.log_path.open("ab") as log:
             try:
                 self.process = self._start(log)
             except OSError as error:  # no memory or no process slot just now: as if it had died at once
                 log.write(f"cannot start {self.program.name}: {error}\n".encode())
                 self._postpone(now)
+        self._started_at = now
+        self.starts += 1
 
     def _start(self, log: IO[bytes]) -> subprocess.Popen[bytes] | ForkedProcess:
         program, env = self.program, {**os.environ, **self.program.env}
@@ -186,12 +186,14 @@ class Supervisor:
 
     def pid(self, name: str) -> int | None:
         """The pid of the program's process; None while there is none (it died and is not due yet, or is paused)."""
-        process = self._children[name].process
-        return process.pid if process is not None else None
+        with self._lock:  # whoever sees a process finds its start counted, and the other way round
+            process = self._children[name].process
+            return process.pid if process is not None else None
 
     def starts(self, name: str) -> int:
         """How often the program was started so far."""
-        return self._children[name].starts
+        with self._lock:
+            return self._children[name].starts
 
     def kill(self, name: str, number: int = signal.SIGKILL) -> None:
         """Send the program a signal; when it dies of it, it is started again like after any other death."""
@@ -220,7 +222,7 @@ class Supervisor:
         """Return once the program runs and its `ready` says yes; raises SupervisorError when it does not in time."""
         child = self._children[name]
         ready, timeout_s = child.program.ready, child.program.ready_timeout_s
-        if not self._wait_for(lambda: child.process is not None and (ready is None or ready()), timeout_s):
+        if not self._wait_for(lambda: self.pid(name) is not None and (ready is None or ready()), timeout_s):
             log_end = child.log_path.read_text(errors="replace")[-1500:] if child.log_path.exists() else ""
             raise SupervisorError(f"{name} was not ready after {timeout_s:g} s:\n{log_end}")
 

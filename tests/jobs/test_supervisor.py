@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +58,18 @@ def test_a_killed_program_is_started_again_and_the_others_are_left_alone(tmp_pat
         assert alive(supervisor.pid("one"))
         assert not alive(first)
         assert supervisor.pid("two") == other
+
+
+def test_a_start_is_counted_when_its_process_is_there(tmp_path: Path) -> None:
+    with Supervisor([Program("one", SLEEP)], tmp_path) as supervisor:
+        for starts in range(2, 7):
+            supervisor.pause("one")
+            resuming = threading.Thread(target=supervisor.resume, args=("one",))
+            resuming.start()
+            while supervisor.starts("one") < starts:
+                pass
+            assert supervisor.pid("one") is not None
+            resuming.join()
 
 
 def test_a_program_that_cannot_live_is_started_ever_less_often(tmp_path: Path) -> None:
