@@ -29,8 +29,10 @@ WIDE, PHONE = {"width": 1200, "height": 900}, {"width": 390, "height": 844}
 WITHIN_MS = 15_000
 MAIN = "#main"
 """What a page is about. By its id: Swagger UI brings a <main> of its own."""
-_OURS = {"exclude": [[".swagger-ui"]]}
-"""What axe looks at: Swagger UI is as its package ships it."""
+_FOREIGN = ".swagger-ui"
+_FOREIGN_RULES = {"nested-interactive": {"enabled": False}}
+"""Swagger UI folds its operations with buttons that hold buttons; all else about it is as for our own pages."""
+_RUN_AXE = "([context, rules]) => axe.run(context, { resultTypes: ['violations'], rules }).then(all => all.violations)"
 _REFUSALS = ("status of 4",)
 """Chromium tells of every refused request as an error; the page's own words are what counts."""
 
@@ -86,9 +88,12 @@ class Person:
         """Complaints of Chromium that are expected, and nobody else's."""
         self.problems = [problem for problem in self.problems if words not in problem]
 
-    def offences(self) -> list[str]:
-        """What axe finds serious or critical on this page."""
-        found = Axe().run(self.page, context=_OURS, options={"resultTypes": ["violations"]}).response["violations"]
+    def offences(self, but: tuple[str, ...] = ()) -> list[str]:
+        """What axe finds serious or critical on this page, as wide and as light as it is now; `but` are selectors."""
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(Axe().axe_script)
+        rules = _FOREIGN_RULES if self.page.locator(_FOREIGN).count() else {}
+        found = self.page.evaluate(_RUN_AXE, [{"exclude": [[one] for one in but]}, rules])
         return [
             f"{one['id']}: {one['help']} ({node['html'][:200]})"
             for one in found
@@ -133,9 +138,11 @@ class Browsing:
     def consumer(self, role: str = "admin") -> Person:
         return self._person("consumer", role)
 
-    def join(self, side: str, url: str, database_url: str, role: str, context: BrowserContext | None = None) -> Person:
-        """Somebody at an instance that is not the stage's own, or in a browser that somebody else uses too."""
-        name = f"{role}-{len(self.people)}"
+    def join(
+        self, side: str, url: str, database_url: str, role: str, context: BrowserContext | None = None, name: str = ""
+    ) -> Person:
+        """Somebody at an instance that is not the stage's own, in a browser that others use too, or of another name."""
+        name = name or f"{role}-{len(self.people)}"
         add_person(side, database_url, name, role)
         person = Person(context or self._browser.new_context(**self._options), url, name)
         self.people[url, name] = person

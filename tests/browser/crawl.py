@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 import flask
@@ -40,18 +40,26 @@ class Routes:
             return None
         return endpoint if endpoint in self.shown else None
 
+    def action(self, path: str, method: str) -> str:
+        """The name of what a form on a page is sent to."""
+        endpoint: str = self._map.match(path, method)[0]
+        return endpoint
 
-def crawl(person: Person, routes: Routes, each: int = EACH) -> Iterator[tuple[str, str]]:
+
+def crawl(
+    person: Person, routes: Routes, each: int = EACH, more: Mapping[str, int] | None = None
+) -> Iterator[tuple[str, str]]:
     """Open up to `each` pages of each route, following links from the start; yields route and path of the open one.
 
-    Fails where a link leads to an error. Other views of a list (its filters and pages) are the same page.
+    `more` names routes of which other numbers are opened. Fails where a link leads to an error. Other views of a list
+    (its filters and pages) are the same page.
     """
     waiting, opened, counts = deque(["/"]), set[str](), Counter[str]()
     while waiting:
         path = waiting.popleft()
         bare = urlsplit(path).path
         route = routes.find(bare)
-        if route is None or bare in opened or counts[route] == each:
+        if route is None or bare in opened or counts[route] == (more or {}).get(route, each):
             continue
         opened.add(bare)
         counts[route] += 1

@@ -1,1 +1,3 @@
 SwaggerUIBundle({ url: "/openapi.json", dom_id: "#api", presets: [SwaggerUIBundle.presets.apis], deepLinking: true });
+// Swagger UI takes a link to a part of the page for one of its own, and prevents it.
+document.querySelector("a[href='#main']").addEventListener("click", () => document.getElementById("main").focus());

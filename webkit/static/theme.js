@@ -2,7 +2,9 @@
 (() => {
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const show = () => {
-    document.documentElement.dataset.bsTheme = localStorage.getItem("theme") || (dark.matches ? "dark" : "light");
+    const theme = localStorage.getItem("theme") || (dark.matches ? "dark" : "light");
+    document.documentElement.dataset.bsTheme = theme;
+    document.documentElement.classList.toggle("dark-mode", theme === "dark"); // Swagger UI's own word for it
   };
   show();
   dark.addEventListener("change", show);
