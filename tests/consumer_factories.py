@@ -366,6 +366,8 @@ class PlayedProvider:
         if call.path.endswith("/token"):
             self.tokens += 1
             return 200, {"access_token": f"token-{self.tokens}", "token_type": "Bearer", "expires_in": 900}
+        if call.path.endswith("/connection/heartbeat"):
+            return 200, {"connection_id": self.connection_id, "state": "pending"}
         if call.path.endswith("/connection/verify"):
             return self.challenge()
         return 201, call.body

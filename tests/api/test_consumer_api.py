@@ -233,6 +233,7 @@ def test_connecting_goes_through_all_steps(alone: Consumer, provider: PlayedProv
     assert told["callback_url"].endswith(f"/exchange/v1/connections/{shown['id']}/events")
     (connection,), (link,) = rows(alone, Connection), rows(alone, ProviderConnection)
     assert (connection.id, connection.state) == (provider.connection_id, "active")
+    assert "exchange.provider_task.comment_added" in provider.calls_to("/connection/heartbeat")[0].body["spoken"]
     assert link.token is None and SECRET not in connection.secrets and "geheim" not in connection.secrets
 
 
