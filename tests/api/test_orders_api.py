@@ -161,7 +161,7 @@ def test_deciding_on_a_cancellation(client: FlaskClient, database: Database) -> 
     assert (undo["name"], undo["compensates"], undo["state"]) == ("Undo: Build", build["number"], "open")
     post(client, f"/order-tasks/{undo['number']}/complete")
     assert get(client, path)["state"] == "cancelled"
-    assert problem(client.get("/api/v1/orders/ORD0000009/cancellation")) == (401, "unauthorized")
+    assert problem(client.get("/api/v1/orders/ORD0000009/cancellation")) == (404, "not_found")
 
 
 def test_the_point_of_no_return_cannot_be_set_by_hand(client: FlaskClient, database: Database) -> None:
