@@ -21,7 +21,7 @@ from sxg.schema import check_migrated
 def read_metadata(side: str) -> list[MetaData]:
     """Every table of a side that may hold rows of a connection."""
     if side == "consumer":
-        own: MetaData = importlib.import_module("consumer_sim.models").Base.metadata
+        own: MetaData = importlib.import_module("consumer_sim.models_attachments").Base.metadata
         return [bridge.models.Base.metadata, own]
     package = importlib.import_module("provider.models")
     for module in pkgutil.iter_modules(package.__path__):
