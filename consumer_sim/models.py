@@ -132,6 +132,8 @@ class CatalogItem(Base):
     updated_at: Mapped[datetime]
     prices: Mapped[list[Any] | None] = mapped_column(JsonOrNull)
     """What it costs, where the provider tells that; usually it does not."""
+    compatibility: Mapped[str | None] = mapped_column(String(20))
+    """The least version of the wire that the newest revision asks for; older providers do not say."""
 
 
 class Draft(Base):

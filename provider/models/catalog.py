@@ -11,6 +11,7 @@ from provider.models.base import Base, JsonOrNull
 
 KINDS = "kind in ('product', 'service')"
 ITEM_KINDS = "kind in ('product', 'service', 'inventory')"
+_NONE = text("'[]'")
 LIFECYCLE_STATES = "lifecycle_state in ('in_draft', 'published', 'retired', 'archived')"
 
 
@@ -42,10 +43,12 @@ class Specification(Base):
     """`[{specification_id, key, mandatory, default_selected, min_quantity, max_quantity}]`: what this one bundles."""
     task_templates: Mapped[list[Any]] = mapped_column(default=list)
     channels: Mapped[list[Any]] = mapped_column(default=list)
+    rules: Mapped[list[Any]] = mapped_column(default=list, server_default=_NONE)
+    """Which choices need or exclude each other, as in a form."""
 
 
 class ProductOffering(Base):
-    """What is sold: a specification on its way to market, in one version."""
+    """What is sold: a specification on its way to market, in one version. With members it is a bundle."""
 
     __tablename__ = "product_offerings"
     __table_args__ = (
@@ -66,6 +69,14 @@ class ProductOffering(Base):
     prices: Mapped[list[Any]] = mapped_column(default=list)
     line_level_ponr: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     """Of an order, only the lines past the point of no return stay; otherwise one of them holds the whole order."""
+    members: Mapped[list[Any]] = mapped_column(default=list, server_default=_NONE)
+    """`[{offering_id, key, mandatory, default_selected, min_quantity, max_quantity, group}]`: the offerings in it."""
+    groups: Mapped[list[Any]] = mapped_column(default=list, server_default=_NONE)
+    """`[{key, name, min_options, max_options}]`: of how many members of a group one has to decide."""
+    relations: Mapped[list[Any]] = mapped_column(default=list, server_default=_NONE)
+    """`[{kind, offering}]`: the offerings, by external id, that it needs or excludes within a bundle."""
+    rules: Mapped[list[Any]] = mapped_column(default=list, server_default=_NONE)
+    """Which choices need or exclude each other, as in a form."""
     lifecycle_state: Mapped[str] = mapped_column(String(10))
     valid_from: Mapped[datetime | None]
     valid_to: Mapped[datetime | None]
@@ -118,6 +129,10 @@ class RemoteRecordProducer(Base):
     criteria: Mapped[dict[str, Any] | None] = mapped_column(JsonOrNull)
     """`{"all_consumers": true}` or `{"connection_ids": [...]}`; never implicit."""
     published_at: Mapped[datetime | None]
+    compatibility: Mapped[str] = mapped_column(String(20), default="1.0", server_default=text("'1.0'"))
+    """The least version of the wire that a consumer speaks who may activate it."""
+    copied_from: Mapped[str | None] = mapped_column(Id)
+    """The identity that this one was copied from: new versions of the offering go there, and not here."""
 
 
 class Entitlement(Base):

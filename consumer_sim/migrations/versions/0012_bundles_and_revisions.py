@@ -1,8 +1,11 @@
-"""Bundles of offerings, rules between them, and revisions of what is published."""
+"""The version of the wire that a revision of an item asks for."""
+
+import sqlalchemy as sa
+from alembic import op
 
 revision = "0012"
 down_revision = "0011"
 
 
 def upgrade() -> None:
-    pass
+    op.add_column("catalog_items", sa.Column("compatibility", sa.String(length=20), nullable=True))
