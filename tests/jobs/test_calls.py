@@ -198,7 +198,7 @@ def test_token_call_and_second_try_share_one_deadline(shop: Shop, factory: ToyFa
     shop.call("bear")
     started = time.monotonic()
     shop.drain()
-    assert time.monotonic() - started < 2.9
+    assert time.monotonic() - started < 3.15  # each with a deadline of its own: 3.2 at least
     assert shop.states() == ["pending"]
     assert shop.lease().failures == 0
 

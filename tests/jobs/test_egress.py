@@ -27,6 +27,8 @@ LOOPBACK = AddressGuard(("127.0.0.0/8",))
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 DEADLINE_S = 0.3
 AMPLE_S = 10.0
+LATE_S = 0.5
+"""What a busy machine may add; without their deadline these sends take five seconds or for ever."""
 """For what does not wait for its end, also where the machine is so busy that a process rests for seconds."""
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -241,14 +243,14 @@ def test_an_endless_answer_ends_at_the_deadline(serve: Serve, sender: Sender, na
     fault = fault_of(sender, serve(ENDLESS[name]).url, deadline_s=DEADLINE_S)
     assert fault.kind is FaultKind.TIMEOUT
     assert "waiting for the answer" in fault.detail
-    assert DEADLINE_S <= fault.duration_s < DEADLINE_S + 0.15
+    assert DEADLINE_S <= fault.duration_s < DEADLINE_S + LATE_S
 
 
 def test_a_server_that_does_not_read_ends_at_the_deadline(serve: Serve, sender: Sender) -> None:
     server = serve(silent)
     with pytest.raises(SendFailed) as caught:
         post(sender, server.url, body=bytes(20_000_000), deadline_s=DEADLINE_S)
-    assert (caught.value.kind, caught.value.duration_s < DEADLINE_S + 0.15) == (FaultKind.TIMEOUT, True)
+    assert (caught.value.kind, caught.value.duration_s < DEADLINE_S + LATE_S) == (FaultKind.TIMEOUT, True)
 
 
 def test_a_tls_handshake_that_never_answers_ends_at_the_deadline(serve: Serve, sender: Sender) -> None:
@@ -256,7 +258,7 @@ def test_a_tls_handshake_that_never_answers_ends_at_the_deadline(serve: Serve, s
     # Loading the certificates comes first, and may take a while on a busy machine.
     fault = fault_of(sender, server.url.replace("http:", "https:"), deadline_s=1.0)
     assert (fault.kind, "TLS" in fault.detail) == (FaultKind.TIMEOUT, True)
-    assert fault.duration_s < 1.15
+    assert fault.duration_s < 1.0 + LATE_S
 
 
 def test_a_slow_name_server_ends_at_the_deadline() -> None:
@@ -270,7 +272,7 @@ def test_a_slow_name_server_ends_at_the_deadline() -> None:
         fault = fault_of(sender, "https://slow.example/", deadline_s=DEADLINE_S)
     release.set()
     assert (fault.kind, "resolving slow.example" in fault.detail) == (FaultKind.TIMEOUT, True)
-    assert fault.duration_s < DEADLINE_S + 0.15
+    assert fault.duration_s < DEADLINE_S + LATE_S
 
 
 def test_an_address_that_swallows_packets_leaves_time_for_the_next(serve: Serve) -> None:
@@ -576,7 +578,7 @@ def test_a_dripping_answer_over_tls_ends_at_the_deadline(serve: Serve, tmp_path:
     server = serve(ENDLESS["dripping headers"], context)
     with tls_sender(bundle) as sender:
         fault = fault_of(sender, f"https://shop.example:{server.port}/", deadline_s=DEADLINE_S)
-    assert (fault.kind, fault.duration_s < DEADLINE_S + 0.15) == (FaultKind.TIMEOUT, True)
+    assert (fault.kind, fault.duration_s < DEADLINE_S + LATE_S) == (FaultKind.TIMEOUT, True)
 
 
 def test_a_tls_connection_closed_while_we_write_is_tried_once_more(serve: Serve, tmp_path: Path) -> None:
