@@ -61,11 +61,14 @@ def test_products_are_listed_by_location_found_sorted_and_narrowed(acme: Consume
     assert "No product fits" in text_of(ada.read("/products?q=%25"))
 
 
-def test_each_location_is_named_once_where_it_begins(acme: Consumer, ada: Visitor) -> None:
+def test_each_location_stands_out_where_it_begins_and_is_told_in_every_row(acme: Consumer, ada: Visitor) -> None:
+    """Rows below the first of a location show it only where rows stand one below the other, as on a phone."""
     add(acme, *map(dict, SOME))
     places = ada.read("/products").xpath("//td[@data-label='Location']")
-    assert [text_of(one) for one in places] == ["Without a location", "Berlin", "Hamburg"]
-    assert len(ada.read("/products?sort=number").xpath("//td[@data-label='Location']")) == 4
+    assert [text_of(one) for one in places] == ["Without a location", "Berlin", "Berlin", "Hamburg"]
+    assert [one.get("class") for one in places] == ["fw-semibold", "fw-semibold", "repeated", "fw-semibold"]
+    ungrouped = ada.read("/products?sort=number").xpath("//td[@data-label='Location']")
+    assert [one.get("class") for one in ungrouped] == [None] * 4
 
 
 def test_what_can_be_chosen_is_what_there_is(acme: Consumer, ada: Visitor) -> None:

@@ -218,7 +218,7 @@ def test_what_is_too_long_is_said_beside_the_field_and_what_was_typed_stays(mana
     assert "This has 293 kB; at most 256 kB" in text_of(page.cssselect("#file")[0].getparent())
     assert page.cssselect("#text")[0].text.strip() == typed
     for size in (300_000, 900_000):
-        answer = send(manager, text="x" * size)
+        answer = manager.post("/catalog/import", {"text": "x" * size})
         page = html.fromstring(answer.get_data())
         assert answer.status_code == 422, "also beyond what werkzeug keeps of a form by itself"
         assert "at most 256 kB" in text_of(page.cssselect("#text")[0].getparent())
@@ -226,7 +226,8 @@ def test_what_is_too_long_is_said_beside_the_field_and_what_was_typed_stays(mana
 
 
 def test_only_this_form_may_be_sent_that_much_and_not_without_end(manager: Visitor) -> None:
-    answer = send(manager, text="x" * SENT_MOST_BYTES)
+    manager.read("/catalog/import")
+    answer = manager.post("/catalog/import", {"text": "x" * SENT_MOST_BYTES})
     assert (answer.status_code, answer.mimetype) == (413, "text/html")
     assert manager.post("/sign-out", {"text": "x" * 300_000}).status_code == 413
 
