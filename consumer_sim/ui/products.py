@@ -87,7 +87,7 @@ def act(connection_id: UUID, product_id: UUID, action: str) -> ResponseReturnVal
         return flask.redirect(flask.url_for(".show", connection_id=connection_id, product_id=product_id), 303)
     when, answers = ActionForm(), _read(form, flask.request.form)
     errors = _send(product, action, when, answers, request_id) if when.validate_on_submit() else []
-    if when.is_submitted() and not errors and not when.errors:
+    if when.is_submitted() and not errors and not any(field.errors for field in when):
         return flask.redirect(flask.url_for("requests.show", connection_id=connection_id, task_id=request_id), 303)
     made = _make(product, form, answers if when.is_submitted() else None, errors)
     page = flask.render_template(
@@ -110,6 +110,7 @@ def _open(connection_id: UUID, product_id: UUID, action: str) -> tuple[Product, 
 
 
 def _send(product: Product, action: str, when: ActionForm, answers: Mapping[str, Any], request_id: UUID) -> Errors:
+    """Ask for it. What is wrong stands beside its field in `when`, or is returned for the fields of the order form."""
     wanted = {**answers, "starts_at": when.starts_at.data, "ends_at": when.ends_at.data, "note": when.note.data}
 
     def send() -> None:
@@ -121,10 +122,9 @@ def _send(product: Product, action: str, when: ActionForm, answers: Mapping[str,
 
     errors = find_errors(send)
     for error in errors:
-        field = when.find(error["pointer"])
-        if field is not None:
+        if (field := when.find(error["pointer"])) is not None:
             field.errors = [*field.errors, error["message"]]
-    return errors
+    return [error for error in errors if when.find(error["pointer"]) is None]
 
 
 def _read(form: Mapping[str, Any], sent: MultiDict[str, str]) -> dict[str, Any]:

@@ -206,7 +206,7 @@ def test_it_stays_up_until_told_to_stop_and_goes_on_from_its_data(start: Callabl
         demo.until(demo.is_up, 180)
         assert len(marked_processes(demo.mark)) >= 14
         common, acme, globex = settings(demo.output)
-        for of_consumer, tasks, products, items in ((acme, 3, 15, 14), (globex, 2, 4, 13)):
+        for of_consumer, tasks, products, items in ((acme, 6, 16, 14), (globex, 2, 4, 13)):
             compared = compare(common | of_consumer)
             counted = f"{tasks * run} provider tasks, {products * run} products, {items} catalog items"
             assert (compared.returncode, compared.stderr) == (0, "")
