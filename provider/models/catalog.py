@@ -152,6 +152,10 @@ class Entitlement(Base):
     consumer_state: Mapped[str] = mapped_column(String(20), default="pending_activation")
     active_revision: Mapped[int | None] = mapped_column(Integer)
     updated_at: Mapped[datetime]
+    withdrawn_at: Mapped[datetime | None]
+    """When it was lost by itself, because the criteria no longer match; empty where a person decided that."""
+    kept_by: Mapped[str | None] = mapped_column(String(160))
+    """Who decided that it stays although the criteria no longer match."""
 
 
 class EntitlementGuard(Base):
@@ -164,3 +168,5 @@ class EntitlementGuard(Base):
     __table_args__ = (CheckConstraint("singleton = 1", name="singleton"),)
 
     singleton: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    refreshed_at: Mapped[datetime | None]
+    """When all entitlements were computed last, which is done every night."""
