@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bridge.answers import AnswerError, check_answer
+from bridge.choices import escape, find_choice_faults
 from bridge.errors import BridgeError
 
 QUANTITY_LIMIT = 1000
@@ -69,10 +70,13 @@ class _Check:
     ) -> dict[str, Any]:
         """The characteristics and parts of the item itself or of one part; `members` may occur beside them."""
         self.known(answers, members, pointer, "member")
-        return {
+        contents = {
             "characteristics": dict(self.characteristics(form["variables"], answers, f"{pointer}/characteristics")),
             "parts": dict(self.parts(form["parts"], answers, f"{pointer}/parts")),
         }
+        for below, code, message in find_choice_faults(form, contents):
+            self.fail(pointer + below, code, message)
+        return contents
 
     def characteristics(
         self, variables: list[dict[str, Any]], answers: Mapping[str, Any], pointer: str
@@ -81,7 +85,7 @@ class _Check:
         self.known(given, tuple(variable["key"] for variable in variables), pointer, "characteristic")
         for variable in variables:
             key = variable["key"]
-            value = self.characteristic(variable, given.get(key, variable["default"]), f"{pointer}/{_escape(key)}")
+            value = self.characteristic(variable, given.get(key, variable["default"]), f"{pointer}/{escape(key)}")
             if value is not None or variable["default"] is not None:
                 yield key, value
 
@@ -102,7 +106,7 @@ class _Check:
         given = self.members_of(answers, "parts", pointer)
         self.known(given, tuple(part["key"] for part in parts), pointer, "part")
         for part in parts:
-            below = f"{pointer}/{_escape(part['key'])}"
+            below = f"{pointer}/{escape(part['key'])}"
             answer = self.part(part, self.members_of(given, part["key"], below), below)
             if answer is not None:
                 yield part["key"], answer
@@ -154,13 +158,8 @@ class _Check:
         for key in given:
             if key not in keys:
                 right = f"there are {', '.join(keys)}" if keys else "there are none"
-                self.fail(f"{pointer}/{_escape(key)}", "unknown", f"there is no {noun} of this name; {right}")
+                self.fail(f"{pointer}/{escape(key)}", "unknown", f"there is no {noun} of this name; {right}")
 
 
 def _is_blank(value: Any) -> bool:
     return value is None or value == [] or (isinstance(value, str) and not value.strip())
-
-
-def _escape(key: str) -> str:
-    """A member name within a JSON pointer (RFC 6901)."""
-    return key.replace("~", "~0").replace("/", "~1")

@@ -69,11 +69,20 @@ class Part:
     quantity: Field | None
     fixed_quantity: int
     fields: tuple[Field, ...]
-    parts: "tuple[Part, ...]"
+    sections: "tuple[Section, ...]"
 
     def all_fields(self) -> Iterator[Field]:
         yield from filter(None, (self.tick, self.quantity))
-        yield from _fields_within(self.fields, self.parts)
+        yield from _fields_within(self.fields, self.sections)
+
+
+@dataclass(frozen=True)
+class Section:
+    """Parts that are shown together: those of a group under its title, with how many to choose; or one alone."""
+
+    title: str
+    hint: str
+    parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True)
@@ -82,7 +91,7 @@ class OrderForm:
 
     quantity: Field
     fields: tuple[Field, ...]
-    parts: tuple[Part, ...]
+    sections: tuple[Section, ...]
     location: tuple[Field, ...]
     contacts: tuple[tuple[Field, ...], ...]
     requested_on: Field
@@ -91,7 +100,7 @@ class OrderForm:
 
     def all_fields(self) -> Iterator[Field]:
         yield self.quantity
-        yield from _fields_within(self.fields, self.parts)
+        yield from _fields_within(self.fields, self.sections)
         yield from self.location
         for contact in self.contacts:
             yield from contact
@@ -116,7 +125,7 @@ def make_order_form(form: Document, answers: Document, errors: Sequence[Mapping[
     whole = OrderForm(
         quantity=make.field("/quantity", "Quantity", "integer", answers.get("quantity", "1"), mandatory=True),
         fields=make.variables(form, answers, ""),
-        parts=make.parts(form, answers, ""),
+        sections=make.sections(form, answers, ""),
         location=make.location(_mapping(answers.get("location"))),
         contacts=make.contacts(_rows(answers.get("contacts"))),
         requested_on=make.field("/requested_on", "Wanted on", "date", answers.get("requested_on")),
@@ -166,11 +175,18 @@ class _Maker:
         )  # fmt: skip
         return replace(made, options=_options(variable, made.values))
 
-    def parts(self, form: Document, answers: Document, pointer: str) -> tuple[Part, ...]:
+    def sections(self, form: Document, answers: Document, pointer: str) -> tuple[Section, ...]:
+        """The parts in their order; those of a group stand together, where its first one would."""
         given = _mapping(answers.get("parts"))
+        groups = {key: group for group in form.get("groups") or () for key in group["parts"]}
+        found: dict[str, tuple[Document | None, list[Part]]] = {}
+        for one in form["parts"]:
+            key, group = one["key"], groups.get(one["key"])
+            part = self.part(one, _mapping(given.get(key)), f"{pointer}/parts/{_escape(key)}")
+            found.setdefault(f"group {group['key']}" if group else f"part {key}", (group, []))[1].append(part)
         return tuple(
-            self.part(one, _mapping(given.get(one["key"])), f"{pointer}/parts/{_escape(one['key'])}")
-            for one in form["parts"]
+            Section(group["name"] if group else "", _how_many(group) if group else "", tuple(parts))
+            for group, parts in found.values()
         )
 
     def part(self, part: Document, answers: Document, pointer: str) -> Part:
@@ -183,8 +199,8 @@ class _Maker:
             hint = f"At least {least}." if most is None else f"Between {least} and {most}."
             given = answers.get("quantity", least)
             quantity = self.field(f"{pointer}/quantity", "Quantity", "integer", given, mandatory=True, hint=hint)
-        fields, parts = self.variables(part, answers, pointer), self.parts(part, answers, pointer)
-        return Part(part["name"], tick, quantity, least, fields, parts)
+        fields, sections = self.variables(part, answers, pointer), self.sections(part, answers, pointer)
+        return Part(part["name"], tick, quantity, least, fields, sections)
 
     def location(self, given: Document) -> tuple[Field, ...]:
         return tuple(
@@ -281,10 +297,20 @@ def _in_words(variable: Document, value: Any) -> str:
     return ", ".join(labels.get(str(one)) or show_value(one) for one in many) or NOTHING
 
 
-def _fields_within(fields: tuple[Field, ...], parts: tuple[Part, ...]) -> Iterator[Field]:
+def _fields_within(fields: tuple[Field, ...], sections: tuple[Section, ...]) -> Iterator[Field]:
     yield from fields
-    for part in parts:
-        yield from part.all_fields()
+    for section in sections:
+        for part in section.parts:
+            yield from part.all_fields()
+
+
+def _how_many(group: Document) -> str:
+    least, most = group["min_options"], group["max_options"]
+    if most is None:
+        return f"Choose at least {least}." if least else "Choose as many as you like."
+    if least == most:
+        return f"Choose {least}."
+    return f"Choose {least} to {most}." if least else f"Choose at most {most}."
 
 
 def _rows(value: Any) -> list[Document]:

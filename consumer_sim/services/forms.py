@@ -53,7 +53,30 @@ def _part(value: Any) -> str | None:
     return _as_part(value)
 
 
-_contents: dict[str, fields.Check] = {"variables": _list_of(_variable), "parts": _list_of(_part)}
+def _conditions(value: Any) -> str | None:
+    return _list_of(_condition)(value) or (None if value else "names nothing")
+
+
+_keys = _list_of(fields.text(255))
+_group = _object(
+    {
+        "key": fields.text(255),
+        "name": fields.text(255),
+        "min_options": fields.number_from(0),
+        "max_options": _count,
+        "parts": _keys,
+    }
+)
+_condition = _object(
+    {"parts": _keys, "characteristic": fields.or_null(fields.text(255)), "values": _list_of(lambda value: None)}
+)
+_rule = _object({"kind": fields.text(40), "if": _condition, "then": _conditions, "message": fields.text(1000)})
+_contents: dict[str, fields.Check] = {
+    "variables": _list_of(_variable),
+    "parts": _list_of(_part),
+    "groups": fields.or_null(_list_of(_group)),
+    "rules": fields.or_null(_list_of(_rule)),
+}
 _as_part = _object(
     {
         "key": fields.text(255),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from provider.domain.choice_rules import ChoiceRule, render_rules, rule_flaws
 from provider.domain.errors import FieldError, InvalidFields
 from provider.domain.order_tasks import DEFAULT_TEMPLATES, TaskTemplate
 from provider.domain.states import LabelledState, StateTable
@@ -157,6 +158,7 @@ class Specification:
     service_type: ServiceType | None = None
     characteristics: tuple[Characteristic, ...] = ()
     children: "tuple[Child, ...]" = ()
+    rules: tuple[ChoiceRule, ...] = ()
     task_templates: tuple[TaskTemplate, ...] = DEFAULT_TEMPLATES
 
 
@@ -191,10 +193,13 @@ def build_form(specification: Specification) -> dict[str, Any]:
 
 
 def _form(specification: Specification) -> dict[str, Any]:
-    return {
+    form: dict[str, Any] = {
         "variables": [_variable(characteristic) for characteristic in specification.characteristics],
         "parts": [_part(child) for child in specification.children],
     }
+    if specification.rules:
+        form["rules"] = render_rules(specification.rules, form, specification.name)
+    return form
 
 
 def _variable(characteristic: Characteristic) -> dict[str, Any]:
@@ -231,18 +236,26 @@ def _flaws(specification: Specification, pointer: str, above: tuple[Specificatio
         yield FieldError(pointer, "cycle", f"a specification cannot contain itself: {names}")
         return
     keys = [characteristic.key for characteristic in specification.characteristics]
-    yield from _repeated(keys, f"{pointer}/characteristics", "characteristic")
-    yield from _repeated([child.key for child in specification.children], f"{pointer}/children", "part")
+    yield from repeated_keys(keys, f"{pointer}/characteristics", "characteristic")
+    yield from repeated_keys([child.key for child in specification.children], f"{pointer}/children", "part")
     for index, characteristic in enumerate(specification.characteristics):
         yield from _characteristic_flaws(characteristic, f"{pointer}/characteristics/{index}")
     for index, child in enumerate(specification.children):
-        yield from _quantity_flaws(child, f"{pointer}/children/{index}")
-        yield from _flaws(child.specification, f"{pointer}/children/{index}/specification", path)
+        yield from quantity_flaws(child.min_quantity, child.max_quantity, f"{pointer}/children/{index}")
+    below = [
+        error
+        for index, child in enumerate(specification.children)
+        for error in _flaws(child.specification, f"{pointer}/children/{index}/specification", path)
+    ]
+    yield from below
+    if specification.rules and not below:  # a form is not made of what contains itself
+        yield from rule_flaws(specification.rules, _form(specification), f"{pointer}/rules")
 
 
-def _repeated(keys: Sequence[str], pointer: str, noun: str) -> Iterator[FieldError]:
-    for index, key in enumerate(keys):
-        if key in keys[:index]:
+def repeated_keys(keys: Sequence[str], pointer: str, noun: str, *, skip: int = 0) -> Iterator[FieldError]:
+    """Keys that stand there twice. The first `skip` are told elsewhere, and stand before those of the pointer."""
+    for index, key in enumerate(keys[skip:]):
+        if key in keys[: skip + index]:
             yield FieldError(f"{pointer}/{index}/key", "duplicate", f"another {noun} has the key {key} already")
 
 
@@ -261,7 +274,8 @@ def _characteristic_flaws(characteristic: Characteristic, pointer: str) -> Itera
         yield FieldError(f"{pointer}/max_cardinality", "range", message)
 
 
-def _quantity_flaws(child: Child, pointer: str) -> Iterator[FieldError]:
-    minimum = max(1, child.min_quantity)
-    if child.max_quantity is not None and child.max_quantity < minimum:
+def quantity_flaws(least: int, most: int | None, pointer: str) -> Iterator[FieldError]:
+    """Of how many there may be of a part."""
+    minimum = max(1, least)
+    if most is not None and most < minimum:
         yield FieldError(f"{pointer}/max_quantity", "range", f"the maximum must be at least {minimum}")

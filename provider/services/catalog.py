@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from provider.domain.bundles import Group, Member, Offering, Relation, build_offering_form
 from provider.domain.catalog import (
     CATALOG_MOVES,
     CatalogState,
@@ -20,6 +21,7 @@ from provider.domain.catalog import (
     generates_remote_record_producer,
 )
 from provider.domain.catalog import Specification as SpecificationValue
+from provider.domain.choice_rules import ChoiceRule, Condition, RuleKind
 from provider.domain.errors import Conflict, FieldError, InvalidFields, NotFound
 from provider.domain.order_tasks import DEFAULT_TEMPLATES, TaskTemplate
 from provider.models.catalog import ProductOffering, RemoteRecordProducer, Specification
@@ -45,7 +47,8 @@ def list_specifications(session: Session, *, limit: int, after: Sequence[Any] | 
 def publish_offering(session: Session, offering_id: str, actor: str, now: datetime) -> ProductOffering:
     """In draft to published. A sellable offering for the service exchange drafts its remote record producer.
 
-    Raises NotFound, IllegalMove, or Conflict while its specification is not published.
+    Raises NotFound, IllegalMove, InvalidFields for a bundle that nobody could order, or Conflict while its
+    specification or a member is not published.
     """
     lock_guard(session)
     offering = _get_offering(session, offering_id)
@@ -53,10 +56,12 @@ def publish_offering(session: Session, offering_id: str, actor: str, now: dateti
     if specification.lifecycle_state != CatalogState.PUBLISHED:
         message = f"specification {specification.name} is {specification.lifecycle_state}; publish it first"
         raise Conflict("specification_not_published", message, specification_id=specification.id)
+    form = build_offering_form(load_offering(session, offering.id))
+    _check_members(session, offering)
     _move(offering, CatalogState.PUBLISHED)
     record_audit(session, actor, "offering.publish", f"product_offering/{offering.id}", now)
     if generates_remote_record_producer(channels=offering.channels, sellable=offering.sellable):
-        draft_producer(session, specification, offering, build_form(load_specification(session, specification.id)))
+        draft_producer(session, specification, offering, form)
     return offering
 
 
@@ -99,6 +104,11 @@ def load_specification(session: Session, specification_id: str) -> Specification
     return _load(session, specification_id, ())
 
 
+def load_offering(session: Session, offering_id: str) -> Offering:
+    """A stored offering with all it bundles, as the rules want it. Raises InvalidFields if it contains itself."""
+    return _load_offering(session, offering_id, ())
+
+
 def characteristic_value(row: Mapping[str, Any]) -> Characteristic:
     """A stored characteristic as the rules want it."""
     default = row["default"]
@@ -118,6 +128,54 @@ def characteristic_value(row: Mapping[str, Any]) -> Characteristic:
 def template_value(row: Mapping[str, Any]) -> TaskTemplate:
     """A stored task template as the rules want it."""
     return TaskTemplate(row["key"], row["name"], tuple(row["depends_on"]), row["point_of_no_return"])
+
+
+def _load_offering(session: Session, offering_id: str, above: tuple[str, ...]) -> Offering:
+    if offering_id in above:
+        raise InvalidFields([FieldError("/members", "cycle", "an offering cannot contain itself")])
+    row = session.get_one(ProductOffering, offering_id)
+    members = tuple(
+        Member(
+            key=member["key"],
+            offering=_load_offering(session, member["offering_id"], (*above, offering_id)),
+            mandatory=member["mandatory"],
+            default_selected=member["default_selected"],
+            min_quantity=member["min_quantity"],
+            max_quantity=member["max_quantity"],
+            group=member["group"],
+        )
+        for member in row.members
+    )
+    return Offering(
+        id=row.external_id,
+        name=row.name,
+        specification=load_specification(session, row.specification_id),
+        members=members,
+        groups=tuple(Group(**group) for group in row.groups),
+        relations=tuple(Relation(RuleKind(one["kind"]), one["offering"]) for one in row.relations),
+        rules=_rules(row.rules),
+    )
+
+
+def _rules(stored: Sequence[Mapping[str, Any]]) -> tuple[ChoiceRule, ...]:
+    return tuple(
+        ChoiceRule(RuleKind(rule["kind"]), _condition(rule["if"]), tuple(_condition(one) for one in rule["then"]))
+        for rule in stored
+    )
+
+
+def _condition(stored: Mapping[str, Any]) -> Condition:
+    return Condition(tuple(stored["parts"]), stored["characteristic"], tuple(stored["values"]))
+
+
+def _check_members(session: Session, bundle: ProductOffering) -> None:
+    wanted = [member["offering_id"] for member in bundle.members]
+    query = select(ProductOffering).where(
+        ProductOffering.id.in_(wanted), ProductOffering.lifecycle_state != CatalogState.PUBLISHED
+    )
+    for member in session.scalars(query.order_by(ProductOffering.name)):
+        message = f"{member.name}, which is in the bundle, is {member.lifecycle_state}; publish it first"
+        raise Conflict("member_not_published", message, product_offering_id=member.id)
 
 
 def _load(session: Session, specification_id: str, above: tuple[str, ...]) -> SpecificationValue:
@@ -143,6 +201,7 @@ def _load(session: Session, specification_id: str, above: tuple[str, ...]) -> Sp
         service_type=ServiceType(row.service_type) if row.service_type else None,
         characteristics=tuple(characteristic_value(c) for c in row.characteristics if c.get("configurable", True)),
         children=children,
+        rules=_rules(row.rules),
         task_templates=tuple(template_value(task) for task in row.task_templates) or DEFAULT_TEMPLATES,
     )
 

@@ -25,11 +25,12 @@ def export_catalog(session: Session) -> Document:
     specifications = _living(session, Specification)
     offerings = _living(session, ProductOffering)
     by_id = {row.id: row for row in session.scalars(select(Specification))}
+    offered = {row.id: row for row in session.scalars(select(ProductOffering))}
     prices = _Prices()
     return {
         "productSpecification": [_specification(row, by_id) for row in specifications if row.kind == "product"],
         "serviceSpecification": [_specification(row, by_id) for row in specifications if row.kind == "service"],
-        "productOffering": [_offering(row, by_id[row.specification_id], prices) for row in offerings],
+        "productOffering": [_offering(row, by_id[row.specification_id], offered, prices) for row in offerings],
         "productOfferingPrice": [_price(price) for price in prices.told.values()],
     }
 
@@ -63,7 +64,7 @@ def _specification(row: Specification, by_id: Mapping[str, Specification]) -> Do
         document[member] = [_part(child, by_id[child["specification_id"]]) for child in row.children]
     if not product:
         document["x-serviceType"] = row.service_type
-    return document
+    return document | ({"x-compatibilityRule": row.rules} if row.rules else {})
 
 
 def _characteristic(stored: Mapping[str, Any]) -> Document:
@@ -116,9 +117,12 @@ def _part(child: Mapping[str, Any], specification: Specification) -> Document:
     }
 
 
-def _offering(row: ProductOffering, specification: Specification, prices: "_Prices") -> Document:
+def _offering(
+    row: ProductOffering, specification: Specification, offered: Mapping[str, ProductOffering], prices: "_Prices"
+) -> Document:
     document = {
         **_entry(row),
+        **_bundle(row, offered),
         "isSellable": row.sellable,
         "x-lineLevelPointOfNoReturn": row.line_level_ponr,
         "category": [{"name": row.category}] if row.category else [],
@@ -133,6 +137,49 @@ def _offering(row: ProductOffering, specification: Specification, prices: "_Pric
     ends = {"startDateTime": row.valid_from, "endDateTime": row.valid_to}
     validity = {name: moment.isoformat() for name, moment in ends.items() if moment}
     return {**document, "validFor": validity} if validity else document
+
+
+def _bundle(row: ProductOffering, offered: Mapping[str, ProductOffering]) -> Document:
+    """What an offering holds, and what goes with it; nothing of that for a simple one."""
+
+    def members(group: str | None) -> list[Document]:
+        return [_member(one, offered[one["offering_id"]]) for one in row.members if one["group"] == group]
+
+    document: Document = {"isBundle": bool(row.members)}
+    if row.members:
+        document["bundledProductOffering"] = members(None)
+    if row.groups:
+        document["bundledGroupProductOffering"] = [
+            {
+                "id": group["key"],
+                "name": group["name"],
+                "bundledGroupProductOfferingOption": {
+                    "numberRelOfferLowerLimit": group["min_options"],
+                    "numberRelOfferUpperLimit": group["max_options"],
+                },
+                "bundledProductOffering": members(group["key"]),
+            }
+            for group in row.groups
+        ]
+    if row.relations:
+        document["productOfferingRelationship"] = [
+            {"id": one["offering"], "relationshipType": one["kind"]} for one in row.relations
+        ]
+    return document | ({"x-compatibilityRule": row.rules} if row.rules else {})
+
+
+def _member(stored: Mapping[str, Any], offering: ProductOffering) -> Document:
+    return {
+        "id": offering.external_id,
+        "version": offering.version,
+        "name": offering.name,
+        "x-key": stored["key"],
+        "bundledProductOfferingOption": {
+            "numberRelOfferLowerLimit": stored["min_quantity"] if stored["mandatory"] else 0,
+            "numberRelOfferUpperLimit": stored["max_quantity"],
+            "numberRelOfferDefault": stored["min_quantity"] if stored["default_selected"] else 0,
+        },
+    }
 
 
 class _Prices:

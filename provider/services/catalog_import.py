@@ -1,19 +1,19 @@
 """Taking a TMF620-shaped document into the catalog: everything is checked before anything is changed."""
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from graphlib import CycleError, TopologicalSorter
+from graphlib import CycleError
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.answers import AnswerError, check_answer
-from bridge.ids import new_id
 from provider.domain.catalog import CATALOG_MOVES, CatalogState, Child, SpecificationKind, build_form
 from provider.domain.catalog import Specification as SpecificationValue
-from provider.domain.errors import InvalidFields
+from provider.domain.errors import FieldError, InvalidFields
 from provider.domain.order_tasks import check_templates
 from provider.models.catalog import ProductOffering, Specification
 from provider.services.audit import record_audit
@@ -25,18 +25,18 @@ from provider.services.catalog import (
     retire_specification,
     template_value,
 )
+from provider.services.catalog_references import References
 from provider.services.entitlements import lock_guard
+from provider.services.tmf_bundles import Part
 from provider.services.tmf_catalog import (
     CatalogDocument,
     OfferingEntry,
-    Reference,
     SpecificationEntry,
     characteristics_member,
     read_catalog,
 )
 from provider.services.tmf_reader import key_of
 
-Key = tuple[str, str]
 Entry = SpecificationEntry | OfferingEntry
 Row = Specification | ProductOffering
 _LIVING = (CatalogState.PUBLISHED, CatalogState.RETIRED)
@@ -76,48 +76,48 @@ class _Plan:
 
     session: Session
     read: CatalogDocument
-    stored: dict[Key, Specification] = field(init=False)
-    offered: dict[Key, ProductOffering] = field(init=False)
-    entries: dict[Key, SpecificationEntry] = field(init=False)
-    ids: dict[Key, str] = field(init=False)
+    specifications: References[SpecificationEntry, Specification] = field(init=False)
+    offerings: References[OfferingEntry, ProductOffering] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.entries = {(e.external_id, e.version): e for e in self.read.specifications}
-        references = [part.reference for e in self.read.specifications for part in e.parts]
-        references += [offering.specification for offering in self.read.offerings]
-        wanted = {key[0] for key in self.entries} | {reference.external_id for reference in references}
-        found = self.session.execute(select(Specification).where(Specification.external_id.in_(wanted))).scalars()
-        self.stored = {(row.external_id, row.version): row for row in found}
-        names = {offering.external_id for offering in self.read.offerings}
-        offers = self.session.execute(select(ProductOffering).where(ProductOffering.external_id.in_(names))).scalars()
-        self.offered = {(row.external_id, row.version): row for row in offers}
-        self.ids = {key: row.id for key, row in self.stored.items()}
-        self.ids |= {key: new_id() for key in self.entries if key not in self.stored}
+        entries, offers = self.read.specifications, self.read.offerings
+        named = {part.reference.external_id for entry in entries for part in entry.parts}
+        named |= {entry.external_id for entry in entries} | {offer.specification.external_id for offer in offers}
+        stored = self._stored(Specification, named)
+        self.specifications = References("specification", entries, stored, self.read.faults)
+        named = {member.reference.external_id for offer in offers for member in offer.bundle.members}
+        rows = self._stored(ProductOffering, named | {offer.external_id for offer in offers})
+        self.offerings = References("offering", offers, rows, self.read.faults)
 
     def check(self) -> None:
         """Note every fault that the document has against the rules and against what is stored."""
         for entry in self.read.specifications:
-            self._check_parts(entry)
+            for part in entry.parts:
+                self.specifications.check(part.reference, entry.lifecycle_state)
             self._check_rules(entry)
-            self._check_change(entry, self.stored.get((entry.external_id, entry.version)))
+            self._check_change(entry)
         for offering in self.read.offerings:
-            self._check_specification(offering)
-            self._check_change(offering, self.offered.get((offering.external_id, offering.version)))
-        try:
-            self._sorted_keys()
-        except CycleError as error:
-            names = [key[0] for key in error.args[1]]
-            inside = next(e for e in self.read.specifications if e.external_id in names)
-            self._fault(f"{inside.pointer}/id", "cycle", f"a specification contains itself: {' > '.join(names)}")
+            self.specifications.check(offering.specification, offering.lifecycle_state)
+            for member in offering.bundle.members:
+                self.offerings.check(member.reference, offering.lifecycle_state)
+            self._check_change(offering)
+        self._check_cycles("specification", self._specifications_in_order, self.read.specifications)
+        self._check_cycles("offering", self._offerings_in_order, self.read.offerings)
 
     def in_order(self) -> Iterator[Entry]:
         """Parts before what bundles them, specifications before offerings."""
-        yield from (self.entries[key] for key in self._sorted_keys() if key in self.entries)
-        yield from self.read.offerings
+        yield from self._specifications_in_order()
+        yield from self._offerings_in_order()
 
     def row_of(self, entry: Entry) -> Row | None:
         key = (entry.external_id, entry.version)
-        return self.stored.get(key) if isinstance(entry, SpecificationEntry) else self.offered.get(key)
+        if isinstance(entry, SpecificationEntry):
+            return self.specifications.stored.get(key)
+        return self.offerings.stored.get(key)
+
+    def id_of(self, entry: Entry) -> str:
+        ids = self.specifications.ids if isinstance(entry, SpecificationEntry) else self.offerings.ids
+        return ids[entry.external_id, entry.version]
 
     def columns(self, entry: Entry) -> dict[str, Any]:
         """What the row of an entry holds, but for its state."""
@@ -139,76 +139,56 @@ class _Plan:
             "children": self._children(entry),
             "task_templates": entry.task_templates,
             "channels": entry.channels,
+            "rules": entry.rules,
         }
 
     def _offering_columns(self, entry: OfferingEntry) -> dict[str, Any]:
-        key = self._resolve(entry.specification)
+        key = self.specifications.resolve(entry.specification)
         return {
             "external_id": entry.external_id,
             "version": entry.version,
             "name": entry.name,
             "description": entry.description,
             "category": entry.category,
-            "specification_id": self.ids[key] if key else None,
+            "specification_id": self.specifications.ids[key] if key else None,
             "sellable": entry.sellable,
             "channels": entry.channels,
             "prices": entry.prices,
             "line_level_ponr": entry.line_level_ponr,
+            "members": self._members(entry),
+            "groups": entry.bundle.groups,
+            "relations": entry.bundle.relations,
+            "rules": entry.rules,
             "valid_from": entry.valid_from,
             "valid_to": entry.valid_to,
         }
 
     def _children(self, entry: SpecificationEntry) -> list[dict[str, Any]]:
-        resolved = ((part, self._resolve(part.reference)) for part in entry.parts)
+        known = self.specifications
+        resolved = ((part, known.resolve(part.reference)) for part in entry.parts)
         return [
-            {
-                "specification_id": self.ids[key],
-                "key": part.key or key_of(self._name(key)),
-                "mandatory": part.minimum > 0,
-                "default_selected": part.default_selected,
-                "min_quantity": max(1, part.minimum),
-                "max_quantity": part.maximum,
-            }
+            {"specification_id": known.ids[key], **_as_part(part, known.name_of(key))}
             for part, key in resolved
             if key is not None
         ]
 
-    def _resolve(self, reference: Reference) -> Key | None:
-        """The named version, or the newest: of the document if it has any, else of what is stored."""
-        if reference.version is not None:
-            key = (reference.external_id, reference.version)
-            return key if key in self.ids else None
-        for known in (self.entries, self.stored):
-            versions = [key for key in known if key[0] == reference.external_id]
-            if versions:
-                return max(versions, key=lambda key: _version_order(key[1]))
-        return None
+    def _members(self, entry: OfferingEntry) -> list[dict[str, Any]]:
+        known = self.offerings
+        resolved = ((member, known.resolve(member.reference)) for member in entry.bundle.members)
+        return [
+            {"offering_id": known.ids[key], **_as_part(member, known.name_of(key)), "group": member.group}
+            for member, key in resolved
+            if key is not None
+        ]
 
-    def _name(self, key: Key) -> str:
-        return self.entries[key].name if key in self.entries else self.stored[key].name
+    def _specifications_in_order(self) -> list[SpecificationEntry]:
+        return self.specifications.in_order(lambda entry: [part.reference for part in entry.parts])
 
-    def _state(self, key: Key) -> str:
-        return self.entries[key].lifecycle_state if key in self.entries else self.stored[key].lifecycle_state
+    def _offerings_in_order(self) -> list[OfferingEntry]:
+        return self.offerings.in_order(lambda entry: [member.reference for member in entry.bundle.members])
 
-    def _check_parts(self, entry: SpecificationEntry) -> None:
-        for part in entry.parts:
-            self._check_reference(part.reference, entry.lifecycle_state)
-
-    def _check_specification(self, offering: OfferingEntry) -> None:
-        self._check_reference(offering.specification, offering.lifecycle_state)
-
-    def _check_reference(self, reference: Reference, lifecycle_state: str) -> None:
-        if not reference.external_id:
-            return  # noted as missing already
-        key = self._resolve(reference)
-        if key is None:
-            wanted = " ".join(filter(None, (reference.external_id, reference.version)))
-            self._fault(reference.pointer, "unknown", f"there is no specification {wanted}")
-        elif lifecycle_state == CatalogState.PUBLISHED and self._state(key) != CatalogState.PUBLISHED:
-            message = (
-                f"{self._name(key)} is {self._state(key)}; what is published can only be made of what is published"
-            )
-            self._fault(reference.pointer, "not_published", message)
+    def _stored(self, model: Any, external_ids: set[str]) -> list[Any]:
+        return list(self.session.scalars(select(model).where(model.external_id.in_(external_ids))))
 
     def _check_rules(self, entry: SpecificationEntry) -> None:
         """The rules of the domain, said with pointers into the document."""
@@ -242,8 +222,9 @@ class _Plan:
                 inner = error.pointer.removeprefix(below).replace("/options/", "/productSpecCharacteristicValue/")
                 self._fault(pointer + inner, error.code, error.message)
 
-    def _check_change(self, entry: Entry, row: Row | None) -> None:
+    def _check_change(self, entry: Entry) -> None:
         """A published version is immutable, and no state leads back."""
+        row = self.row_of(entry)
         if row is None:
             return
         if row.lifecycle_state in _LIVING and _differences(row, self.columns(entry)):
@@ -257,12 +238,15 @@ class _Plan:
             message = f"it is {before} and cannot become {entry.lifecycle_state}"
             self._fault(f"{entry.pointer}/lifecycleStatus", "illegal_move", message)
 
-    def _sorted_keys(self) -> list[Key]:
-        graph = {
-            key: [found for part in entry.parts if (found := self._resolve(part.reference)) is not None]
-            for key, entry in self.entries.items()
-        }
-        return list(TopologicalSorter(graph).static_order())
+    def _check_cycles(self, noun: str, put_in_order: Callable[[], Sequence[Entry]], entries: Sequence[Entry]) -> None:
+        try:
+            put_in_order()
+        except CycleError as error:
+            names = [key[0] for key in error.args[1]]
+            inside = next(entry for entry in entries if entry.external_id in names)
+            article = "an" if noun == "offering" else "a"
+            message = f"{article} {noun} contains itself: {' > '.join(names)}"
+            self._fault(f"{inside.pointer}/id", "cycle", message)
 
     def _fault(self, pointer: str, code: str, message: str) -> None:
         self.read.faults.add(pointer, code, message)
@@ -281,18 +265,28 @@ def _take_in(session: Session, plan: _Plan, entry: Entry, result: ImportResult, 
         for name in _differences(row, columns):
             setattr(row, name, columns[name])
     session.flush()
-    _follow(session, row, entry.lifecycle_state, actor, now)
+    try:
+        _follow(session, row, entry.lifecycle_state, actor, now)
+    except InvalidFields as invalid:
+        raise InvalidFields(_in_document(entry, error) for error in invalid.errors) from None
+
+
+def _in_document(entry: Entry, error: FieldError) -> FieldError:
+    """What publishing found wrong, with the pointer into the document."""
+    pointer = error.pointer.replace("/groups", "/bundledGroupProductOffering", 1).replace(
+        "/rules", "/x-compatibilityRule", 1
+    )
+    if isinstance(entry, OfferingEntry) and (found := re.match("/members/([0-9]+)", pointer)):
+        at = entry.bundle.members[int(found[1])].reference.pointer.removesuffix("/id")
+        return FieldError(at + pointer[found.end() :], error.code, error.message)
+    return FieldError(entry.pointer + pointer, error.code, error.message)
 
 
 def _create(session: Session, plan: _Plan, entry: Entry, columns: dict[str, Any]) -> Row:
     """As a draft; an entry that comes as retired was published elsewhere before and is stored as it is."""
     state = entry.lifecycle_state if entry.lifecycle_state == CatalogState.RETIRED else CatalogState.IN_DRAFT
-    row: Row
-    if isinstance(entry, SpecificationEntry):
-        key = (entry.external_id, entry.version)
-        row = Specification(id=plan.ids[key], lifecycle_state=str(state), **columns)
-    else:
-        row = ProductOffering(id=new_id(), lifecycle_state=str(state), **columns)
+    model = Specification if isinstance(entry, SpecificationEntry) else ProductOffering
+    row = model(id=plan.id_of(entry), lifecycle_state=str(state), **columns)
     session.add(row)
     return row
 
@@ -319,6 +313,11 @@ def _stub(child: Mapping[str, Any]) -> Child:
     return Child(child["key"], inside, **limits)
 
 
-def _version_order(version: str) -> list[tuple[int, str]]:
-    """1.10 is newer than 1.9."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in version.split(".")]
+def _as_part(part: Part, name: str) -> dict[str, Any]:
+    return {
+        "key": part.key or key_of(name),
+        "mandatory": part.minimum > 0,
+        "default_selected": part.default_selected,
+        "min_quantity": max(1, part.minimum),
+        "max_quantity": part.maximum,
+    }

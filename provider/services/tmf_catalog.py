@@ -2,8 +2,9 @@
 
 Member names are those of TMF620 and TMF633 v4. Our own begin with `x-`: `x-taskTemplate` (the work that fulfils a
 specification), `x-channel` and `x-serviceType` (of service specifications), `x-label` (of characteristics and their
-values), `x-key` (of a bundled part), and `x-lineLevelPointOfNoReturn` (of an offering: only lines past the point of no
-return stay when the others of their order are cancelled).
+values), `x-key` (of a bundled part), `x-lineLevelPointOfNoReturn` (of an offering: only lines past the point of no
+return stay when the others of their order are cancelled), and `x-compatibilityRule` (which choices need or exclude each
+other). A bundle that names no specification gets one of its own, of its id, name and version.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,10 +13,18 @@ from datetime import datetime
 from typing import Any
 
 from provider.domain.catalog import CatalogState, CharacteristicType, ServiceType
-from provider.services.tmf_reader import Faults, Node, key_of
+from provider.services.tmf_bundles import BUNDLE_MEMBERS, Bundle, Part, read_bundle, read_rules
+from provider.services.tmf_reader import Faults, Node, Reference, key_of
 
 _COMMON = frozenset({"id", "href", "name", "description", "version", "lifecycleStatus", "lastUpdate", "validFor"})
-_SPECIFICATION = _COMMON | {"isBundle", "x-taskTemplate", "x-channel", "attachment", "relatedParty"}
+_SPECIFICATION = _COMMON | {
+    "isBundle",
+    "x-compatibilityRule",
+    "x-taskTemplate",
+    "x-channel",
+    "attachment",
+    "relatedParty",
+}
 _PRODUCT_SPECIFICATION = _SPECIFICATION | {
     *("brand", "productNumber", "productSpecCharacteristic"),
     *("bundledProductSpecification", "productSpecificationRelationship"),
@@ -24,6 +33,7 @@ _SERVICE_SPECIFICATION = _SPECIFICATION | {"specCharacteristic", "serviceSpecRel
 _OFFERING = _COMMON | {
     *("isBundle", "isSellable", "statusReason", "category", "channel", "productOfferingPrice"),
     *("productSpecification", "attachment", "x-lineLevelPointOfNoReturn"),
+    *BUNDLE_MEMBERS,
 }
 _PRICE = _COMMON | {"isBundle", "priceType", "recurringChargePeriodType", "recurringChargePeriodLength", "price"}
 _CHARACTERISTIC = frozenset(
@@ -59,26 +69,6 @@ _PRICE_TYPES = {"recurring": "recurring", "onetime": "one_time", "usage": "usage
 
 
 @dataclass(frozen=True)
-class Reference:
-    """A specification of this document or of the database, by its id there; without version the newest."""
-
-    external_id: str
-    version: str | None
-    pointer: str
-
-
-@dataclass(frozen=True)
-class Part:
-    """A specification bundled in another. `key` is empty if the part is to be called after its specification."""
-
-    reference: Reference
-    key: str
-    minimum: int
-    maximum: int | None
-    default_selected: bool
-
-
-@dataclass(frozen=True)
 class SpecificationEntry:
     """A specification of the document. `characteristics` and `task_templates` are as the tables keep them."""
 
@@ -94,6 +84,7 @@ class SpecificationEntry:
     parts: list[Part]
     task_templates: list[dict[str, Any]]
     channels: list[str]
+    rules: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -111,9 +102,16 @@ class OfferingEntry:
     channels: list[str]
     prices: list[dict[str, Any]]
     line_level_ponr: bool
+    bundle: Bundle
+    rules: list[dict[str, Any]]
     lifecycle_state: str
     valid_from: datetime | None
     valid_to: datetime | None
+
+    @property
+    def is_its_own_specification(self) -> bool:
+        """A bundle for which the document names no specification."""
+        return self.specification.pointer == self.pointer
 
 
 @dataclass(frozen=True)
@@ -134,6 +132,7 @@ def read_catalog(document: Mapping[str, Any]) -> CatalogDocument:
     specifications += [_specification(node, "service") for node in root.children("serviceSpecification")]
     prices = _prices(root)
     offerings = [_offering(node, prices) for node in root.children("productOffering")]
+    specifications += [_specification_of(offering) for offering in offerings if offering.is_its_own_specification]
     _refuse_repeated(specifications, faults)
     _refuse_repeated(offerings, faults)
     return CatalogDocument(specifications, offerings, faults)
@@ -158,6 +157,7 @@ def _specification(node: Node, kind: str) -> SpecificationEntry:
         parts=parts,
         task_templates=[_task(task) for task in node.children("x-taskTemplate")],
         channels=_channels(node, "x-channel"),
+        rules=read_rules(node),
     )
 
 
@@ -167,8 +167,8 @@ def characteristics_member(kind: str) -> str:
 
 def _offering(node: Node, prices: Mapping[str, dict[str, Any]]) -> OfferingEntry:
     node.allow(_OFFERING)
-    if node.flag("isBundle", default=False):
-        node.faults.add(node.at("isBundle"), "not_supported", "bundle the specifications instead of the offerings")
+    bundle = read_bundle(node)
+    specification = node.child("productSpecification").reference() if _has_specification(node) else _own(node)
     validity = node.child("validFor")
     valid_from, valid_to = validity.moment("startDateTime"), validity.moment("endDateTime")
     if valid_from and valid_to and valid_from >= valid_to:
@@ -181,14 +181,44 @@ def _offering(node: Node, prices: Mapping[str, dict[str, Any]]) -> OfferingEntry
         name=node.text("name", required=True),
         description=node.text("description", limit=8000),
         category=categories[0][:120] if categories else "",
-        specification=_reference(node.child("productSpecification")),
+        specification=specification,
         sellable=node.flag("isSellable", default=True),
         channels=_channels(node, "channel"),
         prices=[found for ref in node.children("productOfferingPrice") if (found := _price_of(ref, prices))],
         line_level_ponr=node.flag("x-lineLevelPointOfNoReturn", default=False),
+        bundle=bundle,
+        rules=read_rules(node),
         lifecycle_state=_lifecycle(node),
         valid_from=valid_from,
         valid_to=valid_to,
+    )
+
+
+def _has_specification(node: Node) -> bool:
+    return node.value.get("productSpecification") is not None or not node.value.get("isBundle")
+
+
+def _own(node: Node) -> Reference:
+    version = node.text("version", limit=20, default="1.0")
+    return Reference(node.text("id", limit=120), version, node.pointer)
+
+
+def _specification_of(bundle: OfferingEntry) -> SpecificationEntry:
+    """What a bundle is besides its members: one line of an order, which is done when it is handed over."""
+    return SpecificationEntry(
+        pointer=bundle.pointer,
+        kind="product",
+        external_id=bundle.external_id,
+        version=bundle.version,
+        name=bundle.name,
+        description="",
+        service_type=None,
+        lifecycle_state=bundle.lifecycle_state,
+        characteristics=[],
+        parts=[],
+        task_templates=[{"key": "hand_over", "name": "Hand over", "depends_on": [], "point_of_no_return": False}],
+        channels=[],
+        rules=[],
     )
 
 
@@ -250,16 +280,12 @@ def _part(node: Node) -> Part:
     node.allow(_PART)
     minimum = node.count("minimum", default=1) or 0
     default = node.count("default", default=minimum) or 0
-    return Part(_reference(node), node.text("x-key", limit=60), minimum, node.count("maximum", default=1), default > 0)
+    return Part(node.reference(), node.text("x-key", limit=60), minimum, node.count("maximum", default=1), default > 0)
 
 
 def _is_bundle(node: Node) -> bool:
     """Other relations between specifications (requires, realized as) say nothing about the form."""
     return node.text("relationshipType", required=True).lower() in ("bundles", "bundle")
-
-
-def _reference(node: Node) -> Reference:
-    return Reference(node.text("id", limit=120, required=True), node.text("version", limit=20) or None, node.at("id"))
 
 
 def _task(node: Node) -> dict[str, Any]:

@@ -23,6 +23,15 @@ class Faults:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """A record of this document or of the database, by its id there; without version the newest."""
+
+    external_id: str
+    version: str | None
+    pointer: str
+
+
+@dataclass(frozen=True)
 class Node:
     """An object of the document and where it stands. A faulty or missing member reads as its default."""
 
@@ -48,6 +57,11 @@ class Node:
         if len(value) > limit:
             self.faults.add(self.at(member), "too_long", f"{member} has at most {limit} characters")
         return str(value)
+
+    def reference(self) -> Reference:
+        """What this object refers to."""
+        version = self.text("version", limit=20) or None
+        return Reference(self.text("id", limit=120, required=True), version, self.at("id"))
 
     def flag(self, member: str, *, default: bool) -> bool:
         value = self._get(member, bool, "true or false", False)

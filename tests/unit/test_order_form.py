@@ -191,3 +191,43 @@ def test_what_people_and_providers_write_is_text_and_never_markup() -> None:
     order = make_order_form(document, {"characteristics": {"x": hostile}}, [{"pointer": "", "message": hostile}])
     assert not page_of(order).xpath("//script")
     assert sent_by_browser(document, {"characteristics": {"x": hostile}})["characteristics"]["x"] == hostile
+
+
+def group_of(*keys: str, least: int = 1, most: int | None = 1) -> dict[str, Any]:
+    return {"key": "g", "name": "Access", "min_options": least, "max_options": most, "parts": list(keys)}
+
+
+def test_parts_of_a_group_stand_together_under_its_name_with_how_many_to_choose() -> None:
+    parts = tuple(part(key, mandatory=False) for key in ("fibre", "support", "mobile"))
+    document = form(parts=parts) | {"groups": [group_of("fibre", "mobile")]}
+    page = page_of(make_order_form(document, {}))
+    (group,) = page.xpath("//fieldset[@class='group']")
+    assert " ".join(group.xpath("legend")[0].text_content().split()) == "Access Choose 1."
+    assert [one.strip() for one in group.xpath(".//label[@class='form-check-label']/text()")] == ["Fibre", "Mobile"]
+    assert "optional" not in group.text_content()
+    answers = read_answers(document, MultiDict({"/parts/mobile/selected": "true"}))
+    assert {key: one["selected"] for key, one in answers["parts"].items()} == {
+        "fibre": False, "mobile": True, "support": False,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "words"),
+    [(1, 1, "Choose 1."), (0, 2, "Choose at most 2."), (1, 2, "Choose 1 to 2."), (2, None, "Choose at least 2."),
+     (0, None, "Choose as many as you like.")],
+)  # fmt: skip
+def test_a_group_says_how_many_to_choose(least: int, most: int | None, words: str) -> None:
+    document = form(parts=(part("fibre"),)) | {"groups": [group_of("fibre", least=least, most=most)]}
+    assert make_order_form(document, {}).sections[0].hint == words
+
+
+def test_a_group_of_which_too_many_are_chosen_says_so_beside_the_one_too_many() -> None:
+    parts = (part("fibre", mandatory=False), part("mobile", mandatory=False))
+    document = form(parts=parts) | {"groups": [group_of("fibre", "mobile")]}
+    answers = {"parts": {key: {"selected": True} for key in ("fibre", "mobile")}}
+    with pytest.raises(FormErrors) as refused:
+        check_answers(document, answers)
+    errors = [{"pointer": one.pointer, "message": one.message} for one in refused.value.errors]
+    page = page_of(make_order_form(document, answers, errors))
+    (wrong,) = page.xpath("//*[@data-errors][normalize-space()]")
+    assert wrong.getparent().get("data-field") == "/parts/mobile/selected"
