@@ -94,8 +94,8 @@ _RULES: Sequence[tuple[str, Callable[[Flow, datetime], str], str]] = (
     (
         "copy_of_them",
         _copy_of_them,
-        "ask them. Restored: sxg connection accept-epoch {id}, then compare. A copy: have it stopped, then "
-        "sxg connection accept-epoch {id} --refuse",
+        "ask them. Restored: sxg connection accept {id}, then compare. A copy: have it stopped, then "
+        "sxg connection accept {id} --refuse",
     ),
     (
         "we_are_a_copy",

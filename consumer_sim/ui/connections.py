@@ -145,9 +145,17 @@ def rotate(connection_id: UUID) -> Response:
     return _to(str(connection_id))
 
 
-@pages.action(f"{_ONE}/epoch/<any(accept, refuse):verdict>", Permission.CONNECTION_WRITE)
-def settle_epoch(connection_id: UUID, verdict: str) -> Response:
-    accept = verdict == "accept"
+@pages.action(f"{_ONE}/epoch/accept", Permission.CONNECTION_WRITE)
+def accept_epoch(connection_id: UUID) -> Response:
+    return _settle_epoch(connection_id, accept=True)
+
+
+@pages.action(f"{_ONE}/epoch/refuse", Permission.CONNECTION_WRITE)
+def refuse_epoch(connection_id: UUID) -> Response:
+    return _settle_epoch(connection_id, accept=False)
+
+
+def _settle_epoch(connection_id: UUID, *, accept: bool) -> Response:
     with here().database.transaction() as session:
         wire_id = get_connected_id(session, str(connection_id))
         connections.settle_epoch(session, wire_id, accept=accept, now=here().clock())

@@ -61,11 +61,23 @@ def hear(body: dict[str, Any]) -> dict[str, Any]:
         return {"connection_id": connection.id, "state": connection.state}
 
 
-@blueprint.route("/secrets/<any(webhook_secret, client_secret):secret>", methods=["POST"])
+@blueprint.route("/secrets/webhook_secret", methods=["POST"])
 @known
 @blueprint.response(200, SecretSchema)
-def offer(secret: str) -> dict[str, str]:
-    """A new secret beside the one you have; both are good until you have proven the new one, and a while longer."""
+def offer_webhook_secret() -> dict[str, str]:
+    """A new webhook secret; events are signed with both until you have proven the new one, and a while longer."""
+    return _offer(rotations.WEBHOOK)
+
+
+@blueprint.route("/secrets/client_secret", methods=["POST"])
+@known
+@blueprint.response(200, SecretSchema)
+def offer_client_secret() -> dict[str, str]:
+    """A new client secret; both are good until you have used the new one, and a while longer."""
+    return _offer(rotations.CLIENT)
+
+
+def _offer(secret: str) -> dict[str, str]:
     context = here()
     with context.transaction() as session:
         made = rotations.offer_secret(session, context.keyring, flask.g.connection, secret, now=context.clock())

@@ -101,9 +101,17 @@ def rotate(connection_id: str) -> Response:
     return _to(connection_id)
 
 
-@pages.action("/connections/<connection_id>/epoch/<any(accept, refuse):verdict>", "connection.write")
-def settle_epoch(connection_id: str, verdict: str) -> Response:
-    accept = verdict == "accept"
+@pages.action("/connections/<connection_id>/epoch/accept", "connection.write")
+def accept_epoch(connection_id: str) -> Response:
+    return _settle_epoch(connection_id, accept=True)
+
+
+@pages.action("/connections/<connection_id>/epoch/refuse", "connection.write")
+def refuse_epoch(connection_id: str) -> Response:
+    return _settle_epoch(connection_id, accept=False)
+
+
+def _settle_epoch(connection_id: str, *, accept: bool) -> Response:
     with here().transaction() as session:
         connections.settle_epoch(session, connection_id, accept=accept, actor=actor(), now=here().clock())
     flask.flash("It is let in. Compare both sides now." if accept else "It stays refused.", "success")

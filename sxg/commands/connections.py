@@ -222,14 +222,14 @@ def move(connection_id: str, callback_url: str, url: str, token: str, allow: str
 @click.option("--refuse", is_flag=True, help="It is a copy: it stays refused, and is not shown any more.")
 @api_options
 @JSON
-def accept_epoch(connection_id: str, refuse: bool, url: str, token: str, allow: str, as_json: bool) -> None:
+def accept(connection_id: str, refuse: bool, url: str, token: str, allow: str, as_json: bool) -> None:
     """Say that an instance that was refused as a copy is the consumer itself, restored from a backup.
 
     From now the former instance is refused, should it still run. Compare both sides afterwards.
 
     \b
     Example:
-      sxg connection accept-epoch 5b0c...
+      sxg connection accept 5b0c...
     """
     with open_client(url, token, allow) as client:
         _tell_state(client, connection_id, "epoch", {"accept": not refuse}, as_json)

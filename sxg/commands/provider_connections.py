@@ -104,7 +104,7 @@ def move_here(connection_id: str, provider_url: str | None, url: str, token: str
         raise click.exceptions.Exit(REFUSED)
 
 
-@provider_connection.command("accept-epoch", epilog=CONSUMER_API)
+@provider_connection.command("accept", epilog=CONSUMER_API)
 @click.argument("connection_id", metavar="ID")
 @click.option("--refuse", is_flag=True, help="It is a copy: it stays refused, and is not shown any more.")
 @api_options
@@ -114,7 +114,7 @@ def accept_epoch_here(connection_id: str, refuse: bool, url: str, token: str, al
 
     \b
     Example:
-      sxg provider-connection accept-epoch 5b0c...
+      sxg provider-connection accept 5b0c...
     """
     with open_client(url, token, allow) as client:
         settled = client.post(f"/connections/{segment(connection_id)}/epoch", {"accept": not refuse})

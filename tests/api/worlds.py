@@ -17,10 +17,11 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from bridge.database import Database
-from bridge.models import Delivery
+from bridge.models import Connection, Delivery
+from bridge.signing import new_secret
 from bridge.vocabulary import ConnectionState
 from consumer_sim import models as consumer_models
-from provider.models.access import AccessToken
+from provider.models.access import AccessToken, Credential
 from provider.models.catalog import ProductOffering, Specification
 from provider.models.inventory import Product
 from provider.models.orders import CustomerOrder, OrderTask
@@ -54,6 +55,7 @@ from tests.inventory_factories import bring, make_action, make_manage_inventory
 Document = dict[str, Any]
 
 API = ("/api/v1/", "/exchange/v1/")
+CLOSE = "/exchange/v1/connection/close"
 """How its routes begin. The others are pages, and what programs of the installation read."""
 
 
@@ -68,6 +70,8 @@ class World:
     ids: dict[str, str]
     bodies: dict[str, Document] = field(default_factory=dict)
     own_ids: dict[str, dict[str, str]] = field(default_factory=dict)
+    leaving: dict[str, str] = field(default_factory=dict)
+    """The headers of a consumer that only ends its connection."""
 
     def values(self, rule: Any) -> dict[str, str]:
         """The ids of a record that the route finds, by the names in its path."""
@@ -83,6 +87,7 @@ class World:
 
     def call(self, method: str, path: str, **options: Any) -> TestResponse:
         known = self.peers if path.startswith("/exchange") else self.people
+        known = self.leaving if path == CLOSE else known
         headers = known | {"Idempotency-Key": str(uuid4())} | options.pop("headers", {})
         return self.app.test_client().open(path, method=method, headers=headers, **options)
 
@@ -121,6 +126,11 @@ def make_provider(url: str, directory: Path) -> World:
         connection, other = make_consumer(session), make_consumer(session, "OTHER")
         paused = make_consumer(session, "PAUSED")
         paused.state = ConnectionState.PAUSED
+        cared, leaving = make_consumer(session, "CARED"), make_consumer(session, "LEAVING")
+        for one in (connection, cared, leaving):
+            one.secrets = context_of(app).keyring.seal({"webhook": [new_secret(bytes(32))]})
+            session.add(Credential(connection_id=one.id, client_secret_hash=token_hash(one.id)))
+        cared.refused_epoch = str(uuid4())
         item = make_router_item(session, connection.id)
         for number in range(1, 7):
             request = make_request(item, number)
@@ -136,6 +146,8 @@ def make_provider(url: str, directory: Path) -> World:
         owned = session.scalars(select(Product).where(Product.order_id.in_(owned_by))).one()
         expires_at = NOW + timedelta(days=1)
         session.add(AccessToken(token_hash=token_hash(token), connection_id=connection.id, expires_at=expires_at))
+        leaves = new_token("sxa_")
+        session.add(AccessToken(token_hash=token_hash(leaves), connection_id=leaving.id, expires_at=expires_at))
         registration_id, registration_token = make_registration(session)
         parked = session.scalars(select(Delivery).where(Delivery.sequence == 1)).first()
         assert parked is not None
@@ -188,6 +200,21 @@ def make_provider(url: str, directory: Path) -> World:
         "connections.change_settings": {"show_prices": True},
         "connections.pause": {"reason": "Maintenance"},
         "connections.revoke": {"reason": "Over"},
+        "connections.rotate": {"secrets": ["webhook_secret"], "grace_s": 60.0},
+        "connections.settle_epoch": {"accept": False},
+        "connections.change_callback": {"callback_url": "http://127.0.0.1:9/events"},
+        "connection_care.hear": {
+            "every_s": 30.0,
+            "round_trip_s": 0.1,
+            "waiting": 0,
+            "parked": 0,
+            "oldest_s": 1.0,
+            "p95_s": 0.1,
+            "spoken": ["exchange.provider_task.comment_added", "exchange.product.changed"],
+        },
+        "connection_care.close": {"reason": "Over"},
+        "connection_care.change_callback": {"callback_url": "http://127.0.0.1:9/events"},
+        "connection_care.prove_ourselves": {"connection_id": connection.id, "nonce": "n" * 32},
     }
     own_ids = {
         "exchange_tasks.resubmit": {"task_id": orders[1][0]},
@@ -201,11 +228,15 @@ def make_provider(url: str, directory: Path) -> World:
         "connections.pause": {"connection_id": other.id},
         "connections.resume": {"connection_id": paused.id},
         "connections.revoke": {"connection_id": other.id},
+        **{
+            f"connections.{name}": {"connection_id": cared.id} for name in ("rotate", "settle_epoch", "change_callback")
+        },
     }
     people = user_headers(app, "admin")
     shown = app.test_client().get(f"/api/v1/connections/{connection.id}/mapping", headers=people).get_json()
     bodies = {name: {"tables": shown["tables"]} for name in ("mappings.dry_run", "mappings.change")} | bodies
-    return World(app, database, people, {"Authorization": f"Bearer {token}"}, ids, bodies, own_ids)
+    leaving_headers = {"Authorization": f"Bearer {leaves}"}
+    return World(app, database, people, {"Authorization": f"Bearer {token}"}, ids, bodies, own_ids, leaving_headers)
 
 
 def _assessed(session: Session, connection_id: str, request: Document) -> str:
@@ -217,10 +248,27 @@ def _assessed(session: Session, connection_id: str, request: Document) -> str:
     return number
 
 
+def _cared_for(session: Session, one: Consumer) -> str:
+    """Another connection, of which a copy was refused; our id of it."""
+    known = session.get_one(Connection, one.connection_id)
+    told = {"peer_url": "http://127.0.0.1:1", "secrets": known.secrets, "refused_epoch": str(uuid4())}
+    other = Connection(id=str(uuid4()), name="Other", state="active", settings={}, created_at=NOW, **told)
+    session.add(other)
+    session.flush()
+    own = consumer_models.ProviderConnection(
+        id=str(uuid4()), connection_id=other.id, provider_url="http://127.0.0.1:1", token_hash="0" * 64,
+        requested_prefix="OTHER", number_prefix="OTHER", step="done", created_at=NOW, updated_at=NOW,
+    )  # fmt: skip
+    session.add(own)
+    session.flush()
+    return own.id
+
+
 def make_consumer_world(one: Consumer) -> World:
     client = one.client
     with one.context.database.transaction() as session:
         item = make_consumer_item(session, one.connection_id)
+        cared = _cared_for(session, one)
     asked = {"catalog_item_id": item.id, "requested_by": ASKED_BY, **ANSWERS}
     first, refused = (client.post("/api/v1/requests", json=asked).get_json()["id"] for _ in range(2))
     draft_id = client.post("/api/v1/drafts", json=asked).get_json()["id"]
@@ -245,11 +293,20 @@ def make_consumer_world(one: Consumer) -> World:
         "drafts.change": {"requested_by": ASKED_BY, **full},
         "connections.change_settings": {"auto_activate": True},
         "connections.connect": {"provider_url": "http://127.0.0.1:1", "token": "sxr_x", "number_prefix": "ACME"},
+        "connections.rotate": {"secrets": ["webhook_secret"]},
+        "connections.settle_epoch": {"accept": False},
+        "connections.change_address": {"provider_url": "http://127.0.0.1:1"},
+        "connections.revoke": {"reason": "Over"},
         "faults.set_fault": {
             "mode": "reject", "times": 1, "seconds": 1.5, "status": 500, "type": "x", "stream": "product/x",
         },
     }  # fmt: skip
-    own_ids = {"requests.correct": {"task_id": refused}}
+    own_ids = {
+        "requests.correct": {"task_id": refused},
+        **{
+            f"connections.{name}": {"link_id": cared} for name in ("revoke", "settle_epoch", "change_address", "rotate")
+        },
+    }
     ids = {
         "item_id": item.id,
         "task_id": first,
