@@ -16,7 +16,7 @@ from provider.models.inventory import InventoryOperation, ProductChange
 from provider.models.orders import CustomerOrder
 from provider.services.intake import cancel_provider_task, resubmit_provider_task, submit_provider_task
 from provider.services.inventory_actions import request_action
-from provider.services.inventory_schedule import perform_due
+from provider.services.inventory_schedule import perform_due, resume_due_products
 from provider.services.orders import approve_order, move_order, reject_order
 from provider.services.producers import retire_producer
 from provider.services.product_changes import moment, show_history
@@ -317,6 +317,9 @@ def test_the_end_of_a_suspension_waits_for_what_acts_on_the_product(database: Da
     request = make_action("disconnect", 3)
     ask(database, me, router, request)
     assert perform(database, NEXT_WEEK) == 0
+    with database.transaction() as session:  # a sweeper that looked before the request came
+        resume_due_products(session, router.order_id, now=NEXT_WEEK)
+    assert states(database) == {"1": "suspended"}
     with database.transaction() as session:
         cancel_provider_task(session, me, request["id"], reason="No.", now=NEXT_WEEK)
     assert perform(database, NEXT_WEEK) == 1
