@@ -12,7 +12,7 @@ from provider.domain.errors import FieldError, InvalidFields
 from provider.domain.orders import LineAction
 from provider.domain.pricing import price_line
 from provider.models.orders import CustomerOrder, OrderLine
-from provider.services.orderable import OrderableItem, Part
+from provider.services.orderable import OrderableItem, Part, Prices
 
 PRODUCT_LIMIT = 1000
 """How many products one order may make."""
@@ -22,20 +22,21 @@ _ADD_LINES = insert(table_of(OrderLine))
 Row = dict[str, Any]
 
 
-def plan_lines(item: OrderableItem, prices: Sequence[Mapping[str, Any]], answers: Mapping[str, Any]) -> list[Row]:
+def plan_lines(item: OrderableItem, prices: Prices, answers: Mapping[str, Any]) -> list[Row]:
     """The lines that an order of this needs, parents first, without what they have of their order and their number.
 
-    What is ordered costs what its offering costs now; its parts have no prices of their own. Raises InvalidFields when
-    the quantities make more than PRODUCT_LIMIT products.
+    An offering costs what it costs now, also as a member of a bundle; parts have no prices of their own. Raises
+    InvalidFields when the quantities make more than PRODUCT_LIMIT products.
     """
     common = {name: answers.get(name) for name in ("location", "requested_on")}
     common["contacts"] = answers.get("contacts") or []
     lines = list(_lines(item.whole, answers, None, None, common))
-    own = {"product_offering_id": item.product_offering_id, "name": item.name}
-    lines[0] |= own | {"prices": price_line(prices, lines[0]["quantity"])}
+    lines[0]["name"] = item.name
     pieces: dict[str, int] = {}
     for line in lines:
         pieces[line["id"]] = line["quantity"] * pieces.get(line["parent_line_id"], 1)
+        if line["product_offering_id"]:
+            line["prices"] = price_line(prices[line["product_offering_id"]], pieces[line["id"]])
     if (total := sum(pieces.values())) > PRODUCT_LIMIT:
         message = f"this would make {total} products; one order makes at most {PRODUCT_LIMIT}"
         raise InvalidFields([FieldError("/quantity", "range", message)])
@@ -58,7 +59,7 @@ def _lines(
     yield {
         "id": line_id,
         "parent_line_id": parent_id,
-        "product_offering_id": None,
+        "product_offering_id": part.product_offering_id,
         "name": part.name,
         "specification_id": part.specification_id,
         "part_key": part_key,

@@ -1,8 +1,8 @@
 """What may a connection order, and what is an order of it made of? Asked for each request, so in one read."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
@@ -15,15 +15,21 @@ from provider.models.catalog import Entitlement, ProductOffering, RemoteRecordPr
 _ORDERABLE = (RemoteRecordProducerState.PUBLISHED, RemoteRecordProducerState.INACTIVE)
 _DEPTH_LIMIT = 16
 _KEPT_LIMIT = 1000
+Row = TypeVar("Row", ProductOffering, Specification)
+
+
+Prices = Mapping[str | None, Sequence[Mapping[str, Any]]]
+"""What offerings cost now, by their ids."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One specification of a composite: its id and name, and what it bundles, by key."""
+    """One specification of a composite, or one offering of a bundle: its ids and name, and what it holds, by key."""
 
     specification_id: str
     name: str
     children: Mapping[str, "Part"]
+    product_offering_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +42,15 @@ class OrderableItem:
     form: Mapping[str, Any]
     product_offering_id: str | None
     whole: Part
+    member_ids: frozenset[str]
+    """The offerings in a bundle, at any depth."""
 
 
 _PRODUCERS, _ENTITLEMENTS, _OFFERINGS = (
     table_of(model) for model in (RemoteRecordProducer, Entitlement, ProductOffering)
 )
 _RIGHT = (
-    select(_PRODUCERS.c.id, _OFFERINGS.c.prices)
+    select(_PRODUCERS.c.id, _PRODUCERS.c.product_offering_id, _OFFERINGS.c.prices)
     .select_from(_PRODUCERS)
     .join(_ENTITLEMENTS, _ENTITLEMENTS.c.identity == _PRODUCERS.c.identity)
     .outerjoin(_OFFERINGS, _OFFERINGS.c.id == _PRODUCERS.c.product_offering_id)
@@ -55,14 +63,17 @@ _RIGHT = (
         _PRODUCERS.c.kind != "inventory",
     )
 )
+_MEMBER_PRICES = select(_OFFERINGS.c.id, _OFFERINGS.c.prices).where(
+    _OFFERINGS.c.id.in_(bindparam("ids", expanding=True))
+)
 _kept: dict[str, OrderableItem] = {}
 """By the id of the producer: a revision that was published never changes, nor do its specifications."""
 
 
 def get_orderable_item(
     session: Session, connection_id: str, identity: str, revision: int
-) -> tuple[OrderableItem, list[dict[str, Any]]]:
-    """The revision that a request fills in, and the prices of its offering as they are now.
+) -> tuple[OrderableItem, Prices]:
+    """The revision that a request fills in, and the prices of its offerings as they are now.
 
     Raises NotFound when the connection may not order it. A superseded revision can be ordered until it is archived or
     retired: the consumer may not have switched yet.
@@ -75,20 +86,36 @@ def get_orderable_item(
         if len(_kept) >= _KEPT_LIMIT:
             _kept.clear()
         _kept[row.id] = _read_item(session, row.id)
-    return _kept[row.id], row.prices or []
+    item, prices = _kept[row.id], {row.product_offering_id: row.prices or []}
+    if item.member_ids:  # only a bundle costs this statement
+        rows = session.connection().execute(_MEMBER_PRICES, {"ids": sorted(item.member_ids)})
+        prices |= {member.id: member.prices or [] for member in rows}
+    return item, prices
 
 
 def _read_item(session: Session, producer_id: str) -> OrderableItem:
     producer = session.get_one(RemoteRecordProducer, producer_id)
     root_id = str(producer.specification_id)  # whatever can be ordered has one
+    offerings = _read_offerings(session, producer.product_offering_id)
+    specifications = _read_specifications(session, {root_id} | {row.specification_id for row in offerings.values()})
+    offering = offerings.get(producer.product_offering_id or "")
     return OrderableItem(
         revision=producer.revision,
         kind=producer.kind,
         name=producer.name,
         form=producer.form,
         product_offering_id=producer.product_offering_id,
-        whole=_part(_read_specifications(session, root_id), root_id),
+        whole=_offering(offerings, specifications, offering) if offering else _part(specifications, root_id),
+        member_ids=frozenset(offerings.keys() - {producer.product_offering_id}),
     )
+
+
+def _offering(
+    offerings: Mapping[str, ProductOffering], specifications: Mapping[str, Specification], row: ProductOffering
+) -> Part:
+    whole = _part(specifications, row.specification_id)
+    members = {one["key"]: _offering(offerings, specifications, offerings[one["offering_id"]]) for one in row.members}
+    return Part(whole.specification_id, row.name, {**whole.children, **members}, row.id)
 
 
 def _part(specifications: Mapping[str, Specification], specification_id: str) -> Part:
@@ -97,15 +124,25 @@ def _part(specifications: Mapping[str, Specification], specification_id: str) ->
     return Part(row.id, row.name, children)
 
 
-def _read_specifications(session: Session, root_id: str) -> Mapping[str, Specification]:
-    """A specification and all it consists of, in one query per level, by id."""
-    found: dict[str, Specification] = {}
-    wanted = {root_id}
+def _read_offerings(session: Session, root_id: str | None) -> Mapping[str, ProductOffering]:
+    """An offering and all it bundles, in one query per level, by id; nothing for what is no offering."""
+    wanted = {root_id} if root_id else set()
+    return _read_levels(session, ProductOffering, wanted, lambda row: {one["offering_id"] for one in row.members})
+
+
+def _read_specifications(session: Session, wanted: set[str]) -> Mapping[str, Specification]:
+    """Specifications and all they consist of."""
+    return _read_levels(session, Specification, wanted, lambda row: {one["specification_id"] for one in row.children})
+
+
+def _read_levels(
+    session: Session, model: type[Row], wanted: Collection[str], below: Callable[[Row], set[str]]
+) -> Mapping[str, Row]:
+    found: dict[str, Row] = {}
     for _ in range(_DEPTH_LIMIT):
         if not wanted:
             break
-        rows = session.execute(select(Specification).where(Specification.id.in_(wanted))).scalars()
-        level = {row.id: row for row in rows}
+        level = {row.id: row for row in session.scalars(select(model).where(model.id.in_(wanted)))}
         found |= level
-        wanted = {child["specification_id"] for row in level.values() for child in row.children} - found.keys()
+        wanted = {id_ for row in level.values() for id_ in below(row)} - found.keys()
     return found
