@@ -6,6 +6,7 @@ from pathlib import Path
 from environs import Env, EnvError, validate
 from marshmallow import ValidationError
 
+from bridge.attachments import DEFAULT_LIMIT_BYTES, DEFAULT_TYPES, AttachmentLimits
 from bridge.errors import BridgeError
 
 
@@ -31,6 +32,7 @@ class InstanceConfig:
     sweep_s: float
     failpoint: str
     heartbeat_s: float = field(default=30.0, kw_only=True)
+    attachments: AttachmentLimits = field(default_factory=AttachmentLimits, kw_only=True)
 
 
 def read_instance_config(env: Env) -> InstanceConfig:
@@ -49,8 +51,17 @@ def read_instance_config(env: Env) -> InstanceConfig:
         lease_s=env.float("SXG_LEASE_S", default=30.0, validate=validate.Range(min=3, max=600)),
         sweep_s=env.float("SXG_SWEEP_S", default=5.0, validate=validate.Range(min=0.2, max=60)),
         heartbeat_s=env.float("SXG_HEARTBEAT_S", default=30.0, validate=validate.Range(min=0.2, max=3600)),
+        attachments=_read_attachment_limits(env),
         failpoint=env.str("SXG_FAILPOINT", default="") if env.bool("SXG_ALLOW_FAILPOINTS", default=False) else "",
     )
+
+
+def _read_attachment_limits(env: Env) -> AttachmentLimits:
+    most = validate.Range(min=1, max=16 * 1024**3)
+    size_bytes = env.int("SXG_ATTACHMENT_LIMIT_BYTES", default=DEFAULT_LIMIT_BYTES, validate=most)
+    types = env.list("SXG_ATTACHMENT_TYPES", default=list(DEFAULT_TYPES))
+    per_task = env.int("SXG_ATTACHMENTS_PER_TASK", default=100, validate=validate.Range(min=0, max=1000))
+    return AttachmentLimits(size_bytes, tuple(one.strip().strip(".").lower() for one in types or ()), per_task)
 
 
 def seal(env: Env) -> None:

@@ -98,6 +98,23 @@ class SendFailed(BridgeError):
         self.duration_s = duration_s
 
 
+class AttachmentRefused(BridgeError):
+    """A file that this instance does not take; `code` is a word for programs, the text is for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class OffsetDiffers(BridgeError):
+    """A piece of a file does not follow on what is here, which is `received_bytes`."""
+
+    def __init__(self, received_bytes: int) -> None:
+        super().__init__(f"the next piece of this file begins at byte {received_bytes}")
+        self.received_bytes = received_bytes
+
+
 class RefusedDocument(BridgeError, ValueError):
     """A JSON text that is not read; a ValueError, as callers of a JSON reader expect one.
 

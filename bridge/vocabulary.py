@@ -10,6 +10,7 @@ class EventType(StrEnum):
     CATALOG_ITEM_REMOVED = "exchange.catalog_item.removed"
     PROVIDER_TASK_STATE_CHANGED = "exchange.provider_task.state_changed"
     COMMENT_ADDED = "exchange.provider_task.comment_added"
+    ATTACHMENT_ADDED = "exchange.provider_task.attachment_added"
     PRODUCT_CHANGED = "exchange.product.changed"
     TOMBSTONE = "exchange.tombstone"
     CHALLENGE = "exchange.connection.challenge"

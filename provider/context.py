@@ -7,9 +7,11 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from bridge.attachments import AttachmentLimits
 from bridge.carriers import Senders, WebhookCarrier
 from bridge.database import Database
 from bridge.egress import AddressGuard
+from bridge.files import FileStore
 from bridge.identity import Identity, Keyring, ensure_instance
 from bridge.jobs import Bell
 from bridge.logs import request_id, traceparent
@@ -28,6 +30,8 @@ class Context:
     keyring: Keyring
     identity: Identity
     guard: AddressGuard
+    files: FileStore
+    attachment_limits: AttachmentLimits
     clock: Callable[[], datetime]
 
     @contextmanager
@@ -58,5 +62,7 @@ def make_context(config: ProviderConfig, clock: Callable[[], datetime]) -> Conte
         keyring=keyring,
         identity=identity,
         guard=AddressGuard(config.egress_allow),
+        files=FileStore(config.data_dir),
+        attachment_limits=config.attachments,
         clock=clock,
     )

@@ -3,6 +3,7 @@
 import flask
 
 from provider.api import (
+    attachments,
     catalog,
     connection_care,
     connections,
@@ -17,6 +18,7 @@ from provider.api import (
     provider_tasks,
     records,
     registrations,
+    task_attachments,
     token,
 )
 
@@ -31,7 +33,9 @@ BLUEPRINTS: tuple[flask.Blueprint, ...] = (
     connection_care.blueprint,
     issues.blueprint,
     provider_tasks.blueprint,
+    task_attachments.blueprint,
     orders.blueprint,
+    attachments.blueprint,
     order_tasks.blueprint,
     products.blueprint,
     deliveries.blueprint,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from bridge.config import ConfigurationInvalid
 from bridge.egress import SendFailed
 from bridge.errors import (
+    AttachmentRefused,
     DatabaseBusy,
     EnvelopeInvalid,
     EventTooLarge,
@@ -12,6 +13,7 @@ from bridge.errors import (
     InstanceCopied,
     LeaseLost,
     NothingToReplay,
+    OffsetDiffers,
     RefusedAddress,
     SecretUnreadable,
     SignatureInvalid,
@@ -27,6 +29,7 @@ from provider.services.errors import (
     ChallengeFailed,
     ConnectionNotActive,
     CredentialsInvalid,
+    FileRefused,
     NotAuthenticated,
     NotPermitted,
     RegistrationTokenInvalid,
@@ -70,6 +73,16 @@ def _illegal_move(error: IllegalMove) -> Problem:
     return Problem(409, "illegal_move", "Not Possible Now", str(error), facts=facts)
 
 
+def _file_refused(error: AttachmentRefused | FileRefused) -> Problem:
+    errors = [{"pointer": "/file", "code": error.code, "message": error.message}]
+    return Problem(422, "attachment_refused", "File Refused", error.message, errors, facts={"reason": error.code})
+
+
+def _offset_differs(error: OffsetDiffers) -> Problem:
+    facts = {"received_bytes": error.received_bytes}
+    return Problem(409, "offset_differs", "Another Piece Is Next", str(error), facts=facts)
+
+
 def _conflict(error: Conflict) -> Problem:
     return Problem(409, error.code, "Conflict", error.message, facts=error.facts)
 
@@ -92,6 +105,9 @@ ERROR_TABLE: ErrorTable = {
     FormErrors: _invalid_fields,
     IllegalMove: _illegal_move,
     Conflict: _conflict,
+    AttachmentRefused: _file_refused,
+    FileRefused: _file_refused,
+    OffsetDiffers: _offset_differs,
     RefusedAddress: _as(422, "refused_address", "Refused Address"),
     EnvelopeInvalid: _as(400, "envelope_invalid", "Not a Batch of Events"),
     SignatureInvalid: _as(401, "signature_invalid", "Signature Invalid"),

@@ -16,7 +16,7 @@ class Attachment(Base):
     __tablename__ = "attachments"
     __table_args__ = (
         CheckConstraint("state in ('on_its_way', 'there', 'refused')", name="state"),
-        CheckConstraint("size_bytes > 0", name="size_bytes"),
+        CheckConstraint("size_bytes >= 0", name="size_bytes"),
         UniqueConstraint("connection_id", "external_id"),
         UniqueConstraint("provider_task_id", "from_consumer", "sha256", "name", name="uq_attachments_content"),
     )

@@ -56,3 +56,15 @@ class ChallengeFailed(DomainError):
 
     def __str__(self) -> str:
         return f"the callback did not prove itself: {self.reason}"
+
+
+class FileRefused(DomainError):
+    """A file that we do not take; `code` is a word for programs."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message

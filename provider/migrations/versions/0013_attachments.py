@@ -27,7 +27,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("problem", sa.Text(), nullable=True),
         sa.CheckConstraint("state in ('on_its_way', 'there', 'refused')", name="ck_attachments_state"),
-        sa.CheckConstraint("size_bytes > 0", name="ck_attachments_size_bytes"),
+        sa.CheckConstraint("size_bytes >= 0", name="ck_attachments_size_bytes"),
         sa.ForeignKeyConstraint(["connection_id"], ["connections.id"], name="fk_attachments_connection_id"),
         sa.ForeignKeyConstraint(["provider_task_id"], ["provider_tasks.id"], name="fk_attachments_provider_task_id"),
         sa.PrimaryKeyConstraint("id", name="pk_attachments"),
