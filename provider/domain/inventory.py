@@ -113,6 +113,10 @@ class Standing:
     arriving: str | None = None
 
 
+IN_USE = frozenset({_S.ACTIVE, _S.CHANGE_PENDING, _S.SUSPENDED, _S.INACTIVATION_PENDING})
+"""From being active until it is gone: what a consumer has, in the sense of who may order what."""
+
+
 def allowed_actions(state: ProductState) -> tuple[ProductAction, ...]:
     """What may be done with a product in this state, in the order of the enum."""
     return tuple(action for action, rule in ACTION_RULES.items() if state in rule.own)

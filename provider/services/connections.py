@@ -27,6 +27,7 @@ from provider.services.audit import record_audit
 from provider.services.entitlements import lock_guard, refresh_entitlements, tell_items
 from provider.services.errors import ConnectionNotActive, CredentialsInvalid, NotAuthenticated
 from provider.services.pages import Page, read_page
+from provider.services.pricing import SHOW_PRICES
 from provider.services.tokens import ACCESS, new_token, token_hash
 
 Document = dict[str, Any]
@@ -215,7 +216,7 @@ def resume_connection(session: Session, connection_id: str, *, actor: str, now: 
         raise ConnectionNotActive(connection.state)
     _move(session, connection, ConnectionState.ACTIVE, None, actor, now)
     session.flush()
-    refresh_entitlements(session, now, connection_id=connection.id)
+    refresh_entitlements(session, now, connection_ids=[connection.id], additive=True)  # to reconnect removes nothing
     session.info.setdefault("due", set()).add(connection.id)
     return connection
 
@@ -238,16 +239,22 @@ def settle_epoch(session: Session, connection_id: str, *, accept: bool, actor: s
 def change_settings(
     session: Session, connection_id: str, settings: Mapping[str, Any], *, actor: str, now: datetime
 ) -> Connection:
-    """What is decided for this consumer alone. Its items are told again when it may see more of them, or less."""
+    """What is decided for this consumer alone, and what it is called by: account and labels, by which criteria ask.
+
+    Its items are told again when it may see more of them, or less; whom they are for is computed at once.
+    """
     lock_guard(session)
     connection = get_connection(session, connection_id, lock=True)
     if connection.settings == (changed := {**connection.settings, **settings}):
         return connection
     detail = {"from": connection.settings, "to": changed}
+    sees_more_or_less = bool(connection.settings.get(SHOW_PRICES)) != bool(changed.get(SHOW_PRICES))
     connection.settings = changed
     record_audit(session, actor, "connection.settings", f"connection/{connection.id}", now, detail)
     session.flush()
-    tell_items(session, connection.id, now=now)
+    if sees_more_or_less:
+        tell_items(session, connection.id, now=now)
+    refresh_entitlements(session, now, connection_ids=[connection.id])
     return connection
 
 

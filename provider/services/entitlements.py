@@ -1,23 +1,23 @@
 """Who may order what. Entitlements are computed from the criteria of published producers, never edited by hand."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, insert, select, update
+from sqlalchemy import Select, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from bridge.models import Connection
+from bridge.ids import new_id
 from bridge.outbox import NewEvent, record_event, record_events
-from bridge.vocabulary import ConnectionState, EventType
+from bridge.vocabulary import EventType
 from provider.domain.catalog import RemoteRecordProducerState
 from provider.domain.errors import FieldError, InvalidFields, NotFound
 from provider.models.catalog import Entitlement, EntitlementGuard, RemoteRecordProducer
+from provider.models.criteria import HeldRemoval
+from provider.services.entitlement_plans import Change, Scope, make_plan
 from provider.services.pages import Page, read_page
 from provider.services.pricing import find_told_prices, told_prices
-
-_LIVE = (ConnectionState.ACTIVE, ConnectionState.PAUSED, ConnectionState.DIVERGED)
 
 
 def lock_guard(session: Session) -> None:
@@ -26,24 +26,34 @@ def lock_guard(session: Session) -> None:
 
 
 def refresh_entitlements(
-    session: Session, now: datetime, identity: str | None = None, connection_id: str | None = None
-) -> int:
+    session: Session, now: datetime, identity: str | None = None, connection_ids: Collection[str] | None = None,
+    *, additive: bool = False, confirmed: AbstractSet[str] = frozenset(),
+) -> int:  # fmt: skip
     """Bring entitlements in line with criteria, and tell each connection concerned. Returns how many changed.
 
     Without arguments everything is looked at. Idempotent: what is right already is neither written nor sent again.
+    `additive`: nothing is removed. A mass removal is held for a person, unless one has `confirmed` it for these
+    connections.
     """
     lock_guard(session)
     session.flush()
-    published = _published(session, identity)
-    connections = _live_connections(session, connection_id)
-    held = _held(session, identity, connection_id)
+    scope = Scope(identity, connection_ids, additive, confirmed)
+    plan = make_plan(session, now, scope)
     changed = 0
-    for item in sorted(published.keys() | held.keys()):
-        change = _compare(published.get(item), held.get(item, {}), connections)
-        _grant(session, published.get(item), change, now)
-        _withdraw(session, item, change.withdrawn, "not_entitled" if item in published else "retired", now)
+    for item, change in plan.changes.items():
+        offer = plan.offers.get(item)
+        _grant(session, offer.producer if offer else None, change, now)
+        _withdraw(session, item, change.withdrawn, "not_entitled" if offer else "retired", scope, now)
+        _update(session, item, change.fitting, {"kept_by": None})
+        if not additive:
+            _hold(session, item, plan.holds.get(item), change, scope, now)
         changed += len(change.granted) + len(change.withdrawn)
     return changed
+
+
+def forget_kept(session: Session, identity: str) -> None:
+    """New criteria are a new decision: what a person kept in spite of the former ones is computed anew."""
+    session.execute(update(Entitlement).where(Entitlement.identity == identity).values(kept_by=None))
 
 
 def report_activation(
@@ -117,38 +127,7 @@ def item_data(producer: RemoteRecordProducer) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class _Change:
-    """Connections by what happens to their right to one item, each sorted. `fresh` have no row yet."""
-
-    fresh: list[str]
-    renewed: list[str]
-    regained: list[str]
-    withdrawn: list[str]
-
-    @property
-    def granted(self) -> list[str]:
-        return sorted([*self.fresh, *self.renewed, *self.regained])
-
-
-def _compare(
-    producer: RemoteRecordProducer | None, held: Mapping[str, Entitlement], connections: Sequence[str]
-) -> _Change:
-    wanted = [c for c in connections if producer is not None and _matches(producer.criteria or {}, c)]
-    fresh = [c for c in wanted if c not in held]
-    regained = [c for c in wanted if c in held and not held[c].entitled]
-    renewed = [
-        c for c in wanted if c in held and held[c].entitled and producer and held[c].revision != producer.revision
-    ]
-    lost = set(connections) & {c for c, entitlement in held.items() if entitlement.entitled} - set(wanted)
-    return _Change(fresh, renewed, regained, sorted(lost))
-
-
-def _matches(criteria: Mapping[str, Any], connection_id: str) -> bool:
-    return criteria.get("all_consumers") is True or connection_id in criteria.get("connection_ids", ())
-
-
-def _grant(session: Session, producer: RemoteRecordProducer | None, change: _Change, now: datetime) -> None:
+def _grant(session: Session, producer: RemoteRecordProducer | None, change: Change, now: datetime) -> None:
     if producer is None or not change.granted:
         return
     row = {
@@ -162,18 +141,45 @@ def _grant(session: Session, producer: RemoteRecordProducer | None, change: _Cha
         session.execute(insert(Entitlement), [row | {"connection_id": c} for c in change.fresh])
     _update(session, producer.identity, change.renewed, row)
     # What was active before the right was lost says nothing now: the consumer removed it.
-    _update(session, producer.identity, change.regained, row | {"active_revision": None})
+    _update(session, producer.identity, change.regained, row | {"active_revision": None, "withdrawn_at": None})
     stream, data = f"catalog_item/{producer.identity}", item_data(producer)
     for connection_ids, prices in told_prices(session, producer, change.granted):
         record_event(session, stream, EventType.CATALOG_ITEM_CHANGED, data | prices, to=connection_ids, now=now)
 
 
-def _withdraw(session: Session, identity: str, connection_ids: list[str], reason: str, now: datetime) -> None:
+def _withdraw(
+    session: Session, identity: str, connection_ids: Sequence[str], reason: str, scope: Scope, now: datetime
+) -> None:
     if not connection_ids:
         return
-    _update(session, identity, connection_ids, {"entitled": False, "updated_at": now})
+    values = {"entitled": False, "kept_by": None, "updated_at": now}
+    by_itself = [c for c in connection_ids if reason != "retired" and c not in scope.confirmed]
+    _update(session, identity, connection_ids, values)
+    _update(session, identity, by_itself, {"withdrawn_at": now})
     data = {"item_id": identity, "reason": reason}
     record_event(session, f"catalog_item/{identity}", EventType.CATALOG_ITEM_REMOVED, data, to=connection_ids, now=now)
+
+
+def _hold(
+    session: Session, identity: str, hold: HeldRemoval | None, change: Change, scope: Scope, now: datetime
+) -> None:
+    """Write down who keeps an item until a person decides. What nobody has to decide any more is over."""
+    others = (
+        set(hold.connection_ids) - set(scope.connection_ids) if hold and scope.connection_ids is not None else set()
+    )
+    waiting = sorted(others | set(change.held))
+    if hold is None and waiting:
+        hold = HeldRemoval(id=new_id(), identity=identity, state="held", connection_ids=[], entitled=0, created_at=now)
+        hold.updated_at = now
+        session.add(hold)
+    if hold is None or hold.connection_ids == waiting:
+        return
+    if waiting:
+        hold.connection_ids, hold.updated_at = waiting, now
+        entitled = select(func.count()).where(Entitlement.identity == identity, Entitlement.entitled)
+        hold.entitled = session.scalar(entitled) or 0
+    else:
+        hold.state, hold.decided_at, hold.decided_by = "over", now, "system"
 
 
 def _update(session: Session, identity: str, connection_ids: Iterable[str], values: Mapping[str, Any]) -> None:
@@ -193,29 +199,3 @@ def _entitled(connection_id: str) -> Select[RemoteRecordProducer]:
         & (Entitlement.connection_id == connection_id)
         & Entitlement.entitled,
     )
-
-
-def _published(session: Session, identity: str | None) -> dict[str, RemoteRecordProducer]:
-    query = select(RemoteRecordProducer).where(RemoteRecordProducer.state == RemoteRecordProducerState.PUBLISHED)
-    if identity is not None:
-        query = query.where(RemoteRecordProducer.identity == identity)
-    return {producer.identity: producer for producer in session.execute(query).scalars()}
-
-
-def _live_connections(session: Session, connection_id: str | None) -> list[str]:
-    query = select(Connection.id).where(Connection.state.in_(_LIVE)).order_by(Connection.id)
-    if connection_id is not None:
-        query = query.where(Connection.id == connection_id)
-    return list(session.execute(query).scalars())
-
-
-def _held(session: Session, identity: str | None, connection_id: str | None) -> dict[str, dict[str, Entitlement]]:
-    query = select(Entitlement).execution_options(populate_existing=True)
-    if identity is not None:
-        query = query.where(Entitlement.identity == identity)
-    if connection_id is not None:
-        query = query.where(Entitlement.connection_id == connection_id)
-    held: dict[str, dict[str, Entitlement]] = {}
-    for entitlement in session.execute(query).scalars():
-        held.setdefault(entitlement.identity, {})[entitlement.connection_id] = entitlement
-    return held

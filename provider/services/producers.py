@@ -8,14 +8,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bridge.ids import new_id
-from bridge.models import Connection
-from bridge.vocabulary import ConnectionState
 from provider.domain.catalog import REMOTE_RECORD_PRODUCER_MOVES, RemoteRecordProducerState
-from provider.domain.errors import Conflict, FieldError, InvalidFields, NotFound
+from provider.domain.errors import Conflict, NotFound
 from provider.models.catalog import ProductOffering, RemoteRecordProducer, Specification
 from provider.services.audit import record_audit
 from provider.services.connections import as_id
-from provider.services.entitlements import lock_guard, refresh_entitlements
+from provider.services.criteria import check_criteria
+from provider.services.entitlements import forget_kept, lock_guard, refresh_entitlements
 from provider.services.pages import Page, read_page
 
 _S = RemoteRecordProducerState
@@ -102,7 +101,7 @@ def publish_producer(
     """
     lock_guard(session)
     revisions = list_revisions(session, identity, lock=True)
-    audience = _checked_criteria(session, criteria)
+    audience = check_criteria(session, criteria)
     drafts, published = _in_state(revisions, _S.DRAFT), _in_state(revisions, _S.PUBLISHED)
     if not drafts and not published:
         raise Conflict("nothing_to_publish", "all revisions of this item are retired; publish a new version")
@@ -113,8 +112,11 @@ def publish_producer(
         _move(drafts[-1], _S.PUBLISHED)
         drafts[-1].published_at = now
     producer = drafts[-1] if drafts else published[-1]
+    is_new = producer.criteria != audience
     producer.criteria = audience
     session.flush()
+    if is_new:
+        forget_kept(session, producer.identity)
     detail = {"revision": producer.revision, "criteria": audience}
     record_audit(session, actor, "producer.publish", f"catalog_item/{identity}", now, detail)
     refresh_entitlements(session, now, identity=producer.identity)
@@ -160,26 +162,6 @@ def _former_identity(session: Session, specification: Specification, offering: P
             Specification.external_id == specification.external_id, RemoteRecordProducer.kind == "service"
         )
     return session.execute(query).scalar_one_or_none()
-
-
-def _checked_criteria(session: Session, criteria: Mapping[str, Any]) -> dict[str, Any]:
-    """The audience in its normal form: everyone, or a sorted list of connections that exist."""
-    if criteria.get("all_consumers") is True and "connection_ids" not in criteria:
-        return {"all_consumers": True}
-    wanted = criteria.get("connection_ids")
-    if criteria.get("all_consumers") or not wanted:
-        message = 'either {"all_consumers": true} or {"connection_ids": [...]} with at least one id'
-        raise InvalidFields([FieldError("/criteria", "required", message)])
-    query = select(Connection.id).where(Connection.id.in_(wanted), Connection.state != ConnectionState.REVOKED)
-    known = set(session.execute(query).scalars())
-    unknown = [
-        FieldError(f"/criteria/connection_ids/{index}", "unknown", f"there is no connection {connection_id}")
-        for index, connection_id in enumerate(wanted)
-        if connection_id not in known
-    ]
-    if unknown:
-        raise InvalidFields(unknown)
-    return {"connection_ids": sorted(known)}
 
 
 def _first_sentence(text: str) -> str:

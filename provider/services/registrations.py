@@ -237,7 +237,7 @@ def activate_connection(session: Session, challenge: Challenge, *, now: datetime
     session.flush()
     actor = f"connection/{connection.id}"
     record_audit(session, actor, "connection.activate", actor, now)
-    refresh_entitlements(session, now, connection_id=connection.id)
+    refresh_entitlements(session, now, connection_ids=[connection.id], additive=True)
     return connection
 
 
