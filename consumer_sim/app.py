@@ -11,14 +11,25 @@ from bridge.database import Database
 from bridge.flow_metrics import install_flow_metrics
 from bridge.jobs import Bell, Ringer
 from bridge.web import Api, health, install, openapi_config
-from consumer_sim.api import catalog, connections, drafts, faults, issues, products, receiver, records, requests
+from consumer_sim.api import (
+    attachments,
+    catalog,
+    connections,
+    drafts,
+    faults,
+    issues,
+    products,
+    receiver,
+    records,
+    requests,
+)
 from consumer_sim.api.context import attach
 from consumer_sim.api.problems import ERROR_TABLE
 from consumer_sim.config import ConsumerConfig
 from consumer_sim.context import make_context
 from consumer_sim.ui import install_pages
 
-_ROUTES = (receiver, connections, issues, catalog, requests, drafts, products, records, faults)
+_ROUTES = (receiver, connections, issues, catalog, requests, attachments, drafts, products, records, faults)
 
 
 def utc_now() -> datetime:

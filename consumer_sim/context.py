@@ -6,12 +6,14 @@ from datetime import datetime
 
 from bridge.database import Database
 from bridge.egress import AddressGuard, Sender
+from bridge.files import FileStore
 from bridge.identity import Identity, Keyring, ensure_instance
 from bridge.jobs import Bell
 from bridge.outbox import Rendering
 from bridge.vocabulary import UNSEQUENCED
 from consumer_sim.config import ConsumerConfig
 from consumer_sim.services.addresses import Mover
+from consumer_sim.services.attachment_lane import AttachmentLane
 from consumer_sim.services.calling import Caller
 from consumer_sim.services.connecting import Connector
 from consumer_sim.services.offboarding import FarewellTeller
@@ -53,6 +55,16 @@ class Context:
     def caller(self) -> Caller:
         """For calls that are made now."""
         return Caller(self.tokens, self.identity, self.sender)
+
+    @property
+    def files(self) -> FileStore:
+        """Where attachments lie."""
+        return FileStore(self.config.data_dir)
+
+    @property
+    def attachment_lane(self) -> AttachmentLane:
+        """Moves attachments; one for each process that does."""
+        return AttachmentLane(self.database, self.caller, self.files, self.config.attachments, self.clock)
 
     @property
     def rotator(self) -> Rotator:

@@ -16,6 +16,7 @@ from bridge.models import Connection
 from consumer_sim.config import ConsumerConfig
 from consumer_sim.context import Context, make_context
 from consumer_sim.services import settling
+from consumer_sim.services.attachment_lane import run_lane
 from consumer_sim.services.heartbeats import beat_provider
 
 
@@ -26,12 +27,15 @@ def run_worker(config: ConsumerConfig, lane: str) -> None:
 
 
 def run_sweeper(config: ConsumerConfig, stop: threading.Event) -> None:
-    """Ring for what is due, until `stop` is set."""
+    """Ring for what is due, and move attachments, until `stop` is set."""
     context = _open(config)
     heart = threading.Thread(target=make_heart(context).run, args=(stop,), name="heart")
+    lane = threading.Thread(target=run_lane, args=(context.attachment_lane, stop), name="attachments")
     heart.start()
+    lane.start()
     jobs.run_sweeper(make_station(context), config.sweep_s, stop)
     heart.join()
+    lane.join()
 
 
 def make_station(context: Context) -> Station:

@@ -1,7 +1,14 @@
 """Which problem each refusal is over HTTP: one row for each class."""
 
 from bridge.egress import RefusedAddress
-from bridge.errors import DatabaseBusy, EnvelopeInvalid, InstanceCopied, NothingToReplay, SignatureInvalid
+from bridge.errors import (
+    AttachmentRefused,
+    DatabaseBusy,
+    EnvelopeInvalid,
+    InstanceCopied,
+    NothingToReplay,
+    SignatureInvalid,
+)
 from bridge.forms import FormErrors
 from bridge.vocabulary import CODE_COPIED
 from bridge.web import ErrorTable, Problem
@@ -47,6 +54,11 @@ def _action_refused(error: ActionRefused) -> Problem:
     return Problem(409, "action_not_allowed", "Not Possible Now", str(error))
 
 
+def _file_refused(error: AttachmentRefused) -> Problem:
+    errors = [{"pointer": "/file", "code": error.code, "message": error.message}]
+    return Problem(422, "attachment_refused", "File Refused", error.message, errors, facts={"reason": error.code})
+
+
 def _bad_signature(error: SignatureInvalid) -> Problem:
     return Problem(401, "signature_invalid", "Signature Invalid", error.reason)
 
@@ -84,6 +96,7 @@ ERROR_TABLE: ErrorTable = {
     ConnectionNotUsable: _not_usable,
     MoveRefused: _move_refused,
     ActionRefused: _action_refused,
+    AttachmentRefused: _file_refused,
     UserRefused: _other,
     ConsumerError: _other,
     SignatureInvalid: _bad_signature,

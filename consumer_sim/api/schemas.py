@@ -176,3 +176,8 @@ class ProductsPageSchema(PageSchema, ItemQuerySchema):
 class RecordsPageSchema(PageSchema):
     kind = fields.String(required=True, validate=validate.OneOf(KINDS), metadata=_about("Which records.", "product"))
     connection = Uuid(metadata=_about("With which provider; the oldest connection if not given."))
+
+
+class FileQuerySchema(StrictSchema):
+    name = SafeStr(max_length=255, min_length=1, required=True, metadata=_about("Its name.", "plan.pdf"))
+    author_name = SafeStr(max_length=255, min_length=1, required=True, metadata=_about("Who attaches it.", "Ada"))

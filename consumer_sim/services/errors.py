@@ -1,5 +1,7 @@
 """What the consumer's use cases refuse. Classes carry facts and know no HTTP."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 
@@ -49,11 +51,14 @@ class ActionRefused(ConsumerError):
 class ProviderRefused(ConsumerError):
     """The provider answered a step of connecting with a refusal."""
 
-    def __init__(self, status: int, code: str | None, detail: str) -> None:
+    def __init__(
+        self, status: int, code: str | None, detail: str, document: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
         super().__init__(f"the provider answered {status}{f' {code}' if code else ''}: {detail}")
         self.status = status
         self.code = code
         self.detail = detail
+        self.document = document
 
 
 class ProviderAnswerInvalid(ConsumerError):

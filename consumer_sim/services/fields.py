@@ -17,6 +17,7 @@ Check = Callable[[Any], str | None]
 Rules = Mapping[str, Check]
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_HASH = re.compile(r"[0-9a-f]{64}")
 _LARGEST = 2**31 - 1
 _YEARS = range(2000, 2101)
 _DEPTH_LIMIT = 30
@@ -36,6 +37,14 @@ def number_from(least: int) -> Check:
         )
 
     return check
+
+
+def size(value: Any) -> str | None:
+    return None if type(value) is int and 0 <= value <= 2**40 else "is not a number of bytes"
+
+
+def sha256(value: Any) -> str | None:
+    return None if isinstance(value, str) and _HASH.fullmatch(value) else "is not a SHA-256 in lower-case hex"
 
 
 def boolean(value: Any) -> str | None:
@@ -106,6 +115,15 @@ def documents(value: Any) -> str | None:
     if not isinstance(value, list) or len(value) > _LIST_LIMIT:
         return f"is not a list of at most {_LIST_LIMIT}"
     return next((wrong for wrong in map(document, value) if wrong), None)
+
+
+def list_of(check: Check) -> Check:
+    def every(value: Any) -> str | None:
+        if not isinstance(value, list) or len(value) > _LIST_LIMIT:
+            return f"is not a list of at most {_LIST_LIMIT}"
+        return next((wrong for wrong in map(check, value) if wrong), None)
+
+    return every
 
 
 def or_null(check: Check) -> Check:

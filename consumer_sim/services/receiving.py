@@ -16,6 +16,7 @@ from bridge.inbox import Handler, Rejection
 from bridge.models import Connection
 from bridge.vocabulary import EventType, Verdict
 from consumer_sim.models import ProviderConnection
+from consumer_sim.services.attachments import AttachmentHandler
 from consumer_sim.services.catalog import CatalogItemHandler
 from consumer_sim.services.comments import CommentHandler
 from consumer_sim.services.faults import NO_FAULT, Fault, RejectingHandler, use_fault
@@ -58,6 +59,7 @@ HANDLERS: Mapping[str, Handler] = {
     EventType.CATALOG_ITEM_REMOVED: _items,
     EventType.PROVIDER_TASK_STATE_CHANGED: TaskStateHandler(),
     EventType.COMMENT_ADDED: CommentHandler(),
+    EventType.ATTACHMENT_ADDED: AttachmentHandler(),
     EventType.PRODUCT_CHANGED: ProductHandler(),
     EventType.TOMBSTONE: TombstoneHandler(),
     EventType.TEST: TestEventHandler(),

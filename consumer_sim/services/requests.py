@@ -160,7 +160,7 @@ _CANCELLING = {
     "requested": "has a cancellation that the provider decides on already; nothing was changed",
     "approved": "is being cancelled already; nothing was changed",
 }
-_PATHS = {"comment": "comments", "cancel": "cancel", "resubmit": "resubmit"}
+_PATHS = {"attachment": "attachments", "comment": "comments", "cancel": "cancel", "resubmit": "resubmit"}
 
 
 def _checked(form: Mapping[str, Any], answers: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from bridge.carriers import CallAnswer
 from consumer_sim.models import Comment, ProviderTask
-from consumer_sim.services import catalog, numbers, requests
+from consumer_sim.services import attachments, catalog, numbers, requests
 
 # Codes of docs/wire.md that answer the operation. A 404 about a task that was accepted is not among them: the two sides
 # disagree then, the call parks, and people look at it.
@@ -24,6 +24,8 @@ _FINAL = {
     "resubmit": {"revision_superseded", "illegal_move"},
     "cancel": {"past_point_of_no_return", "illegal_move"},
     "comment": {"already_accepted", "comment_exists"},
+    # Also of a provider that knows no attachments: a file must never hold up what comes after it.
+    "attachment": {"attachment_refused", "attachment_exists", "not_found", "method_not_allowed"},
     "activation": {"not_found"},
 }
 
@@ -89,11 +91,16 @@ def _settle_comment(session: Session, task: ProviderTask, answer: CallAnswer, no
         comment.author_company = company[:255]  # the provider knows us by the name of our registration
 
 
+def _settle_attachment(session: Session, task: ProviderTask, answer: CallAnswer, now: datetime) -> None:
+    attachments.settle_announcement(session, answer, now)
+
+
 _SETTLE: dict[str, Callable[[Session, ProviderTask, CallAnswer, datetime], None]] = {
     "submit": _settle_submit,
     "resubmit": _settle_resubmit,
     "cancel": _settle_cancel,
     "comment": _settle_comment,
+    "attachment": _settle_attachment,
 }
 
 

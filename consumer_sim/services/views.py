@@ -10,7 +10,16 @@ from bridge.flow import read_flow
 from bridge.flow_recent import read_directions
 from bridge.models import Rotation
 from consumer_sim.models import CatalogItem, Comment, Product, ProductStep, ProviderTask, TaskState
-from consumer_sim.services import comments, connections, product_actions, products, records, requests, tasks
+from consumer_sim.services import (
+    attachments,
+    comments,
+    connections,
+    product_actions,
+    products,
+    records,
+    requests,
+    tasks,
+)
 from consumer_sim.services.connections import Link
 
 Document = dict[str, Any]
@@ -73,6 +82,7 @@ def item_document(item: CatalogItem) -> Document:
         "orderable",
         "state",
         "active_revision",
+        "compatibility",
     )
     return {
         "id": item.id,
@@ -127,6 +137,10 @@ def task_detail(session: Session, task: ProviderTask) -> Document:
         "request": task.request,
         "timeline": [_step(step) for step in tasks.get_timeline(session, task)],
         "comments": [comment_document(comment) for comment in said],
+        "attachments": [
+            attachments.attachment_document(one)
+            for one in attachments.get_attachments(session, task.connection_id, task.id)
+        ],
     }
 
 
