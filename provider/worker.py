@@ -20,14 +20,12 @@ from bridge.models import Connection
 from provider.config import ProviderConfig
 from provider.context import Context, make_context
 from provider.services import rotations
-from provider.services.entitlements import refresh_entitlements
+from provider.services.entitlement_checks import compute_due
 from provider.services.farewells import tell_consumer
 from provider.services.heartbeats import beat_consumer
 from provider.services.inventory_schedule import perform_due
 
 log = logging.getLogger(__name__)
-
-_REFRESH_S = 60.0
 
 
 def run_worker(config: ProviderConfig, lane: str) -> None:
@@ -38,10 +36,10 @@ def run_worker(config: ProviderConfig, lane: str) -> None:
 
 def run_sweeper(config: ProviderConfig, stop: threading.Event) -> None:
     """Ring for what is due, or deliver it where nobody can be rung, until `stop` is set; do to products what is to be
-    done at a date; and now and then compute all entitlements again, should anything have missed a change.
+    done at a date; and compute entitlements again when what criteria ask for has changed, and all of them every night.
     """
     context = _open(config)
-    refresher = threading.Thread(target=_refresh, args=(context, stop), name="entitlements")
+    refresher = threading.Thread(target=_refresh, args=(context, config.sweep_s, stop), name="entitlements")
     heart = threading.Thread(target=make_heart(context, config).run, args=(stop,), name="heart")
     scheduler = threading.Thread(target=_keep_dates, args=(context, config.sweep_s, stop), name="schedule")
     for thread in (refresher, heart, scheduler):
@@ -107,16 +105,17 @@ def _open(config: ProviderConfig) -> Context:
     return make_context(config, lambda: datetime.now(UTC))
 
 
-def _refresh(context: Context, stop: threading.Event) -> None:
-    while not stop.wait(_REFRESH_S):
+def _refresh(context: Context, every_s: float, stop: threading.Event) -> None:
+    while not stop.wait(every_s):
         try:
-            with context.database.transaction() as session:
-                changed = refresh_entitlements(session, context.clock())
+            changed = compute_due(context.database.reading, context.transaction, now=context.clock())
         except DatabaseBusy as busy:
             log.warning("entitlements are looked at later, the database is busy: %s", busy)
+        except Exception:
+            log.exception("entitlements could not be computed, and are tried again")
         else:
             if changed:
-                log.warning("entitlements that no event had corrected", extra={"changed": changed})
+                log.info("entitlements changed with what consumers are and have", extra={"changed": changed})
 
 
 def _keep_dates(context: Context, every_s: float, stop: threading.Event) -> None:

@@ -11,13 +11,15 @@ from sqlalchemy.orm import Session
 from bridge.models import table_of
 from bridge.outbox import NewEvent, record_events
 from bridge.vocabulary import EventType
-from provider.domain.inventory import PRODUCT_MOVES, ProductAction, ProductState
+from provider.domain.inventory import IN_USE, PRODUCT_MOVES, ProductAction, ProductState
+from provider.models.criteria import EntitlementCheck
 from provider.models.inventory import Product, ProductChange
 from provider.models.orders import CustomerOrder, OrderLine, ProviderTask
 
 Document = dict[str, Any]
 
 _ADD_HISTORY = insert(table_of(ProductChange))
+_LOOK_AGAIN = insert(table_of(EntitlementCheck))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,10 @@ def record_steps(session: Session, task_id: str, steps: Iterable[Step], *, now: 
     history = [_take(step, task_id, now) for step in taken]
     session.flush()
     session.connection().execute(_ADD_HISTORY, history)
+    if any((row["from_state"] in IN_USE) != (row["to_state"] in IN_USE) for row in history):
+        # What a consumer has decides what it may order: computed soon, and not while the order is locked.
+        look_again = {"connection_id": taken[0].product.connection_id, "reason": "product", "created_at": now}
+        session.connection().execute(_LOOK_AGAIN, look_again)
     products = [step.product for step in taken]
     documents = products_data(session, products)
     events = [NewEvent(f"product/{data['product_id']}", EventType.PRODUCT_CHANGED, data) for data in documents]
