@@ -83,15 +83,14 @@ def change_roles(session: Session, name: str, roles: Iterable[str]) -> User:
     """Raises NotFound, or UserRefused for a role that there is not, and when nobody could look after users any more."""
     wanted = _known_roles(roles)
     if Permission.USER_WRITE not in permissions_of(wanted):
-        _must_leave_another(session, name)
+        must_leave_another(session, name)
     user = _lock(session, name)
     user.roles = wanted
     return user
 
 
 def disable_user(session: Session, name: str) -> User:
-    """Raises NotFound, or UserRefused when nobody could look after users any more."""
-    _must_leave_another(session, name)
+    """Raises NotFound."""
     user = _lock(session, name)
     user.active = False
     return user
@@ -123,8 +122,10 @@ def _lock(session: Session, name: str) -> User:
     return user
 
 
-def _must_leave_another(session: Session, name: str) -> None:
-    """Of those who look after users one must stay. All are locked: two who leave at once do not count on each other."""
+def must_leave_another(session: Session, name: str) -> None:
+    """Raises UserRefused for the last one who looks after users. All of them are locked: two who leave at once do not
+    count on each other.
+    """
     active = select(User).where(User.active.is_(True)).order_by(User.id).with_for_update()
     found = session.scalars(active.execution_options(populate_existing=True))
     if [one.name for one in found if Permission.USER_WRITE in permissions_of(one.roles)] == [name]:

@@ -32,6 +32,7 @@ class People:
         return users.set_password(session, name, password_hash)
 
     def block(self, session: Session, name: str) -> User:
+        users.must_leave_another(session, name)
         return users.disable_user(session, name)
 
     def unblock(self, session: Session, name: str) -> User:

@@ -31,7 +31,7 @@ def change_roles(session: Session, name: str, roles: Iterable[str], *, actor: st
     """Raises NotFound, InvalidFields (roles), or Conflict when nobody could look after users any more."""
     wanted = _known_roles(roles)
     if not allowed(wanted, Permission.USER_WRITE):
-        _must_leave_another(session, name)
+        must_leave_another(session, name)
     user = _lock_user(session, name)
     detail = {"from": user.roles, "to": wanted}
     user.roles = wanted
@@ -40,8 +40,7 @@ def change_roles(session: Session, name: str, roles: Iterable[str], *, actor: st
 
 
 def disable_user(session: Session, name: str, *, actor: str, now: datetime) -> User:
-    """The user's token ends at once. Raises NotFound, or Conflict when nobody could look after users any more."""
-    _must_leave_another(session, name)
+    """The user's token ends at once. Raises NotFound."""
     user = _lock_user(session, name)
     user.active = False
     record_audit(session, actor, "user.disable", f"user/{name}", now=now)
@@ -94,8 +93,10 @@ def _lock_user(session: Session, name: str) -> User:
     return user
 
 
-def _must_leave_another(session: Session, name: str) -> None:
-    """Of those who look after users one must stay. All are locked: two who leave at once do not count on each other."""
+def must_leave_another(session: Session, name: str) -> None:
+    """Raises Conflict for the last one who looks after users. All of them are locked: two who leave at once do not
+    count on each other.
+    """
     active = select(User).where(User.active.is_(True)).order_by(User.id).with_for_update()
     found = session.scalars(active.execution_options(populate_existing=True))
     if [one.name for one in found if allowed(one.roles, Permission.USER_WRITE)] == [name]:

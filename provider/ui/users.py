@@ -34,6 +34,7 @@ class People:
         return users.set_password(session, name, password_hash, **_who())
 
     def block(self, session: Session, name: str) -> User:
+        users.must_leave_another(session, name)
         return users.disable_user(session, name, **_who())
 
     def unblock(self, session: Session, name: str) -> User:

@@ -183,7 +183,7 @@ def test_a_comment_is_shown_at_once_as_not_sent_yet(acme: Consumer, ada: Visitor
     answer = ada.post(url_of(acme, task_id, "/comment"), {"text": "  When do you come?\r\nSoon?  "})
     assert (answer.status_code, answer.location) == (303, url_of(acme, task_id))
     (said,) = ada.read(answer.location).xpath("//ul[@class='conversation']/li")
-    assert "ada, acme" in text_of(said) and "not sent yet" in text_of(said) and "When do you come?" in text_of(said)
+    assert "ada, ACME IT" in text_of(said) and "not sent yet" in text_of(said) and "When do you come?" in text_of(said)
     with acme.context.database.transaction() as session:
         session.execute(update(Comment).values(sent="refused", problem="it is closed"))
     (said,) = ada.read(answer.location).xpath("//ul[@class='conversation']/li")
