@@ -3,6 +3,7 @@
 import pytest
 
 from bridge.ailments import KINDS
+from bridge.issues import DIFFERS
 from consumer_sim.ui.advice import ADVICE as AT_CONSUMER
 from provider.domain.registrations import Stage
 from provider.ui.advice import ADVICE as AT_PROVIDER
@@ -13,8 +14,8 @@ STEPS = {"connecting_complete", "connecting_verify"}
 
 
 def test_every_trouble_has_its_advice_on_both_sides() -> None:
-    assert set(AT_PROVIDER) == {*KINDS, *Stage} - {Stage.CONNECTED}
-    assert set(AT_CONSUMER) == {*KINDS, *STEPS}
+    assert set(AT_PROVIDER) == {*KINDS, DIFFERS, *Stage} - {Stage.CONNECTED}
+    assert set(AT_CONSUMER) == {*KINDS, DIFFERS, *STEPS}
 
 
 @pytest.mark.parametrize("advice", [*AT_PROVIDER.values(), *AT_CONSUMER.values()], ids=lambda one: one.text)
