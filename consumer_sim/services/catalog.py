@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from bridge.envelope import Event
 from bridge.inbox import Rejection
 from bridge.outbox import record_call
+from bridge.versions import WIRE_VERSION, is_enough
 from bridge.vocabulary import EXCHANGE_PATH, EventType
 from consumer_sim.models import CatalogItem, ProviderConnection
 from consumer_sim.services import fields, forms, writing
@@ -29,6 +30,8 @@ _RULES: Mapping[str, fields.Rules] = {
         "form": forms.well_formed,
         "orderable": fields.or_null(fields.boolean),
         "prices": fields.or_null(fields.documents),
+        "compatibility": fields.or_null(fields.text(20)),
+        "revisions": fields.or_null(forms.list_of(fields.number_from(1))),
     },
     EventType.CATALOG_ITEM_REMOVED: {"item_id": fields.uuid, "reason": fields.text(40)},
 }
@@ -105,10 +108,21 @@ def list_items(
 
 
 def activate_item(session: Session, item: CatalogItem, *, now: datetime) -> None:
-    """Open the newest revision for ordering and tell the provider. Raises ItemNotOrderable for a removed item."""
+    """Open the newest revision for ordering and tell the provider. Raises ItemNotOrderable for a removed item, and for
+    one that asks for a newer version of the exchange than ours.
+    """
     _must_be_offered(item)
+    if not can_use(item):
+        raise ItemNotOrderable(
+            item.id, f"asks for version {item.compatibility}, and this instance speaks {WIRE_VERSION}"
+        )
     item.state, item.active_revision, item.active_form = "active", item.revision, item.form
     _tell(session, item, "active", item.revision, now)
+
+
+def can_use(item: CatalogItem) -> bool:
+    """Whether the newest revision asks for nothing that we do not speak."""
+    return is_enough(WIRE_VERSION, item.compatibility or WIRE_VERSION)
 
 
 def deactivate_item(session: Session, item: CatalogItem, *, now: datetime) -> None:
@@ -156,12 +170,20 @@ def _report(session: Session, connection_id: str, item_id: str, state: str, revi
 def _changed(row: dict[str, Any] | None, data: Mapping[str, Any], auto: bool) -> dict[str, Any]:
     told = {name: data[name] for name in ("revision", "name", "short_description", "category", "kind", "form")}
     told |= {"orderable": data.get("orderable") is not False, "prices": data.get("prices"), "removed_reason": None}
-    if row is None or row["state"] in ("removed", "pending_activation"):
+    told["compatibility"] = data.get("compatibility")
+    if row is None or row["state"] in ("removed", "pending_activation") or _has_lost_its_revision(row, data):
         row = _blank(row) | {"state": "pending_activation", "active_revision": None, "active_form": None}
-    activate = auto and row["state"] != "inactive"
+    speaks = is_enough(WIRE_VERSION, told["compatibility"] or WIRE_VERSION)
+    activate = auto and speaks and row["state"] != "inactive"
     if activate or (row["state"] == "active" and row["active_revision"] == data["revision"]):
         told |= {"state": "active", "active_revision": data["revision"], "active_form": data["form"]}
     return row | told
+
+
+def _has_lost_its_revision(row: Mapping[str, Any], data: Mapping[str, Any]) -> bool:
+    """The revision that is ordered here was archived: `revisions` are those that still can be."""
+    left = data.get("revisions")
+    return row["state"] == "active" and left is not None and row["active_revision"] not in left
 
 
 def _blank(row: dict[str, Any] | None) -> dict[str, Any]:

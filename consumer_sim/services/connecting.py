@@ -18,6 +18,7 @@ from bridge.draining import Fault
 from bridge.egress import Sender, SendFailed
 from bridge.identity import Identity, Keyring
 from bridge.models import Connection
+from bridge.versions import WIRE_VERSION
 from bridge.vocabulary import EXCHANGE_PATH, HEADER_EPOCH, HEADER_INSTANCE, SLOW_DEADLINE_S, ConnectionState
 from consumer_sim.models import ProviderConnection
 from consumer_sim.services import fields
@@ -96,7 +97,7 @@ class Connector:
             "name": self.identity.name,
             "callback_url": callback_url(self.public_url, connecting),
             "number_prefix": connecting.requested_prefix,
-            "version": "1.0",
+            "version": WIRE_VERSION,
         }
         document = self._call(connecting, "/registrations/complete", {}, body, (201, 200))
         wrong = fields.faults(document, _COMPLETED) or fields.faults(document["provider"], _PROVIDER)

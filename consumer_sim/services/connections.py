@@ -88,7 +88,7 @@ def count_waiting(session: Session, connection_ids: Sequence[str]) -> dict[str, 
 
 
 def set_auto_activate(session: Session, link: Link, auto_activate: bool, *, now: datetime) -> None:
-    """Activate what is offered as it comes, and now what waits already."""
+    """Activate what is offered as it comes, and now what waits already; but for what we are too old for."""
     link.connecting.auto_activate = auto_activate
     link.connecting.updated_at = now
     if not auto_activate:
@@ -97,7 +97,8 @@ def set_auto_activate(session: Session, link: Link, auto_activate: bool, *, now:
         CatalogItem.connection_id == link.connecting.connection_id, CatalogItem.state == "pending_activation"
     )
     for item in session.scalars(waiting.order_by(CatalogItem.id).with_for_update()).all():
-        catalog.activate_item(session, item, now=now)
+        if catalog.can_use(item):
+            catalog.activate_item(session, item, now=now)
 
 
 def settle_epoch(session: Session, connection_id: str, *, accept: bool, now: datetime) -> None:

@@ -117,15 +117,6 @@ def documents(value: Any) -> str | None:
     return next((wrong for wrong in map(document, value) if wrong), None)
 
 
-def list_of(check: Check) -> Check:
-    def every(value: Any) -> str | None:
-        if not isinstance(value, list) or len(value) > _LIST_LIMIT:
-            return f"is not a list of at most {_LIST_LIMIT}"
-        return next((wrong for wrong in map(check, value) if wrong), None)
-
-    return every
-
-
 def or_null(check: Check) -> Check:
     return lambda value: None if value is None else check(value)
 

@@ -11,7 +11,7 @@ _NODES_LIMIT = 2000
 _count = fields.or_null(fields.number_from(0))
 
 
-def _list_of(check: Callable[[Any], str | None]) -> fields.Check:
+def list_of(check: Callable[[Any], str | None]) -> fields.Check:
     def every(value: Any) -> str | None:
         if not isinstance(value, list) or len(value) > _NODES_LIMIT:
             return "is not a list"
@@ -37,7 +37,7 @@ _variable_members = _object(
         "label": fields.text(255),
         "type": fields.choice(*_TYPES),
         "mandatory": fields.boolean,
-        "options": _list_of(_option),
+        "options": list_of(_option),
         "min_cardinality": fields.number_from(0),
         "max_cardinality": _count,
     }
@@ -54,10 +54,10 @@ def _part(value: Any) -> str | None:
 
 
 def _conditions(value: Any) -> str | None:
-    return _list_of(_condition)(value) or (None if value else "names nothing")
+    return list_of(_condition)(value) or (None if value else "names nothing")
 
 
-_keys = _list_of(fields.text(255))
+_keys = list_of(fields.text(255))
 _group = _object(
     {
         "key": fields.text(255),
@@ -68,14 +68,14 @@ _group = _object(
     }
 )
 _condition = _object(
-    {"parts": _keys, "characteristic": fields.or_null(fields.text(255)), "values": _list_of(lambda value: None)}
+    {"parts": _keys, "characteristic": fields.or_null(fields.text(255)), "values": list_of(lambda value: None)}
 )
 _rule = _object({"kind": fields.text(40), "if": _condition, "then": _conditions, "message": fields.text(1000)})
 _contents: dict[str, fields.Check] = {
-    "variables": _list_of(_variable),
-    "parts": _list_of(_part),
-    "groups": fields.or_null(_list_of(_group)),
-    "rules": fields.or_null(_list_of(_rule)),
+    "variables": list_of(_variable),
+    "parts": list_of(_part),
+    "groups": fields.or_null(list_of(_group)),
+    "rules": fields.or_null(list_of(_rule)),
 }
 _as_part = _object(
     {

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session, defer
 
 from bridge.models import Connection
 from consumer_sim.models import CatalogItem, ProviderConnection
+from consumer_sim.services.catalog import can_use
 
 SORTS = ("state", "name", "provider", "category", "updated")
 _REVISED = and_(CatalogItem.state == "active", CatalogItem.revision > CatalogItem.active_revision)
@@ -44,7 +45,12 @@ class Offered:
 
     @property
     def can_activate(self) -> bool:
-        return self.item.state in ("pending_activation", "inactive") or self.is_revised
+        return self.is_spoken and (self.item.state in ("pending_activation", "inactive") or self.is_revised)
+
+    @property
+    def is_spoken(self) -> bool:
+        """Whether we speak the version of the exchange that the newest revision asks for."""
+        return can_use(self.item)
 
     @property
     def can_deactivate(self) -> bool:

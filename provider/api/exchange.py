@@ -21,7 +21,7 @@ from provider.api.schemas import (
 )
 from provider.domain.errors import DomainError
 from provider.models.catalog import Entitlement
-from provider.services import connections, entitlements, registrations
+from provider.services import connections, entitlements, registrations, revisions
 from provider.services.registrations import Introduction
 
 blueprint = Blueprint("exchange", __name__, url_prefix="/exchange/v1", description="For consumers: connect, see items.")
@@ -95,7 +95,7 @@ def report_activation(body: dict[str, Any], item_id: str) -> dict[str, Any]:
     context, identity = here(), connections.as_id("catalog item", item_id)
     with context.transaction() as session:
         return _activation(
-            entitlements.report_activation(session, flask.g.connection, identity, **body, now=context.clock())
+            revisions.accept_activation(session, flask.g.connection, identity, **body, now=context.clock())
         )
 
 

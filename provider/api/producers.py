@@ -1,4 +1,4 @@
-"""What consumers are offered, for our own people: review, publish to an audience, retire."""
+"""What consumers are offered, for our own people: review, publish to an audience, revise, retire."""
 
 from typing import Any
 
@@ -9,8 +9,9 @@ from provider.api.auth import requires
 from provider.api.context import here
 from provider.api.paging import PageSchema, page_document, page_schema
 from provider.api.schemas import ProducerDetailSchema, ProducerSchema, PublishSchema
+from provider.api.schemas_producers import EditProducerSchema
 from provider.models.catalog import RemoteRecordProducer
-from provider.services import producers
+from provider.services import producers, revisions
 
 blueprint = Blueprint(
     "producers", __name__, url_prefix="/api/v1/remote-record-producers", description="Remote record producers."
@@ -33,8 +34,8 @@ def list_all(page: dict[str, Any]) -> dict[str, Any]:
 def get(identity: str) -> dict[str, Any]:
     """One item with its form and all revisions."""
     with here().database.reading() as session:
-        revisions = producers.list_revisions(session, identity)
-        return {"identity": revisions[-1].identity, "form": revisions[-1].form, "revisions": revisions}
+        found = producers.list_revisions(session, identity)
+        return {"identity": found[-1].identity, "form": found[-1].form, "revisions": found}
 
 
 @blueprint.route("/<identity>/publish", methods=["POST"])
@@ -43,9 +44,8 @@ def get(identity: str) -> dict[str, Any]:
 @blueprint.response(200, ProducerSchema)
 def publish(body: dict[str, Any], identity: str) -> RemoteRecordProducer:
     """Publish the draft to an audience, or change the audience of what is published."""
-    criteria = {**body["criteria"], **_texts(body["criteria"])}
     with here().transaction() as session:
-        return producers.publish_producer(session, identity, criteria, flask.g.actor, here().clock())
+        return producers.publish_producer(session, identity, body["criteria"], flask.g.actor, here().clock())
 
 
 @blueprint.route("/<identity>/retire", methods=["POST"])
@@ -57,5 +57,56 @@ def retire(identity: str) -> RemoteRecordProducer:
         return producers.retire_producer(session, identity, flask.g.actor, here().clock())
 
 
-def _texts(criteria: dict[str, Any]) -> dict[str, list[str]]:
-    return {"connection_ids": [str(id_) for id_ in criteria["connection_ids"]]} if "connection_ids" in criteria else {}
+@blueprint.route("/<identity>", methods=["PATCH"])
+@requires("producer.write")
+@blueprint.arguments(EditProducerSchema)
+@blueprint.response(200, ProducerSchema)
+def edit(body: dict[str, Any], identity: str) -> RemoteRecordProducer:
+    """Change the draft; of what is published a draft is made first."""
+    with here().transaction() as session:
+        return revisions.edit_producer(session, identity, body, flask.g.actor, here().clock())
+
+
+@blueprint.route("/<identity>", methods=["DELETE"])
+@requires("producer.write")
+@blueprint.response(204)
+def delete(identity: str) -> None:
+    """Forget a retired item with all its revisions, for ever."""
+    with here().transaction() as session:
+        revisions.delete_producer(session, identity, flask.g.actor, here().clock())
+
+
+@blueprint.route("/<identity>/checkout", methods=["POST"])
+@requires("producer.write")
+@blueprint.response(200, ProducerSchema)
+def checkout(identity: str) -> RemoteRecordProducer:
+    """A draft of the next revision; what is published stays until the draft is."""
+    with here().transaction() as session:
+        return revisions.checkout_producer(session, identity, flask.g.actor, here().clock())
+
+
+@blueprint.route("/<identity>/cancel-draft", methods=["POST"])
+@requires("producer.write")
+@blueprint.response(200, ProducerSchema)
+def cancel_draft(identity: str) -> RemoteRecordProducer:
+    """Throw the draft away; the newest revision without it."""
+    with here().transaction() as session:
+        return revisions.cancel_draft(session, identity, flask.g.actor, here().clock())
+
+
+@blueprint.route("/<identity>/revisions/<int:revision>/archive", methods=["POST"])
+@requires("producer.write")
+@blueprint.response(200, ProducerSchema)
+def archive(identity: str, revision: int) -> RemoteRecordProducer:
+    """End ordering of an inactive revision, also for consumers that have not switched."""
+    with here().transaction() as session:
+        return revisions.archive_revision(session, identity, revision, flask.g.actor, here().clock())
+
+
+@blueprint.route("/<identity>/revisions/<int:revision>/copy", methods=["POST"])
+@requires("producer.write")
+@blueprint.response(201, ProducerSchema)
+def copy(identity: str, revision: int) -> RemoteRecordProducer:
+    """An item of its own, as a draft."""
+    with here().transaction() as session:
+        return revisions.copy_revision(session, identity, revision, flask.g.actor, here().clock())

@@ -53,8 +53,8 @@ REMOTE_RECORD_PRODUCER_MOVES = StateTable(
     {
         # A draft retires with its offering: nobody may publish it afterwards.
         _R.DRAFT: frozenset({_R.PUBLISHED, _R.RETIRED}),
-        # Published to Draft: a part of it was edited.
-        _R.PUBLISHED: frozenset({_R.DRAFT, _R.INACTIVE, _R.RETIRED}),
+        # Editing what is published makes another revision: `provider/domain/revisions.py`.
+        _R.PUBLISHED: frozenset({_R.INACTIVE, _R.RETIRED}),
         _R.INACTIVE: frozenset({_R.ARCHIVED, _R.RETIRED}),
         _R.ARCHIVED: frozenset(),
         _R.RETIRED: frozenset(),

@@ -124,6 +124,7 @@ def item_data(producer: RemoteRecordProducer) -> dict[str, Any]:
         "kind": producer.kind,
         "form": producer.form,
         "orderable": producer.kind != "inventory",
+        "compatibility": producer.compatibility,
     }
 
 

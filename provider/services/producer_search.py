@@ -12,6 +12,7 @@ from provider.domain.catalog import RemoteRecordProducerState
 from provider.models.access import Registration
 from provider.models.catalog import Entitlement, RemoteRecordProducer
 from provider.services.producers import list_revisions
+from provider.services.revisions import explain_revisions, find_actions
 
 Document = dict[str, Any]
 
@@ -41,14 +42,17 @@ def search_producers(
 def show_producer(session: Session, identity: str) -> Document:
     """An item with its revisions, newest first, whom the published one is for, and what each of them made of it.
 
-    `newest` is what is to be reviewed; `published` is empty while nothing is. Raises NotFound.
+    `newest` is what is to be reviewed; `published` is empty while nothing is. `actions` is what may be done with the
+    item, and each of `revisions` says what may be done with it. Raises NotFound.
     """
-    revisions = list_revisions(session, identity)[::-1]
+    oldest_first = list_revisions(session, identity)
+    revisions = oldest_first[::-1]
     published = next((one for one in revisions if one.state == RemoteRecordProducerState.PUBLISHED), None)
     return {
         "newest": revisions[0],
         "published": published,
-        "revisions": revisions,
+        "revisions": explain_revisions(oldest_first)[::-1],
+        "actions": find_actions(oldest_first),
         "entitlements": _entitlements(session, revisions[0].identity),
         "audience": _audience(session, (published.criteria if published else None) or {}),
     }

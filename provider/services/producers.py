@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from bridge.ids import new_id
 from provider.domain.catalog import REMOTE_RECORD_PRODUCER_MOVES, RemoteRecordProducerState
 from provider.domain.errors import Conflict, NotFound
+from provider.domain.revisions import ProducerAction, require_action
 from provider.models.catalog import ProductOffering, RemoteRecordProducer, Specification
 from provider.services.audit import record_audit
 from provider.services.connections import as_id
@@ -124,9 +125,13 @@ def publish_producer(
 
 
 def retire_producer(session: Session, identity: str, actor: str, now: datetime) -> RemoteRecordProducer:
-    """End ordering: every revision but archived ones retires and consumers are told. Open orders and products go on."""
+    """End ordering: every revision but archived ones retires and consumers are told. Open orders and products go on.
+
+    Raises NotFound, or Conflict while a published item has a draft.
+    """
     lock_guard(session)
     revisions = list_revisions(session, identity, lock=True)
+    require_action([_S(one.state) for one in revisions], ProducerAction.RETIRE)
     retire_revisions(session, revisions, actor, now)
     return revisions[-1]
 
@@ -153,6 +158,7 @@ def _move(producer: RemoteRecordProducer, wanted: _S) -> None:
 
 def _former_identity(session: Session, specification: Specification, offering: ProductOffering | None) -> str | None:
     query = select(RemoteRecordProducer.identity).order_by(RemoteRecordProducer.revision.desc()).limit(1)
+    query = query.where(RemoteRecordProducer.copied_from.is_(None))
     if offering is not None:
         same = RemoteRecordProducer.product_offering_id == ProductOffering.id
         query = query.join(ProductOffering, same).where(ProductOffering.external_id == offering.external_id)

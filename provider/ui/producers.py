@@ -1,4 +1,4 @@
-"""Remote record producers: review what consumers will see, decide who they are, publish, retire."""
+"""Remote record producers: review what consumers will see, decide who they are, publish, revise, retire."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 import flask
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
-from wtforms import RadioField, SelectChoice, SelectMultipleField, ValidationError
-from wtforms.validators import InputRequired
+from wtforms import RadioField, SelectChoice, SelectMultipleField, StringField, ValidationError
+from wtforms.validators import InputRequired, Length
 
 from bridge.forms import FormErrors, check_answers
 from provider.domain.catalog import RemoteRecordProducerState
 from provider.models.catalog import RemoteRecordProducer
-from provider.services import producers
+from provider.services import producers, revisions
 from provider.services.producer_search import SORTABLE, list_possible_consumers, search_producers, show_producer
 from provider.ui.context import actor, here
 from webkit.forms import Form
@@ -48,6 +48,21 @@ class AudienceForm(Form):
         if self.criteria.data == ALL:
             return {"all_consumers": True}
         return {"connection_ids": self.criteria_connection_ids.data}
+
+
+class EditForm(Form):
+    """What of a generated item people may say otherwise. The questions come from the catalog."""
+
+    name = StringField("Name", [InputRequired("An item has a name."), Length(max=200)])
+    short_description = StringField("Description", [Length(max=500)])
+    category = StringField("Category", [Length(max=120)])
+    compatibility = StringField(
+        "Version", [InputRequired("Say which version a consumer has to speak."), Length(max=20)],
+        description="Consumers that speak an older version of the exchange cannot activate the item.",
+    )  # fmt: skip
+
+    def read(self) -> dict[str, str]:
+        return {name: (self[name].data or "").strip() for name in revisions.EDITABLE}
 
 
 @pages.page("/producers", "producer.read")
@@ -103,6 +118,65 @@ def retire(identity: str) -> Response:
         retired = producers.retire_producer(session, identity, actor(), here().clock())
         flask.flash(f"{retired.name} is retired.", "success")
     return flask.redirect(flask.url_for(".show", identity=identity), 303)
+
+
+@pages.action("/producers/<identity>/checkout", "producer.write")
+def checkout(identity: str) -> Response:
+    with here().transaction() as session:
+        draft = revisions.checkout_producer(session, identity, actor(), here().clock())
+        flask.flash(
+            f"Revision {draft.revision} is a draft now. Consumers have the published one until it is published."
+        )
+    return flask.redirect(flask.url_for(".edit", identity=identity), 303)
+
+
+@pages.form("/producers/<identity>/edit", "producer.write")
+def edit(identity: str) -> ResponseReturnValue:
+    with here().database.reading() as session:
+        shown = show_producer(session, identity)
+    form = EditForm(obj=shown["newest"])
+
+    def change() -> None:
+        with here().transaction() as session:
+            revisions.edit_producer(session, identity, form.read(), actor(), here().clock())
+
+    if form.done(change):
+        flask.flash("The draft is saved.", "success")
+        return flask.redirect(flask.url_for(".show", identity=identity), 303)
+    page = flask.render_template("provider/producer_edit.html", form=form, **shown)
+    return page, 422 if form.is_submitted() else 200
+
+
+@pages.action("/producers/<identity>/cancel-draft", "producer.write")
+def cancel_draft(identity: str) -> Response:
+    with here().transaction() as session:
+        left = revisions.cancel_draft(session, identity, actor(), here().clock())
+        flask.flash(f"The draft is gone; revision {left.revision} is the newest again.", "success")
+    return flask.redirect(flask.url_for(".show", identity=identity), 303)
+
+
+@pages.action("/producers/<identity>/revisions/<int:revision>/archive", "producer.write")
+def archive(identity: str, revision: int) -> Response:
+    with here().transaction() as session:
+        revisions.archive_revision(session, identity, revision, actor(), here().clock())
+    flask.flash(f"Revision {revision} is archived. Nobody can order it any more.", "success")
+    return flask.redirect(flask.url_for(".show", identity=identity), 303)
+
+
+@pages.action("/producers/<identity>/revisions/<int:revision>/copy", "producer.write")
+def copy(identity: str, revision: int) -> Response:
+    with here().transaction() as session:
+        made = revisions.copy_revision(session, identity, revision, actor(), here().clock())
+        flask.flash(f"{made.name} is an item of its own now, as a draft.", "success")
+        return flask.redirect(flask.url_for(".show", identity=made.identity), 303)
+
+
+@pages.action("/producers/<identity>/delete", "producer.write")
+def delete(identity: str) -> Response:
+    with here().transaction() as session:
+        revisions.delete_producer(session, identity, actor(), here().clock())
+    flask.flash("The item is deleted with all its revisions.", "success")
+    return flask.redirect(flask.url_for(".list_all"), 303)
 
 
 def _faults(form: Mapping[str, Any], answers: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -9,7 +9,7 @@ from tests.unit.state_matrix import cells
 # Columns in the order of the rows.
 MATRIX = """
 draft     .x..x
-published x.x.x
+published ..x.x
 inactive  ...xx
 archived  .....
 retired   .....
