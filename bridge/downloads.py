@@ -6,7 +6,7 @@ from pathlib import Path
 
 import flask
 
-from bridge.attachments import CHUNK_LIMIT_BYTES, MEDIA_TYPE
+from bridge.attachments import CHUNK_LIMIT_BYTES, MEDIA_TYPE, AttachmentLimits
 
 BINARY = {"content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
 """What OpenAPI says of a body that is a file."""
@@ -29,6 +29,11 @@ def read_piece() -> bytes:
     return flask.request.get_data(cache=False)
 
 
-def allow_upload(limit_bytes: int) -> None:
-    """Let this request's body be as long as a file of that size needs, with what a form puts around it."""
-    flask.request.max_content_length = limit_bytes + CHUNK_LIMIT_BYTES
+def upload_limit(limits: AttachmentLimits) -> int:
+    """How long a body may be that holds a file: a little more than is taken, so that the refusal can be told well."""
+    return limits.size_bytes + CHUNK_LIMIT_BYTES
+
+
+def allow_upload(limits: AttachmentLimits) -> None:
+    """Let this request's body be as long as a file needs."""
+    flask.request.max_content_length = upload_limit(limits)

@@ -51,6 +51,7 @@ class Pages(flask.Blueprint):
     def __init__(self, name: str, import_name: str, **options: Any) -> None:
         super().__init__(name, import_name, **options)
         self._body_limits: dict[str, int] = {}
+        self._upload_limits: dict[str, Callable[[], int]] = {}
         self.before_request(self._set_limit)
         self.before_request(_check_text)
         self.after_request(_finish)
@@ -64,21 +65,30 @@ class Pages(flask.Blueprint):
         """A view that changes something: POST, with the CSRF token of this session."""
         return self._guarded(rule, permission, ["POST"])
 
-    def form(self, rule: str, permission: str, body_limit_bytes: int | None = None) -> Callable[[View], View]:
+    def form(
+        self, rule: str, permission: str, body_limit_bytes: int | None = None,
+        upload_limit: Callable[[], int] | None = None,
+    ) -> Callable[[View], View]:  # fmt: skip
         """A view that shows a form and takes it: GET and POST. With a limit of its own it may be sent more than others,
-        so that what is too long for a field can be said beside the field.
+        so that what is too long for a field can be said beside the field; with `upload_limit`, files as well, which
+        never stand in memory, from people who are signed in.
         """
         decorate = self._guarded(rule, permission, ["GET", "POST"])
 
         def limited(view: View) -> View:
             if body_limit_bytes is not None:
                 self._body_limits[f"{self.name}.{view.__name__}"] = body_limit_bytes
+            if upload_limit is not None:
+                self._upload_limits[f"{self.name}.{view.__name__}"] = upload_limit
             return decorate(view)
 
         return limited
 
     def _set_limit(self) -> None:
         """Before anything reads the body."""
+        upload_limit = self._upload_limits.get(flask.request.endpoint or "")
+        if upload_limit is not None and current_user.is_authenticated:
+            flask.request.max_content_length = upload_limit()
         limit = self._body_limits.get(flask.request.endpoint or "")
         if limit is not None:
             flask.request.max_content_length = flask.request.max_form_memory_size = limit

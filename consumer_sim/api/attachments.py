@@ -22,7 +22,7 @@ blueprint = protect(Blueprint("attachments", __name__, url_prefix="/api/v1", des
 def attach(query: dict[str, str], task_id: UUID) -> dict[str, Any]:
     """Attach the body of this request, a file of any length that is allowed; the provider gets it."""
     context, limits = here(), here().config.attachments
-    allow_upload(limits.size_bytes)
+    allow_upload(limits)
     with context.database.reading() as session:
         name = attachments.check_talking(tasks.get_task(session, str(task_id)), query["name"], limits)
     said: dict[str, Any] = {"name": name, "media_type": flask.request.mimetype, "author_name": query["author_name"]}

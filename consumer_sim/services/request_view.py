@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 
 from bridge.models import Connection, Lease
 from consumer_sim.models import CatalogItem, Comment, Product, ProviderTask, TaskState
+from consumer_sim.models_attachments import Attachment
 from consumer_sim.services import comments, requests, tasks
+from consumer_sim.services.attachments import get_attachments
 from consumer_sim.services.request_search import Found, get_found
 
 _PRODUCTS_SHOWN = 50
@@ -40,6 +42,7 @@ class RequestView:
     products: Sequence[Product]
     product_count: int
     way: Way
+    attachments: Sequence[Attachment] = ()
     product: Product | None = None
     """What an action is about."""
 
@@ -61,6 +64,7 @@ def get_request_view(session: Session, connection_id: str, task_id: str) -> Requ
         comments=said,
         products=session.scalars(first).all(),
         product_count=session.scalar(select(func.count()).select_from(products.subquery())) or 0,
+        attachments=get_attachments(session, connection_id, task_id),
         way=_way_of(session, found.task, said),
         product=session.get(Product, (connection_id, found.task.product_id)) if found.task.product_id else None,
     )

@@ -7,6 +7,7 @@ import flask
 
 from consumer_sim.context import Context
 from consumer_sim.ui import (
+    attachments,
     catalog,
     connections,
     corrections,
@@ -23,8 +24,8 @@ from consumer_sim.ui.site import make_site
 from webkit.site import install
 
 PAGES = (
-    start.pages, catalog.pages, drafts.pages, requests.pages, corrections.pages, products.pages, items.pages,
-    connections.pages, flow.pages, faults.pages, users.pages,
+    start.pages, catalog.pages, drafts.pages, requests.pages, attachments.pages, corrections.pages, products.pages,
+    items.pages, connections.pages, flow.pages, faults.pages, users.pages,
 )  # fmt: skip
 
 

@@ -14,11 +14,13 @@ from consumer_sim.services.comments import add_comment
 from consumer_sim.services.request_search import SORTS, STAGES, Found, get_found, list_requested_items, search_requests
 from consumer_sim.services.request_view import can_cancel, can_correct, cancels_at_once, get_request_view
 from consumer_sim.services.users import Permission
+from consumer_sim.ui.attachments import rows_for_page
 from consumer_sim.ui.context import here
 from webkit.forms import Form, strip
 from webkit.listing import read_listing
 from webkit.order_form import show_answers
 from webkit.pages import Pages
+from webkit.uploads import FileForm
 
 pages = Pages("requests", __name__)
 _ONE = "/requests/<uuid:connection_id>/<uuid:task_id>"
@@ -101,6 +103,7 @@ def _show(connection_id: UUID, task_id: UUID, form: CommentForm) -> ResponseRetu
     page = flask.render_template(
         "consumer/request.html", view=view, task=view.task, form=form, words=WORDS, steps=_progress(view.found),
         asked=show_answers(view.form, view.task.request or {}), can_correct=can_correct(view.task),
+        files=rows_for_page(view.attachments), file_form=FileForm(), file_limits=here().config.attachments,
         can_cancel=can_cancel(view.task), cancellation=requests.cancellation_stage(view.task),
     )  # fmt: skip
     return page, _status(form)

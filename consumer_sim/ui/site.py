@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.egress import SendFailed
-from bridge.errors import NothingToReplay, RefusedAddress
+from bridge.errors import AttachmentRefused, NothingToReplay, RefusedAddress
 from bridge.forms import FormErrors
 from bridge.web import problem_of
 from consumer_sim.context import Context
@@ -28,7 +28,7 @@ NAVIGATION = (
     Entry("Fault switches", "faults.show", Permission.FAULT_WRITE),
     Entry("Users", "users.list_all", Permission.USER_WRITE),
 )
-REFUSALS = (ConsumerError, FormErrors, NothingToReplay, RefusedAddress, SendFailed)
+REFUSALS = (AttachmentRefused, ConsumerError, FormErrors, NothingToReplay, RefusedAddress, SendFailed)
 
 
 class UserAccounts:

@@ -26,7 +26,7 @@ Document = dict[str, Any]
 def attach(query: Document, number: str) -> Document:
     """Attach the body of this request, a file of any length that is allowed; the consumer is told, and fetches it."""
     context, limits = here(), here().attachment_limits
-    allow_upload(limits.size_bytes)
+    allow_upload(limits)
     kept = keep_file(context.database, context.files, number, query["name"], flask.request.stream, limits)
     said: Document = {"name": query["name"], "media_type": flask.request.mimetype, "kept": kept, "limits": limits}
     with context.transaction() as session:

@@ -18,6 +18,7 @@ from provider.models.orders import (
     ProviderTask,
     WorkNote,
 )
+from provider.services.attachments import attachments_of
 from provider.services.comments import comment_data, comments_of
 from provider.services.order_deliveries import show_delivery
 from provider.services.order_moves import legal_moves
@@ -46,6 +47,7 @@ def show_order(session: Session, number: str) -> Document:
         "order_tasks": order_tasks_data(session, list(session.execute(work).scalars())),
         "timeline": _timeline(session, order),
         "comments": [_comment(comment, task.external_id) for comment in comments_of(session, [task.id])],
+        "attachments": attachments_of(session, task),
         "work_notes": _work_notes(session, order),
         "delivery": show_delivery(session, task),
         "legal_moves": [str(state) for state in legal_moves(order)],

@@ -8,6 +8,7 @@ import flask
 from provider.config import ProviderConfig
 from provider.context import Context
 from provider.ui import (
+    attachments,
     catalog,
     connections,
     deliveries,
@@ -26,6 +27,7 @@ from webkit.site import install
 PAGES = (
     start.pages,
     orders.pages,
+    attachments.pages,
     order_tasks.pages,
     products.pages,
     deliveries.pages,

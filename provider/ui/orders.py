@@ -13,11 +13,13 @@ from provider.services import cancellations, comments, orders
 from provider.services.order_deliveries import replay_order_deliveries
 from provider.services.order_page import read_order_page
 from provider.services.order_search import SORTABLE, list_companies, search_orders
+from provider.ui.attachments import rows_for_page
 from provider.ui.context import actor, here
 from provider.ui.moves import APPROVE, CANCEL, DECLINE, may_be_cancelled, order_move, order_moves, task_moves
 from webkit.forms import Form, strip
 from webkit.listing import read_listing
 from webkit.pages import Pages
+from webkit.uploads import FileForm
 from webkit.words import in_words
 
 pages = Pages("orders", __name__)
@@ -121,6 +123,7 @@ def _show(number: str, to: str = "", form: Form | None = None) -> str:
     with here().database.reading() as session:
         order = read_order_page(session, number)
     told: dict[str, Any] = {"moves": order_moves(order), "cancel": CANCEL if may_be_cancelled(order) else None}
+    told |= {"files": rows_for_page(order), "file_form": FileForm(), "file_limits": here().attachment_limits}
     return flask.render_template(
         "provider/order.html", order=order, **told, task_moves=task_moves, to=to, form=form or PlainForm()
     )
