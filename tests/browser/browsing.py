@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Playwright, Response, expect, sync_playwright
+from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Response, expect, sync_playwright
 
 from bridge.database import Database
 from consumer_sim.services import users as consumer_users
@@ -67,11 +67,21 @@ class Person:
 
     def press(self, name: str, within: str = MAIN) -> None:
         """A button, by what it says."""
-        self.page.locator(within).get_by_role("button", name=name, exact=True).first.click()
+        self.click(self.page.locator(within).get_by_role("button", name=name, exact=True).first)
 
     def follow(self, name: str, within: str = "body") -> None:
         """A link, by what it says."""
-        self.page.locator(within).get_by_role("link", name=name, exact=True).first.click()
+        self.click(self.page.locator(within).get_by_role("link", name=name, exact=True).first)
+
+    def choose(self, label: str, option: str) -> None:
+        """A filter of a list, which applies at once."""
+        with self.page.expect_navigation(wait_until="domcontentloaded"):
+            self.page.get_by_role("combobox", name=label).select_option(option)
+
+    def click(self, what: Locator) -> None:
+        """What leads to another page: only when that is there can anything more be done, or it would be done here."""
+        with self.page.expect_navigation(wait_until="domcontentloaded"):
+            what.click()
 
     def fill(self, label: str, value: str) -> None:
         self.page.locator(MAIN).get_by_label(label, exact=True).first.fill(value)
@@ -116,8 +126,8 @@ class Browsing:
     def __init__(self, stage: Stage, viewport: dict[str, int] = WIDE, **options: Any) -> None:
         self.stage = stage
         self.people: dict[tuple[str, str], Person] = {}
+        self._shared: dict[str, list[BrowserContext]] = {"provider": [], "consumer": []}
         self._options = {"viewport": viewport, "reduced_motion": "reduce", **options}
-        self._playwright: Playwright | None = None
 
     def __enter__(self) -> Self:
         self._playwright = sync_playwright().start()
@@ -128,8 +138,7 @@ class Browsing:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         problems = [f"{person.name}: {problem}" for person in self.people.values() for problem in person.problems]
         self._browser.close()
-        if self._playwright is not None:
-            self._playwright.stop()
+        self._playwright.stop()
         assert kind or not problems, problems
 
     def provider(self, role: str = "admin") -> Person:
@@ -137,6 +146,11 @@ class Browsing:
 
     def consumer(self, role: str = "admin") -> Person:
         return self._person("consumer", role)
+
+    def rest(self) -> None:
+        """Everybody leaves their page: an open one asks the server for news every second."""
+        for person in self.people.values():
+            person.page.goto("about:blank")
 
     def join(
         self, side: str, url: str, database_url: str, role: str, context: BrowserContext | None = None, name: str = ""
@@ -154,9 +168,16 @@ class Browsing:
         if key not in self.people:
             instance = getattr(self.stage.deployment, side)
             add_person(side, instance.database_url, f"{role}-at-{side}", role)
-            self.people[key] = Person(self._browser.new_context(**self._options), instance.url, f"{role}-at-{side}")
+            self.people[key] = Person(self._context(side), instance.url, f"{role}-at-{side}")
             self.people[key].sign_in()
         return self.people[key]
+
+    def _context(self, side: str) -> BrowserContext:
+        """One in which nobody of this side is signed in yet: the sides keep their sign-ins apart, and it is warm."""
+        mine, others = self._shared[side], self._shared["consumer" if side == "provider" else "provider"]
+        context = others[len(mine)] if len(mine) < len(others) else self._browser.new_context(**self._options)
+        mine.append(context)
+        return context
 
 
 def add_person(side: str, database_url: str, name: str, role: str) -> None:

@@ -23,3 +23,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 def browsing(stage: Stage) -> Iterator[Browsing]:
     with Browsing(stage) as made:
         yield made
+
+
+@pytest.fixture(autouse=True)
+def rest(browsing: Browsing) -> Iterator[None]:
+    """After each test nobody is left at a page."""
+    yield
+    browsing.rest()

@@ -48,11 +48,17 @@ def offer(stage: Stage) -> None:
     """The catalog taken in, the consumer connected, and items offered to everybody."""
     stage.provider().post("/catalog/import", json.loads(CATALOG.read_text()))
     stage.connect()
-    for one in stage.provider().pages("/remote-record-producers"):
-        if one["name"] in OFFERED:
-            path = f"/remote-record-producers/{one['identity']}/publish"
-            stage.provider().post(path, {"criteria": {"all_consumers": True}})
+    for name in OFFERED:
+        offer_to_all(stage, name)
     stage.until(lambda: len(list(stage.consumer.pages("/catalog-items"))) == len(OFFERED))
+
+
+def offer_to_all(stage: Stage, name: str) -> None:
+    """Publish the first revision."""
+    producer = next(one for one in stage.provider().pages("/remote-record-producers") if one["name"] == name)
+    stage.provider().post(
+        f"/remote-record-producers/{producer['identity']}/publish", {"criteria": {"all_consumers": True}}
+    )
 
 
 def item(stage: Stage, name: str) -> Document:

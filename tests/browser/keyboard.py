@@ -10,10 +10,12 @@ _LIST = """() => {
   const all = [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex='0']")];
   return all.filter(isReachable);
 }"""
-_FOLLOW = f"""() => {{
-  const list = {_LIST};
+_FOLLOW = f"""of => {{
+  const list = () => ({_LIST})().filter(one => one.closest(of));
   const follow = {{ list: list(), wrong: [], last: -1, left: () => follow.list.length - 1 - follow.last }};
   window.follow = follow;
+  window.unfollow?.abort();
+  window.unfollow = new AbortController();
   document.addEventListener("focusin", ({{ target }}) => {{
     const style = getComputedStyle(target), what = target.outerHTML.slice(0, 120);
     const outlined = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
@@ -22,7 +24,8 @@ _FOLLOW = f"""() => {{
     const place = follow.list.indexOf(target);
     if (![0, 1].includes(place - follow.last)) follow.wrong.push(`${{place}} after ${{follow.last}}: ${{what}}`);
     follow.last = place;
-  }});
+  }}, {{ signal: window.unfollow.signal }});
+  if (of !== "body") return;
   document.activeElement.blur();
   document.querySelector("a[href='#main']").focus();
 }}"""
@@ -41,15 +44,18 @@ _FOLD = """() => {
 """Asked in one go: the page may renew its parts at any time."""
 
 
-def wrong_for_keys(person: Person) -> list[str]:
-    """Every control is reached by Tab, in order, and shows it; nothing traps; the first leads past the navigation."""
-    return _walk(person) + _skip(person) + _unfold(person)
+def wrong_for_keys(person: Person, is_first: bool = False) -> list[str]:
+    """The first control leads past the navigation; from there every control is reached by Tab, in order, and shows it.
+
+    Nothing traps. On the first page the navigation is walked too: it is the same on every page.
+    """
+    return (_walk(person) if is_first else []) + _skip(person) + _walk(person, of="#main, footer") + _unfold(person)
 
 
-def _walk(person: Person) -> list[str]:
-    """All controls, and one press more, which has to leave the last."""
+def _walk(person: Person, of: str = "body") -> list[str]:
+    """All controls of these parts, from where the focus is, and one press more, which has to leave the last."""
     page = person.page
-    page.evaluate(_FOLLOW)
+    page.evaluate(_FOLLOW, of)
     while left := page.evaluate("follow.left()"):
         before: int = page.evaluate("follow.last")
         for _ in range(left):
@@ -67,14 +73,11 @@ def _walk(person: Person) -> list[str]:
 
 
 def _skip(person: Person) -> list[str]:
-    """The first link leads to the content, and the next Tab goes on from there."""
-    page = person.page
-    page.locator("a[href='#main']").press("Enter")
-    if not page.evaluate("document.activeElement.id === 'main'"):
-        return [f"the first link leads to {_focused(person)}"]
-    page.keyboard.press("Tab")
-    is_on = "document.querySelector('header').contains(document.activeElement)"
-    return ["past the first link comes the navigation again"] if page.evaluate(is_on) else []
+    """The first link leads to the content, and that is where the next Tab goes on from."""
+    person.page.locator("a[href='#main']").press("Enter")
+    if person.page.evaluate("document.activeElement.id") == "main":
+        return []
+    return [f"the first link leads to {_focused(person)}"]
 
 
 def _unfold(person: Person) -> list[str]:

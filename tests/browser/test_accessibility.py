@@ -15,6 +15,8 @@ from tests.e2e.stage import Stage
 SIDES = ("provider", "consumer")
 VIEWS = ((WIDE, "light"), (PHONE, "dark"), (WIDE, "dark"), (PHONE, "light"))
 """The first page of each route is looked at in all four, a second one (another record) in two."""
+SHARED = ("header", "footer")
+"""The same on every page: looked at on the first."""
 ALIKE = ("tbody tr:nth-child(n+9)", ".opblock-tag-section:nth-of-type(n+3)")
 """What repeats what stands above it is looked at in the first view only."""
 FORMS_ONLY = {
@@ -25,10 +27,13 @@ FORMS_ONLY = {
         "orders.note",
         "order_tasks.move",
         "deliveries.skip",
+        "registrations.show_token",
+        "users.set_password",
+        "users.change_roles",
     },
-    "consumer": {"requests.comment"},
+    "consumer": {"requests.comment", "products.act", "users.set_password", "users.change_roles"},
 }
-"""Shown anew when a form on another page was filled wrongly; they are that page, with what is wrong."""
+"""Reached by sending a form: those of another page, shown anew when filled wrongly, and a token, which has its test."""
 FORBIDDEN = {"provider": "/registrations/new", "consumer": "/drafts"}
 
 
@@ -53,12 +58,12 @@ def too_wide(person: Person) -> list[str]:
     return found[:3]
 
 
-def offences(person: Person, views: int = len(VIEWS)) -> Iterator[str]:
+def offences(person: Person, views: int = len(VIEWS), but: tuple[str, ...] = ()) -> Iterator[str]:
     """Of the open page, at each width in each light, without loading it again."""
     for number, (viewport, colours) in enumerate(VIEWS[:views]):
         person.page.set_viewport_size(viewport)
         person.page.emulate_media(color_scheme=colours)
-        for offence in person.offences(ALIKE if number else ()) + too_wide(person):
+        for offence in person.offences((*but, *(ALIKE if number else ()))) + too_wide(person):
             yield f"{viewport['width']} {colours}: {offence}"
 
 
@@ -70,12 +75,27 @@ def test_on_every_page_axe_finds_nothing_serious_and_keys_are_enough(browsing: B
     for route, _ in crawl(person, routes):
         if route == "api_docs.show":
             person.sees("OAS 3.1")  # it is drawn by a script
-        for offence in (*wrong_for_keys(person), *offences(person, 2 if route in seen else 4)):
+        views = 2 if route in seen else len(VIEWS)
+        for offence in (*wrong_for_keys(person, not seen), *offences(person, views, SHARED if seen else ())):
             found[offence].add(route)
         person.page.set_viewport_size(WIDE)
         seen.add(route)
     assert not found, "\n".join(f"{offence}: {', '.join(routes)}" for offence, routes in found.items())
     assert routes.shown - seen == FORMS_ONLY[side]
+
+
+def test_a_token_is_shown_once_on_a_page_that_axe_finds_nothing_serious_on(browsing: Browsing) -> None:
+    admin = browsing.provider()
+    admin.open("/registrations/new")
+    for label, text in (
+        ("Company", "Initech"),
+        ("Contact person", "Bill"),
+        ("E-mail of the contact person", "b@i.example"),
+    ):
+        admin.fill(label, text)
+    admin.press("Register and show the token")
+    expect(admin.page.get_by_label("Token")).not_to_have_value("")
+    assert [*wrong_for_keys(admin), *offences(admin)] == []
 
 
 @pytest.mark.parametrize("side", SIDES)

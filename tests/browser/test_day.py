@@ -13,7 +13,8 @@ from tests.browser import day
 from tests.browser.browsing import MAIN, PASSWORD, Browsing, Person
 from tests.e2e.stage import CATALOG, Stage
 
-OFFERED = (answers.SD_WAN, answers.MOBILE, answers.SWITCH)
+ALSO = (answers.MOBILE, answers.SWITCH)
+"""What is offered besides, in the same way as the SD-WAN, but without anybody looking."""
 
 
 @pytest.fixture(scope="module")
@@ -21,15 +22,22 @@ def opened(stage: Stage, browsing: Browsing, tmp_path_factory: pytest.TempPathFa
     """The catalog is in, the consumer connected, and what is offered is active there."""
     import_catalog(browsing, tmp_path_factory.mktemp("catalog") / "catalog.json")
     connect(browsing)
-    for name in OFFERED:
-        offer(browsing, name)
-    for name in OFFERED:
-        activate(browsing, name)
+    offer(browsing, answers.SD_WAN)
+    activate(browsing, answers.SD_WAN)
+    for name in ALSO:
+        day.offer_to_all(stage, name)
+        stage.until(lambda: any(one["name"] == name for one in stage.consumer.pages("/catalog-items")))  # noqa: B023
+        day.activate(stage, name)
+    browsing.rest()
     yield browsing
 
 
 def at_start(person: Person) -> Person:
-    person.follow("Start", within="nav")
+    """By the link that every page has; whoever just comes has the address of this page."""
+    if person.page.url == "about:blank":
+        person.open("/")
+    else:
+        person.follow("Start", within="nav")
     return person
 
 
@@ -62,8 +70,7 @@ def import_catalog(browsing: Browsing, file: Path) -> None:
     manager.page.get_by_label("File").set_input_files(file)
     manager.press("Import")
     manager.sees("Taken in")
-    manager.page.get_by_role("combobox", name="State").select_option("In draft")
-    manager.page.wait_for_url(re.compile(r"\?.*state="))
+    manager.choose("State", "In draft")
     manager.follow(answers.SWITCH)
     manager.press("Publish")
     manager.sees(f"{answers.SWITCH} 1.0 is published.")
@@ -72,7 +79,7 @@ def import_catalog(browsing: Browsing, file: Path) -> None:
 def connect(browsing: Browsing) -> None:
     admin = at_start(browsing.provider("exchange_admin"))
     admin.follow("Invite a consumer")
-    admin.page.locator(MAIN).get_by_role("link", name=re.compile("^Register")).first.click()
+    admin.click(admin.page.locator(MAIN).get_by_role("link", name=re.compile("^Register")).first)
     admin.fill("Company", "ACME")
     admin.fill("Contact person", "Ada Lovelace")
     admin.fill("E-mail of the contact person", "ada@acme.example")
@@ -104,7 +111,7 @@ def activate(browsing: Browsing, name: str) -> None:
     buyer = at_start(browsing.consumer("admin"))
     buyer.follow("Items", within="nav")
     expect(row(buyer, name)).to_be_visible(timeout=15_000)
-    row(buyer, name).get_by_role("button", name=re.compile("^Activate")).click()
+    buyer.click(row(buyer, name).get_by_role("button", name=re.compile("^Activate")))
     expect(row(buyer, name)).to_contain_text("Active")
 
 
@@ -115,7 +122,7 @@ def begin_order(browsing: Browsing, name: str, place: str) -> Person:
     """The requester at the form, with the place filled in."""
     requester = at_start(browsing.consumer("requester"))
     requester.follow("Catalog", within="nav")
-    row(requester, name).get_by_role("link", name=re.compile("^Order")).click()
+    requester.click(row(requester, name).get_by_role("link", name=re.compile("^Order")))
     field(requester, "Location").fill(place)
     field(requester, "City").fill("Berlin")
     return requester
@@ -139,7 +146,7 @@ def open_order(person: Person, number: str) -> Person:
 
 def approve(browsing: Browsing, number: str) -> None:
     manager = at_start(browsing.provider("order_manager"))
-    manager.page.locator(MAIN).get_by_role("link", name="Orders to approve").click()
+    manager.click(manager.page.locator(MAIN).get_by_role("link", name="Orders to approve"))
     manager.follow(number)
     manager.press("Approve")
     manager.sees("In progress")
@@ -148,9 +155,9 @@ def approve(browsing: Browsing, number: str) -> None:
 def take_task(browsing: Browsing, number: str) -> None:
     """The first that is open to anybody becomes the agent's own."""
     agent = at_start(browsing.provider("fulfilment_agent"))
-    agent.page.locator(MAIN).get_by_role("link", name="Tasks to take").click()
-    row(agent, number).first.get_by_role("button", name="Take", exact=True).click()
-    at_start(agent).page.locator(MAIN).get_by_role("link", name="Tasks of mine").click()
+    agent.click(agent.page.locator(MAIN).get_by_role("link", name="Tasks to take"))
+    agent.click(row(agent, number).first.get_by_role("button", name="Take", exact=True))
+    agent.click(at_start(agent).page.locator(MAIN).get_by_role("link", name="Tasks of mine"))
     agent.sees(number)
 
 
@@ -164,8 +171,7 @@ def complete_tasks(browsing: Browsing, number: str) -> int:
         if not complete.count():
             warned.first.click()  # the point of no return is asked twice
         last = complete if complete.count() else lines.get_by_role("button", name="Complete: there is no way back")
-        with agent.page.expect_navigation():
-            last.first.click()
+        agent.click(last.first)
         count += 1
     expect(agent.page.locator("#head")).to_contain_text("Completed")
     return count
@@ -209,8 +215,8 @@ def test_a_rejected_request_is_corrected_and_sent_again_under_its_number(opened:
     manager.page.get_by_label("Reason", exact=True).locator("visible=true").fill("Which office is that?")
     manager.press("Reject")
     requester.sees("Which office is that?")
-    at_start(requester).page.locator(MAIN).get_by_role("link", name="Requests to correct").click()
-    row(requester, number).get_by_role("link").first.click()
+    requester.click(at_start(requester).page.locator(MAIN).get_by_role("link", name="Requests to correct"))
+    requester.click(row(requester, number).get_by_role("link").first)
     requester.follow("Correct and send again")
     assert field(requester, "Location").input_value() == "Hamburg ofice"
     field(requester, "Location").fill("Hamburg office")
@@ -259,8 +265,8 @@ def test_what_a_consumer_refuses_is_parked_and_sent_again_by_hand(opened: Browsi
     parked = admin.page.locator(MAIN).get_by_role("link", name="1 Parked deliveries")
     stage.until(lambda: day.let_time_pass(stage) or parked.is_visible(), 30)
     buyer.press("Turn off")
-    parked.click()
-    row(admin, "Parked").get_by_role("link").first.click()
+    admin.click(parked)
+    admin.click(row(admin, "Parked").get_by_role("link").first)
     admin.sees("rejected")
     admin.press("Send it again")
     admin.sees("It is on its way again.")
@@ -269,9 +275,7 @@ def test_what_a_consumer_refuses_is_parked_and_sent_again_by_hand(opened: Browsi
 
 
 def test_every_role_is_shown_what_it_may_do_and_no_more(opened: Browsing) -> None:
-    viewer = at_start(opened.provider("viewer"))
-    viewer.follow("Orders", within="nav")
-    viewer.follow("ORD0000001")
+    viewer = open_order(opened.provider("viewer"), "ORD0000001")
     assert not viewer.page.locator(MAIN).get_by_role("button").count()
     clerk = opened.provider("catalog_manager")
     assert not at_start(clerk).page.locator("nav").get_by_role("link", name="Orders").count()
@@ -295,3 +299,26 @@ def test_a_link_that_was_sent_opens_after_the_sign_in(opened: Browsing) -> None:
     manager.fill("Password", PASSWORD)
     manager.press("Sign in")
     expect(manager.page).to_have_url(link)
+
+
+def test_people_sign_in_and_out(browsing: Browsing) -> None:
+    admin = browsing.provider("admin")
+    assert admin.page.url == admin.url + "/"
+    admin.press("Sign out", within="header")
+    admin.sees("Sign in to")
+    admin.open("/")
+    assert "/sign-in" in admin.page.url
+    admin.sign_in()
+    assert admin.page.url == admin.url + "/"
+
+
+def test_two_instances_on_one_host_keep_separate_sign_ins_in_one_browser(browsing: Browsing) -> None:
+    at, consumer = browsing.stage.deployment.provider, browsing.stage.deployment.consumer
+    provider = browsing.join("provider", at.url, at.database_url, "viewer")
+    other = browsing.join("consumer", consumer.url, consumer.database_url, "viewer", provider.page.context)
+    other.open("/")
+    provider.open("/")
+    assert "/sign-in" not in provider.page.url + other.page.url
+    other.press("Sign out", within="header")
+    provider.open("/")
+    assert "/sign-in" not in provider.page.url

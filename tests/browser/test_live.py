@@ -7,15 +7,16 @@ from functools import partial
 from statistics import median
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from sxg.demo import answers
 from tests.browser import day
-from tests.browser.browsing import MAIN, Browsing, Person
+from tests.browser.browsing import MAIN, PASSWORD, Browsing, Person
 from tests.e2e.stage import Stage
 
 WITHIN_S = 2.0
 """From the change at one side until it stands on a page of the other: what is promised."""
+HALF, SAY = "Which entr", "Say something to the consumer"
 SAMPLES = 5
 """Their median is judged: it bears a machine that is busy for a moment, and no pages that are slow."""
 SOON_MS = 5_000
@@ -187,6 +188,56 @@ def test_a_page_says_when_its_server_is_gone_and_recovers(
 def test_a_page_left_open_after_the_sign_in_ended_leads_to_the_sign_in(
     browsing: Browsing, request_of: day.Document
 ) -> None:
-    person = open_request(browsing, request_of)
+    consumer = browsing.stage.deployment.consumer
+    person = browsing.join("consumer", consumer.url, consumer.database_url, "requester")
+    person.follow("Requests")
+    person.follow(request_of["number"])
     person.page.context.clear_cookies()
     expect(person.page).to_have_url(re.compile("/sign-in[?]next=/requests/"), timeout=SOON_MS)
+
+
+# --- and what is typed in one form outlives the sending of another
+
+
+@pytest.fixture
+def manager(browsing: Browsing, request_of: day.Document) -> Person:
+    """At the page of a new order."""
+    person = browsing.provider("order_manager")
+    person.open(f"/orders/{request_of['order_number']}")
+    return person
+
+
+def text_in(person: Person, label: str) -> Locator:
+    return person.page.locator(MAIN).get_by_label(label, exact=True).first
+
+
+def test_a_comment_half_typed_survives_an_approval_and_is_sent_once(manager: Person) -> None:
+    manager.fill(SAY, HALF)
+    manager.press("Approve")
+    manager.sees("Acknowledged")
+    expect(text_in(manager, SAY)).to_have_value(HALF)
+    manager.page.reload()
+    expect(text_in(manager, SAY)).to_have_value("")
+
+
+def test_what_is_sent_itself_does_not_come_back(manager: Person) -> None:
+    manager.fill(SAY, "Which entrance?")
+    manager.click(manager.page.get_by_role("button", name="Send to"))
+    manager.sees("Which entrance?")
+    expect(text_in(manager, SAY)).to_have_value("")
+    manager.page.reload()
+    expect(text_in(manager, SAY)).to_have_value("")
+
+
+def test_signing_out_forgets_what_was_typed(manager: Person) -> None:
+    manager.fill(SAY, HALF)
+    manager.press("Approve")
+    here = manager.page.url
+    manager.fill(SAY, HALF)
+    manager.press("Sign out", within="header")
+    assert manager.page.evaluate("sessionStorage.getItem('typed')") is None
+    manager.page.get_by_label("Name").fill(manager.name)
+    manager.page.get_by_label("Password").fill(PASSWORD)
+    manager.press("Sign in")
+    manager.page.goto(here)
+    expect(text_in(manager, SAY)).to_have_value("")
