@@ -17,6 +17,7 @@ from bridge.jobs import Bell
 from bridge.logs import request_id, traceparent
 from bridge.outbox import Rendering
 from provider.config import ProviderConfig
+from provider.services.entitlement_plans import LIMITS
 from provider.services.mappings import adopt_tables
 
 USER_AGENT = "sxg-provider/1"
@@ -55,6 +56,7 @@ def make_context(config: ProviderConfig, clock: Callable[[], datetime]) -> Conte
         identity = ensure_instance(session, config.display_name, config.data_dir)
         version, tables = adopt_tables(session, config.mappings_dir, now=clock())
     database.info["outbox"] = Rendering(identity.source, version, {version: tables})
+    database.info[LIMITS] = config.removal_limits
     if config.redis_url:
         database.bell = Bell(config.redis_url, identity.id)
     return Context(

@@ -22,6 +22,7 @@ _COMMANDS = {
         "sxg.commands.provider_connections",
         "At a consumer: connect to a provider, and see how far it came.",
     ),
+    "entitlements": ("sxg.commands.entitlements", "See why a consumer may order something, and what would change."),
     "issue": ("sxg.commands.issues", "See what is wrong with connections, and what to do."),
     "deliveries": ("sxg.commands.exchange", "Look at events on their way; replay or skip parked ones."),
     "compare": ("sxg.commands.compare", "Compare both instances record by record."),

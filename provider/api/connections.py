@@ -139,7 +139,7 @@ def list_rotations(connection_id: str) -> Document:
 @blueprint.arguments(ConnectionSettingsSchema)
 @blueprint.response(200, ConnectionSchema)
 def change_settings(body: Document, connection_id: str) -> Document:
-    """Decide whether this consumer is told what items cost."""
+    """Decide what this consumer is told, and what criteria find it by: its account and its labels."""
     now = here().clock()
     with here().transaction() as session:
         changed = connections.change_settings(session, connection_id, body, actor=flask.g.actor, now=now)

@@ -96,6 +96,14 @@ class ConnectionSettingsSchema(StrictSchema):
     show_prices = fields.Boolean(
         required=True, dump_default=False, metadata=about("Whether it is told what items cost.", False)
     )
+    account = Identifier(
+        max_length=120, allow_none=True, dump_default=None,
+        metadata=about("By which criteria find it, besides its company; as it was unless given.", "A-1042"),
+    )  # fmt: skip
+    labels = fields.Dict(
+        keys=Identifier(max_length=120), values=Identifier(max_length=120), validate=validate.Length(max=50),
+        dump_default=dict, metadata=about("The same by name; all of them at once.", {"tier": "gold"}),
+    )  # fmt: skip
 
 
 class HealthSchema(Schema):
@@ -198,6 +206,7 @@ class ProducerSchema(Schema):
     category = fields.String(required=True, metadata=about("Where it is shown.", "Networking"))
     criteria = fields.Raw(required=True, allow_none=True, metadata=about("Who may order.", {"all_consumers": True}))
     published_at = UtcDateTime(required=True, allow_none=True, metadata=about("When it was published.", _AT))
+    compatibility = fields.String(required=True, metadata=about("The least version a consumer has to speak.", "1.0"))
 
 
 class ProducerDetailSchema(Schema):
@@ -206,15 +215,19 @@ class ProducerDetailSchema(Schema):
     revisions = fields.List(fields.Nested(ProducerSchema), required=True, metadata=about("Oldest first."))
 
 
-class CriteriaSchema(StrictSchema):
-    all_consumers = fields.Boolean(metadata=about("Everybody, also those to come.", True))
-    connection_ids = fields.List(
-        Uuid(), validate=validate.Length(max=5000), metadata=about("These and no others.", [_ID])
-    )
+CRITERIA = {"any": [{"companies": ["ACME"]}, {"owns_offerings": ["po-sdwan"]}]}
 
 
 class PublishSchema(StrictSchema):
-    criteria = fields.Nested(CriteriaSchema, required=True, metadata=about("One of the two."))
+    criteria = fields.Dict(
+        keys=fields.String(), required=True,
+        metadata=about(
+            '`{"all_consumers": true}`, one condition, or several below `any` or `all`. Conditions: connection_ids, '
+            "companies, accounts, owns_offerings and owns_specifications (each a list), label and setting (name and "
+            "values).",
+            CRITERIA,
+        ),
+    )  # fmt: skip
 
 
 class IntroductionSchema(StrictSchema):

@@ -149,7 +149,7 @@ def _read(document: Any, pointer: str, depth: int, faults: list[FieldError]) -> 
     if kind in _COMBINED:
         return {kind: _read_parts(value, f"{pointer}/{kind}", depth, faults)}
     if kind not in CONDITIONS:
-        faults.append(FieldError(f"{pointer}/{kind}", *_UNAVAILABLE.get(kind, _unknown())))
+        faults.append(FieldError(f"{pointer}/{kind[:TEXT_LIMIT]}", *_UNAVAILABLE.get(kind, _unknown())))
         return {}
     try:
         return {kind: CONDITIONS[kind].read(value)}

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from bridge import failpoints
 from provider.models.catalog import EntitlementGuard
 from provider.models.criteria import EntitlementCheck
+from provider.services.audit import record_audit
 from provider.services.entitlements import lock_guard, refresh_entitlements
 
 NIGHT_HOUR = 2
@@ -55,6 +56,13 @@ def refresh_due(session: Session, now: datetime) -> int:
     else:
         return 0
     session.execute(delete(EntitlementCheck).where(EntitlementCheck.id.in_([row.id for row in checks])))
+    return changed
+
+
+def refresh_by_hand(session: Session, *, actor: str, now: datetime) -> int:
+    """Compute all of them because a person wants it. Returns how many changed."""
+    changed = refresh_entitlements(session, now)
+    record_audit(session, actor, "entitlements.refresh", "entitlements/all", now, {"changed": changed})
     return changed
 
 

@@ -16,7 +16,9 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from bridge.attachments import AttachmentLimits
 from bridge.database import Database
+from bridge.files import Kept
 from bridge.models import Connection, Delivery
 from bridge.signing import new_secret
 from bridge.vocabulary import ConnectionState
@@ -26,6 +28,7 @@ from provider.models.catalog import ProductOffering, Specification
 from provider.models.criteria import HeldRemoval
 from provider.models.inventory import Product
 from provider.models.orders import CustomerOrder, OrderTask
+from provider.services.attachments import attach_file
 from provider.services.cancellations import cancel_order
 from provider.services.intake import submit_provider_task
 from provider.services.orders import approve_order, reject_order
@@ -159,6 +162,15 @@ def make_provider(url: str, directory: Path) -> World:
             created_at=NOW, updated_at=NOW,
         )  # fmt: skip
         session.add(held)
+        attached = attach_file(
+            session, orders[0][1], name="plan.pdf", media_type="application/pdf", kept=Kept("0" * 64, 5),
+            author_name="Ann", limits=AttachmentLimits(), now=NOW,
+        )  # fmt: skip
+        refused = attach_file(
+            session, orders[0][1], name="quote.pdf", media_type="application/pdf", kept=Kept("1" * 64, 5),
+            author_name="Ann", limits=AttachmentLimits(), now=NOW,
+        )  # fmt: skip
+        refused.state, refused.problem = "refused", "Too large."
         ids = {
             "registration_id": registration_id,
             "connection_id": connection.id,
@@ -172,6 +184,7 @@ def make_provider(url: str, directory: Path) -> World:
             "products.number": owned.number,
             "order_tasks.number": session.scalars(select(OrderTask.number)).first() or "",
             "delivery_id": parked.id,
+            "attachment_id": attached.id,
             "removal_id": held.id,
         }
     correction = make_request(item, revision=2)
@@ -185,7 +198,13 @@ def make_provider(url: str, directory: Path) -> World:
     catalog = small_catalog(lifecycleStatus="In design")
     catalog["productSpecification"][0]["version"] = "2.0"
     del catalog["productOffering"]
+    file = {
+        "id": str(uuid4()), "name": "plan.pdf", "media_type": "application/pdf", "size_bytes": 5, "sha256": "2" * 64,
+        "author": {"name": "Ada"}, "created_at": "2026-11-21T09:00:00.000Z",
+    }  # fmt: skip
     bodies: dict[str, Document] = {
+        "exchange_attachments.announce": file,
+        "exchange_attachments.settle": {"state": "refused", "reason": "Too large."},
         "exchange.complete": introduced,
         "exchange.report_activation": {"state": "active", "revision": 1},
         "exchange_tasks.submit": make_request(item, 20),
@@ -227,6 +246,7 @@ def make_provider(url: str, directory: Path) -> World:
     }
     own_ids = {
         "exchange_tasks.resubmit": {"task_id": orders[1][0]},
+        "attachments.retry": {"attachment_id": refused.id},
         "exchange_tasks.cancel": {"task_id": orders[2][0]},
         "exchange_tasks.request_action": {"product_id": owned.id},
         "orders.approve": {"number": orders[5][1]},
@@ -277,6 +297,9 @@ def make_consumer_world(one: Consumer) -> World:
         make_consumer_item(session, one.connection_id, kind="inventory", name="Manage Inventory", orderable=False)
         Task = consumer_models.ProviderTask
         session.execute(update(Task).where(Task.id == refused).values(submission="refused"))
+    attached = client.post(
+        f"/api/v1/requests/{first}/attachments", query_string={"name": "a.txt", "author_name": "Ada"}, data=b"x"
+    ).get_json()["id"]
     full = {
         "location": {"name": "Berlin office", "city": "Berlin"},
         "contacts": [{"name": "Ada", "email": None}],
@@ -314,6 +337,7 @@ def make_consumer_world(one: Consumer) -> World:
         "draft_id": draft_id,
         "link_id": one.callback_id,
         "callback_id": one.callback_id,
+        "attachment_id": attached,
     }
     people = {"Authorization": f"Bearer {API_TOKEN}"}
     return World(one.app, one.context.database, people, {}, ids, bodies, own_ids)
