@@ -14,7 +14,7 @@ from bridge.flow import read_flow
 from bridge.heartbeats import Beat
 from bridge.issues import list_issues, look_for_issues, note_divergence
 from bridge.models import Heartbeat, InboxStream, Lease, Stream
-from tests.factories import count_selects
+from tests.factories import at_once, count_selects
 from tests.toy import NOW, add_connection, make_keyring, record, toy_database
 
 EVERY_S = 30.0
@@ -56,6 +56,13 @@ def test_a_beat_is_claimed_once_however_many_ask_and_again_when_it_is_due(
     assert claim(database) == claim(database, 29.9) == []
     assert claim(database, 30.0) == [connection_id]
     assert claim(database, 30.0) == []
+
+
+def test_of_sweepers_that_claim_at_once_one_beats(database: Database, connection_id: str) -> None:
+    claim(database)
+    for n in range(1, 6):
+        found = at_once([lambda n=n: claim(database, n * EVERY_S)] * 6)
+        assert sum(len(one) for one in found) == 1
 
 
 def test_beats_that_were_not_sent_for_hours_do_not_pile_up(database: Database, connection_id: str) -> None:
