@@ -87,16 +87,23 @@ class Client:
             if not cursor:
                 return
 
-    def call(self, method: str, path: str, body: Mapping[str, Any] | bytes | None = None) -> Any:
+    def upload(self, path: str, content: bytes, media_type: str) -> Any:
+        """Send a file."""
+        return self.call("POST", path, content, media_type)
+
+    def call(
+        self, method: str, path: str, body: Mapping[str, Any] | bytes | None = None,
+        content_type: str = "application/json",
+    ) -> Any:  # fmt: skip
         """The document of a 2xx answer. Raises ApiProblem or Unreachable.
 
-        `path` begins below `/api/v1`; bytes are sent as they are, as JSON.
+        `path` begins below `/api/v1`; bytes are sent as they are.
         """
         headers = {"Accept": "application/json"}
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
         if body is not None:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = content_type
         content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         reply = self._send(method, path, headers, content)
         document = _document(reply)

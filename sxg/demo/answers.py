@@ -47,3 +47,12 @@ WIRELESS: Answers = {
     "parts": {"access_point": {"quantity": 4, "characteristics": {"mounting": "wall"}}},
     "location": _HAMBURG,
 }
+
+WAY_IN = b"""The way to gate 2
+From Torstr. turn into the yard behind the bakery. The loading bay is the second door on the left.
+Ring twice. Lorries up to 3.5 t; the barrier opens from 7:00 to 18:00.
+"""
+VISIT = b"""What our technician brings, and needs
+Brings: two routers, an uplink for each, a ladder.
+Needs: a rack with two free units, a socket, and somebody who lets him in, for about two hours.
+"""

@@ -3,7 +3,9 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
+from bridge.attachments import tell_size
 from sxg.client import segment
 from sxg.demo.answers import Answers
 from sxg.demo.cast import Cast, Consumer, until
@@ -42,6 +44,24 @@ class Order:
         with self.show.step(self.consumer.company, how) as step:
             self._say(text)
             step.says(f'"{text}"')
+
+    def attach(self, name: str, content: bytes) -> None:
+        """A file of the consumer, until the provider has it."""
+        with self.show.step(self.consumer.company, f"attaches {name}") as step:
+            said = urlencode({"name": name, "author_name": self.consumer.person})
+            self.consumer.client.upload(f"/requests/{self.request_id}/attachments?{said}", content, "text/plain")
+            file = until(lambda: _there(name, self._files()), "the file at the provider")
+            step.says(f"{tell_size(file['size_bytes'])}, and the provider has it, as its hash says")
+
+    def attach_ours(self, name: str, content: bytes) -> None:
+        """A file of the provider, until the consumer has fetched it and said so."""
+        with self.show.step("order_manager", f"attaches {name}") as step:
+            self.cast.order_manager.upload(
+                self._path(f"attachments?{urlencode({'name': name})}"), content, "text/plain"
+            )
+            until(lambda: _there(name, self.request()["attachments"]), "the file at the consumer")
+            file = until(lambda: _there(name, self._files()), "the consumer's word that it has the file")
+            step.says(f"{tell_size(file['size_bytes'])}, and {self.consumer.company} has it")
 
     def correct(self, answers: Answers, how: str) -> None:
         with self.show.step(self.consumer.company, f"corrects {self.request_number}: {how}") as step:
@@ -186,6 +206,11 @@ class Order:
         self.consumer.client.post(f"/requests/{self.request_id}/comments", body)
         until(lambda: text in _texts(self.order()), "the comment at the provider")
 
+    def _files(self) -> list[Document]:
+        """As the provider has them."""
+        files: list[Document] = self.cast.order_manager.get(self._path("attachments"))["items"]
+        return files
+
     def _accepted(self) -> Document | None:
         request = self.request()
         if request["delivery"]["state"] == "refused":
@@ -223,6 +248,10 @@ def flatten(lines: Sequence[Document], depth: int = 0) -> Sequence[tuple[int, Do
         found.append((depth, line))
         found.extend(flatten(line.get("lines", ()), depth + 1))
     return found
+
+
+def _there(name: str, files: Sequence[Document]) -> Document | None:
+    return next((one for one in files if one["name"] == name and one["state"] == "there"), None)
 
 
 def _texts(record: Document) -> list[str]:

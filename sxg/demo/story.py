@@ -53,6 +53,8 @@ class Story:
         order.show_lines()
         order.ask("Which entrance should the technician use?")
         order.answer("The loading bay, please; ring at gate 2.")
+        order.attach("way-to-gate-2.txt", answers.WAY_IN)
+        order.attach_ours("visit.txt", answers.VISIT)
         order.approve()
         order.fulfil()
 

@@ -32,6 +32,7 @@ from provider.services.users import add_user, disable_user
 from tests.api.provider_client import Clock, context_of, introduce, make_app, user_headers
 from tests.api.worlds import endpoint_of
 from tests.factories import AGENT, NOW, make_consumer, make_registration, make_request, make_router_item
+from tests.inventory_factories import make_action
 
 CANARY = "CANARY"
 EXCHANGE, ADMIN = "/exchange/v1", "/api/v1"
@@ -86,6 +87,11 @@ class Peer:
         at = "2026-11-21T09:00:00.000Z"
         return {"id": comment_id or str(uuid4()), "text": f"{self.mark} text", "author": author, "created_at": at}
 
+    def file(self) -> dict[str, Any]:
+        author, at = {"name": f"{self.mark} author"}, "2026-11-21T09:00:00.000Z"
+        known = {"media_type": "text/plain", "size_bytes": 1, "sha256": "0" * 64}
+        return {"id": str(uuid4()), "name": f"{self.mark} file.txt", **known, "author": author, "created_at": at}
+
     def correction(self) -> dict[str, Any]:
         left_out = ("id", "number", "catalog_item_id")
         return {name: value for name, value in self.request(revision=2).items() if name not in left_out}
@@ -117,7 +123,8 @@ def beta(app: flask.Flask) -> Peer:
 def theirs(acme: Peer, database: Database) -> dict[str, str]:
     """Acme's ids by the names that routes give them, after a story that fills every text field."""
     task, rejected, cancelled = acme.order(), acme.order(), acme.order()
-    said = acme.comment()
+    said, attached = acme.comment(), acme.file()
+    assert acme.call("POST", f"{TASKS}/{task['task_id']}/attachments", attached).status_code == 201
     assert acme.call("POST", f"{TASKS}/{task['task_id']}/comments", said).status_code == 201
     assert acme.call("POST", f"{TASKS}/{cancelled['task_id']}/cancel", {"reason": "CANARY reason"}).status_code == 200
     with database.transaction() as session:
@@ -133,6 +140,7 @@ def theirs(acme: Peer, database: Database) -> dict[str, str]:
         "item_id": acme.item.identity,
         "rejected": rejected["task_id"],
         "comment_id": said["id"],
+        "attachment_id": attached["id"],
         "number": task["number"],
     }
 
@@ -159,6 +167,9 @@ def body_of(peer: Peer, endpoint: str) -> Any:
         "exchange_tasks.cancel": {"reason": "Mine now."},
         "exchange_tasks.resubmit": peer.correction(),
         "exchange_tasks.add_comment": peer.comment(),
+        "exchange_tasks.request_action": make_action("suspend", 30),
+        "exchange_attachments.announce": peer.file(),
+        "exchange_attachments.settle": {"state": "there"},
         "exchange_tasks.submit": peer.request(),
     }
     return bodies.get(endpoint)
@@ -172,7 +183,9 @@ def shape(answer: TestResponse, record_id: str) -> Any:
     return answer.status_code, answer.content_type, headers, document
 
 
-def dump(database: Database, without: tuple[str, ...] = ("idempotency_records", "streams", "leases")) -> dict[str, Any]:
+def dump(
+    database: Database, without: tuple[str, ...] = ("idempotency_records", "refused_submissions", "streams", "leases")
+) -> dict[str, Any]:
     """Every row of every table but what any call may leave."""
     with database.reading() as session:
         names = session.execute(text("select name from sqlite_master where type = 'table'")).scalars().all()
@@ -287,7 +300,8 @@ def test_no_text_of_one_consumer_reaches_the_other(
     app: flask.Flask, acme: Peer, beta: Peer, theirs: dict[str, str], database: Database
 ) -> None:
     own = beta.order()
-    ids = {"task_id": own["task_id"], "item_id": beta.item.identity, "product_id": str(uuid4())}
+    ids = {"attachment_id": str(uuid4())}
+    ids |= {"task_id": own["task_id"], "item_id": beta.item.identity, "product_id": str(uuid4())}
     heard: list[str] = []
     seen: list[str] = []
     for method, rule in routes(app, EXCHANGE):
@@ -313,13 +327,16 @@ def test_no_text_of_one_consumer_reaches_the_other(
     assert len(sent[beta.id]) > 5
     for told in (*heard, *map(str, sent[beta.id])):
         for secret in (CANARY, "canary", acme.id, *theirs.values()):
-            hidden = told.replace(f"There is no provider task {secret}", "").replace(
-                f"There is no product {secret}", ""
+            hidden = (
+                told.replace(f"There is no attachment {secret}", "")
+                .replace(f"There is no provider task {secret}", "")
+                .replace(f"There is no product {secret}", "")
             )
             assert secret not in hidden.replace(f"There is no catalog item {secret}", ""), told[:500]
     # So that the absence means something: Acme itself is told all this, but for the notes.
     everything = " ".join(map(str, (*seen, *sent[acme.id])))
-    for told_to_acme in ("note", "site", "street", "phone", "person", "author", "text", "item", "reply", "rejection"):
+    fields = ("note", "site", "street", "phone", "person", "author", "text", "file", "item", "reply", "rejection")
+    for told_to_acme in fields:
         assert f"CANARY {told_to_acme}" in everything, told_to_acme
     assert "CANARY secret note" not in everything
 

@@ -25,6 +25,8 @@ from tests.consumer_factories import SECRET, comment_added, item_changed, produc
 OAUTH = "/exchange/v1/token"
 """Refuses in the words of RFC 6749 instead of problems."""
 RECEIVER = "/exchange/v1/connections/{callback_id}/events"
+FILES = {"attachments.attach", "exchange_attachments.put_content"}
+"""Take any bytes."""
 CLOSE = "/exchange/v1/connection/close"
 """Ends the credentials that all other calls are made with; `tests/api/test_offboarding_api.py` calls it."""
 NOT_LET_IN = {"unauthorized", "forbidden"}
@@ -118,7 +120,8 @@ def accepted_body(world: World, operation: Any) -> Any:
         return client_credentials(world)
     if operation.path == RECEIVER:
         return batch(world)
-    return world.bodies[endpoint_of(rule_of(world, operation))] if len(operation.body) else None
+    endpoint = endpoint_of(rule_of(world, operation))
+    return world.bodies[endpoint] if len(operation.body) and endpoint not in FILES else None
 
 
 def client_credentials(world: World) -> dict[str, str]:

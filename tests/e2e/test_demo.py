@@ -27,6 +27,8 @@ STORY = (
     "orders 2 x SD-WAN Package for the Berlin office: ACME-PT0000001",
     "asks the consumer",
     "answers",
+    "attaches way-to-gate-2.txt: 188 bytes, and the provider has it",
+    "attaches visit.txt: 185 bytes, and ACME IT has it",
     "approves ORD0000001",
     "sees ACME-PT0000001: Closed, 10 products Active",
     "orders 1 x Dedicated Internet Access",
