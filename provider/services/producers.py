@@ -131,7 +131,8 @@ def retire_producer(session: Session, identity: str, actor: str, now: datetime) 
     """
     lock_guard(session)
     revisions = list_revisions(session, identity, lock=True)
-    require_action([_S(one.state) for one in revisions], ProducerAction.RETIRE)
+    if revisions[-1].state != _S.RETIRED:  # again is no news
+        require_action([_S(one.state) for one in revisions], ProducerAction.RETIRE)
     retire_revisions(session, revisions, actor, now)
     return revisions[-1]
 

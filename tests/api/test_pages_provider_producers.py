@@ -212,3 +212,90 @@ def test_what_is_not_there_is_a_page_that_says_so(admin: Visitor) -> None:
     for key in ("f81d4fae-7dec-11d0-a765-00a0c91e6bf6", "nonsense"):
         for page in ("", "/form", "/publish"):
             assert admin.get(f"/producers/{key}{page}").status_code == 404
+
+
+# --- revisions
+
+
+def of_revision(page: Any, revision: int) -> Any:
+    found = page.xpath("//table[caption='Revisions']/tbody/tr")
+    return next(row for row in found if text_of(row.xpath("td[1]")[0]) == str(revision))
+
+
+def buttons(tree: Any) -> list[str]:
+    return [text_of(button) for button in tree.cssselect("form[method=post] button") if text_of(button)]
+
+
+def publish(app: flask.Flask) -> None:
+    with context_of(app).database.transaction() as session:
+        publish_to_all(session)
+
+
+def test_a_published_item_is_checked_out_edited_and_the_draft_told_from_it(
+    app: flask.Flask, admin: Visitor, url: str
+) -> None:
+    publish(app)
+    answer = press(admin, url, f"{url}/checkout")
+    assert (answer.status_code, answer.location) == (303, f"{url}/edit")
+    page = admin.read(f"{url}/edit")
+    assert page.cssselect("input[name=name]")[0].get("value") == "Business Line"
+    edited = {"name": "Better Line", "short_description": "", "category": "Networking", "compatibility": "1.0"}
+    assert press(admin, f"{url}/edit", f"{url}/edit", **edited).status_code == 303
+    page = admin.read(url)
+    assert "Name: Better Line instead of Business Line." in text_of(of_revision(page, 2))
+    assert "Draft" in text_of(of_revision(page, 2))
+    assert "Published" in text_of(of_revision(page, 1))
+    assert "Cancel the draft" in buttons(page)
+    assert "Check out a new revision" not in buttons(page)
+    assert "Retire" not in buttons(page)
+    assert press(admin, url, f"{url}/cancel-draft").status_code == 303
+    page = admin.read(url)
+    assert "Check out a new revision" in buttons(page)
+    assert text_of(page.cssselect("h1")[0]) == "Business Line"
+
+
+def test_what_is_wrong_with_an_edit_stands_beside_the_field_and_nothing_typed_is_lost(
+    app: flask.Flask, admin: Visitor, url: str
+) -> None:
+    edited = {"name": "Better Line", "short_description": "Typed", "category": "", "compatibility": "9.9"}
+    answer = press(admin, f"{url}/edit", f"{url}/edit", **edited)
+    assert answer.status_code == 422
+    page = html.fromstring(answer.get_data())
+    assert "speaks 1.0 itself" in text_of(page)
+    assert page.cssselect("input[name=short_description]")[0].get("value") == "Typed"
+
+
+def test_an_inactive_revision_is_archived_and_each_but_a_draft_copied(
+    app: flask.Flask, admin: Visitor, url: str
+) -> None:
+    publish(app)
+    press(admin, url, f"{url}/checkout")
+    assert buttons(of_revision(admin.read(url), 2)) == []
+    publish(app)
+    page = admin.read(url)
+    assert buttons(of_revision(page, 1)) == ["Archive", "Copy"]
+    assert buttons(of_revision(page, 2)) == ["Copy"]
+    assert press(admin, url, f"{url}/revisions/1/archive").status_code == 303
+    assert "Archived" in text_of(of_revision(admin.read(url), 1))
+    copied = press(admin, url, f"{url}/revisions/1/copy")
+    page = admin.read(copied.location)
+    assert text_of(page.cssselect("h1")[0]) == "Business Line (copy)"
+    assert page.cssselect(f"a[href='{url}']"), "where it was copied from"
+
+
+def test_a_retired_item_is_deleted_and_gone(app: flask.Flask, admin: Visitor, url: str) -> None:
+    publish(app)
+    refused = press(admin, url, f"{url}/delete")
+    assert refused.status_code == 303
+    assert "only an item whose newest revision is retired" in text_of(admin.read(url))
+    press(admin, url, f"{url}/retire")
+    assert {"Check out a new revision", "Delete"} <= set(buttons(admin.read(url)))
+    assert press(admin, url, f"{url}/delete").location == "/producers"
+    assert admin.get(url).status_code == 404
+
+
+def test_who_may_only_look_has_no_buttons_for_revisions(app: flask.Flask, url: str) -> None:
+    publish(app)
+    viewer = signed_in(app, "vic", "viewer")
+    assert "Copy" not in buttons(viewer.read(url))
+    assert viewer.post(f"{url}/checkout").status_code == 403

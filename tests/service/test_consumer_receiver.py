@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Barrier, Thread
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -286,3 +287,43 @@ def test_every_type_that_leaves_something_behind_has_a_handler() -> None:
 )
 def test_times_that_no_database_keeps_are_no_times(value: str) -> None:
     assert fields.time(value)
+
+
+def test_an_item_whose_active_revision_was_archived_waits_for_activation_again(acme: Consumer) -> None:
+    item = str(uuid4())
+    acme.verdicts([item_changed(item, 1)])
+    acme.client.post(f"/api/v1/catalog-items/{item}/activate")
+    acme.verdicts([item_changed(item, 2, revision=2), item_changed(item, 3, revision=2, revisions=[1, 2])])
+    assert [(row.state, row.active_revision) for row in rows(acme, CatalogItem)] == [("active", 1)]
+    acme.verdicts([item_changed(item, 4, revision=2, revisions=[2])])
+    assert [(row.state, row.active_revision) for row in rows(acme, CatalogItem)] == [("pending_activation", None)]
+    acme.client.post(f"/api/v1/catalog-items/{item}/activate")
+    acme.verdicts([item_changed(item, 5, revision=2, revisions=[2])])
+    assert [(row.state, row.active_revision) for row in rows(acme, CatalogItem)] == [("active", 2)]
+
+
+def test_what_asks_for_a_newer_version_than_ours_is_not_activated_by_hand_or_by_itself(acme: Consumer) -> None:
+    item, settings = str(uuid4()), f"/api/v1/connections/{acme.callback_id}/settings"
+    acme.verdicts([item_changed(item, 1, compatibility="1.0"), item_changed(item, 2, revision=2, compatibility="7.5")])
+    refused = acme.client.post(f"/api/v1/catalog-items/{item}/activate")
+    assert refused.status_code == 409
+    assert "asks for version 7.5, and this instance speaks 1.0" in refused.json["detail"]
+    assert acme.client.post(settings, json={"auto_activate": True}).status_code == 200
+    acme.verdicts([item_changed(item, 3, revision=3, compatibility="7.5")])
+    assert [row.state for row in rows(acme, CatalogItem)] == ["pending_activation"]
+    acme.verdicts([item_changed(item, 4, revision=4, compatibility="1.0")])
+    assert [(row.state, row.active_revision) for row in rows(acme, CatalogItem)] == [("active", 4)]
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"groups": [{"key": "g"}]},
+        {"groups": {}},
+        {"rules": [{"kind": "requires", "if": {"parts": [], "characteristic": None, "values": []}, "then": [],
+                    "message": "x"}]},
+        {"rules": [{"kind": "requires", "then": []}]},
+    ],
+)  # fmt: skip
+def test_groups_and_rules_that_nobody_could_check_are_rejected(acme: Consumer, spoilt: dict[str, Any]) -> None:
+    assert acme.verdicts([item_changed(str(uuid4()), 1, form={**FORM, **spoilt})]) == ["rejected"]

@@ -50,6 +50,7 @@ def test_only_those_of_the_criteria_are_told(database: Database) -> None:
             "kind": "product",
             "form": draft.form,
             "orderable": True,
+            "compatibility": "1.0",
         }
         assert events_of(session, other.id) == []
 
