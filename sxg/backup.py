@@ -18,6 +18,8 @@ from sqlalchemy.engine import URL, make_url
 
 from bridge.config import InstanceConfig
 from bridge.database import Database
+from bridge.files import DIRECTORY as FILES
+from bridge.files import FileStore
 from bridge.models import Instance
 from sxg.failures import CommandFailed
 from sxg.schema import check_migrated
@@ -43,7 +45,7 @@ class Manifest:
 
 
 def make_backup(side: str, config: InstanceConfig, to: Path, now: datetime, *, with_keys: bool = True) -> Manifest:
-    """Save the database as it is at one moment, the key file and the epoch to the new directory `to`.
+    """Save the database as it is at one moment, the attachments, the key file and the epoch to the new directory `to`.
 
     The instance may go on working. It is all there or not at all. Raises CommandFailed, DatabaseBusy.
     """
@@ -58,10 +60,11 @@ def make_backup(side: str, config: InstanceConfig, to: Path, now: datetime, *, w
         # After the database: keys are only ever added, so these open everything in it.
         for name in ("keys", "epoch") if with_keys else ("epoch",):
             _copy_private(config.data_dir / name, unfinished / name)
+        _save_files(config.data_dir, unfinished)
         manifest = Manifest(
             format=_FORMAT, side=side, instance_id=instance.id, instance_name=instance.name, epoch=instance.epoch,
             database=kind, made_at=now.isoformat(timespec="seconds"),
-            files={file.name: _fingerprint(file) for file in sorted(unfinished.iterdir())},
+            files={str(file.relative_to(unfinished)): _fingerprint(file) for file in _all_files(unfinished)},
         )  # fmt: skip
         _write_private(unfinished / MANIFEST, json.dumps(asdict(manifest), indent=1) + "\n")
         unfinished.rename(to)
@@ -184,6 +187,18 @@ def _run_tool(name: str, arguments: list[str], environment: dict[str, str] | Non
     )
     if done.returncode != 0:
         raise CommandFailed(f"{name} failed: {' '.join(done.stderr.split())[:500]}")
+
+
+def _save_files(data_dir: Path, directory: Path) -> None:
+    """Attachments, after the database: a file is on disk before any row says so, so none that is named is missing."""
+    for file in FileStore(data_dir).all_files():
+        target = directory / FILES / file.parent.name / file.name
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        shutil.copyfile(file, target)
+
+
+def _all_files(directory: Path) -> list[Path]:
+    return sorted(file for file in directory.rglob("*") if file.is_file())
 
 
 def _copy_private(source: Path, target: Path) -> None:

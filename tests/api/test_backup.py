@@ -7,6 +7,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from click.testing import CliRunner, Result
 from sqlalchemy import func, select
 from sqlalchemy.engine import make_url
 
+from bridge.attachments import AttachmentLimits
 from bridge.database import Database
+from bridge.files import FileStore
 from bridge.identity import Keyring, ensure_instance
 from bridge.models import Connection, Delivery, Instance, Stream
 from sxg.cli import main
@@ -47,6 +50,17 @@ def restored(site: Site, directory: Path, tmp_path: Path, postgres_url: str | No
     command = ["pg_restore", "--no-owner", "--exit-on-error", f"--dbname={address}", str(directory / "database.dump")]
     subprocess.run(command, check=True, capture_output=True)
     return Database(postgres_url)
+
+
+def test_attachments_are_saved_and_a_damaged_one_is_found(site: Site, tmp_path: Path) -> None:
+    data_dir, to = Path(site.environment["SXG_DATA_DIR"]), tmp_path / "saved"
+    kept = FileStore(data_dir).keep(BytesIO(b"A plan."), "plan.txt", AttachmentLimits())
+    assert backup(site, to).exit_code == 0
+    saved = to / "attachments" / kept.sha256[:2] / kept.sha256
+    assert saved.read_bytes() == b"A plan."
+    assert verify(to).exit_code == 0
+    saved.write_bytes(b"Another.")
+    assert "is not what was saved" in verify(to).output
 
 
 @pytest.fixture
