@@ -4,11 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import select
+
 from bridge.database import Database
 from bridge.egress import AddressGuard, Sender
 from bridge.files import FileStore
 from bridge.identity import Identity, Keyring, ensure_instance
 from bridge.jobs import Bell
+from bridge.models import Instance
 from bridge.outbox import Rendering
 from bridge.vocabulary import UNSEQUENCED
 from consumer_sim.config import ConsumerConfig
@@ -16,6 +19,7 @@ from consumer_sim.services.addresses import Mover
 from consumer_sim.services.attachment_lane import AttachmentLane
 from consumer_sim.services.calling import Caller
 from consumer_sim.services.connecting import Connector
+from consumer_sim.services.history import Historian, want_history
 from consumer_sim.services.offboarding import FarewellTeller
 from consumer_sim.services.receiving import HANDLERS
 from consumer_sim.services.rotations import Rotator
@@ -67,6 +71,11 @@ class Context:
         return AttachmentLane(self.database, self.caller, self.files, self.config.attachments, self.clock)
 
     @property
+    def historian(self) -> Historian:
+        """Fetches what was said, after something was lost here."""
+        return Historian(self.database, self.caller, self.clock)
+
+    @property
     def rotator(self) -> Rotator:
         """For new secrets."""
         return Rotator(self.database, self.keyring, self.caller, self.clock)
@@ -90,7 +99,10 @@ def make_context(config: ConsumerConfig, clock: Callable[[], datetime]) -> Conte
     database = Database(config.database_url)
     keyring = Keyring.load(config.data_dir)
     with database.transaction() as session:
+        before = session.scalars(select(Instance.epoch)).first()
         identity = ensure_instance(session, config.display_name, config.data_dir)
+        if before not in (None, identity.epoch):  # restored: something may be lost
+            want_history(session, now=clock())
     database.info["outbox"] = Rendering(identity.source)
     if config.redis_url:
         database.bell = Bell(config.redis_url, identity.id)

@@ -75,6 +75,9 @@ class ProviderConnection(Base):
     tested_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    history_due_at: Mapped[datetime | None]
+    """When what both sides said is to be fetched anew, since something of it may be lost here."""
+    history_cursor: Mapped[str | None] = mapped_column(Text)
 
 
 class User(Base):

@@ -18,6 +18,7 @@ from consumer_sim.context import Context, make_context
 from consumer_sim.services import settling
 from consumer_sim.services.attachment_lane import run_lane
 from consumer_sim.services.heartbeats import beat_provider
+from consumer_sim.services.history import run_history
 
 
 def run_worker(config: ConsumerConfig, lane: str) -> None:
@@ -31,11 +32,12 @@ def run_sweeper(config: ConsumerConfig, stop: threading.Event) -> None:
     context = _open(config)
     heart = threading.Thread(target=make_heart(context).run, args=(stop,), name="heart")
     lane = threading.Thread(target=run_lane, args=(context.attachment_lane, stop), name="attachments")
-    heart.start()
-    lane.start()
+    history = threading.Thread(target=run_history, args=(context.historian, stop), name="history")
+    for thread in (heart, lane, history):
+        thread.start()
     jobs.run_sweeper(make_station(context), config.sweep_s, stop)
-    heart.join()
-    lane.join()
+    for thread in (heart, lane, history):
+        thread.join()
 
 
 def make_station(context: Context) -> Station:

@@ -156,7 +156,10 @@ class AttachmentLane:
             if not self._progress(attachment, offset):
                 return
         self._finish(attachment, key)
-        self._tell(attachment, call)
+        if attachment.own:  # it was lost here, and the provider knows that it has it
+            self._change(attachment, step=None, due_at=None)
+        else:
+            self._tell(attachment, call)
 
     def _finish(self, attachment: Attachment, key: str) -> None:
         beginning = self.files.finish(key, attachment.sha256)

@@ -25,18 +25,17 @@ from consumer_sim.services.errors import MoveRefused, NotFound
 
 Document = dict[str, Any]
 
-_RULES: Mapping[str, fields.Rules] = {
-    EventType.ATTACHMENT_ADDED: {
-        "task_id": fields.uuid,
-        "attachment_id": fields.uuid,
-        "name": fields.text(255),
-        "media_type": fields.text(100),
-        "size_bytes": fields.size,
-        "sha256": fields.sha256,
-        "author": fields.members({"name": fields.text(255), "company": fields.or_null(fields.text(255, least=0))}),
-        "created_at": fields.time,
-    }
+RULES: fields.Rules = {
+    "task_id": fields.uuid,
+    "attachment_id": fields.uuid,
+    "name": fields.text(255),
+    "media_type": fields.text(100),
+    "size_bytes": fields.size,
+    "sha256": fields.sha256,
+    "author": fields.members({"name": fields.text(255), "company": fields.or_null(fields.text(255, least=0))}),
+    "created_at": fields.time,
 }
+_RULES: Mapping[str, fields.Rules] = {EventType.ATTACHMENT_ADDED: RULES}
 _RECORD: Mapping[str, str] = {EventType.ATTACHMENT_ADDED: "task_id"}
 
 

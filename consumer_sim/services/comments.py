@@ -15,16 +15,15 @@ from consumer_sim.models import Comment, ProviderTask
 from consumer_sim.services import fields, requests, tasks, writing
 from consumer_sim.services.errors import MoveRefused
 
-_RULES: Mapping[str, fields.Rules] = {
-    EventType.COMMENT_ADDED: {
-        "task_id": fields.uuid,
-        "comment_id": fields.uuid,
-        "text": fields.text(20_000),
-        "author": fields.document,
-        "created_at": fields.time,
-    }
+RULES: fields.Rules = {
+    "task_id": fields.uuid,
+    "comment_id": fields.uuid,
+    "text": fields.text(20_000),
+    "author": fields.document,
+    "created_at": fields.time,
 }
-_AUTHOR = {"name": fields.text(255), "company": fields.or_null(fields.text(255, least=0))}
+_RULES: Mapping[str, fields.Rules] = {EventType.COMMENT_ADDED: RULES}
+AUTHOR = {"name": fields.text(255), "company": fields.or_null(fields.text(255, least=0))}
 _RECORD: Mapping[str, str] = {EventType.COMMENT_ADDED: "task_id"}
 
 
@@ -36,7 +35,7 @@ class CommentHandler:
     def check(self, session: Session, connection_id: str, events: Sequence[Event]) -> Mapping[str, Rejection]:
         found = fields.rejections(events, _RULES, _RECORD)
         for event in events:
-            if event.id not in found and (wrong := fields.faults(event.data["author"], _AUTHOR)):
+            if event.id not in found and (wrong := fields.faults(event.data["author"], AUTHOR)):
                 below = [fault | {"pointer": fault["pointer"].replace("/data/", "/data/author/")} for fault in wrong]
                 found[event.id] = Rejection(f"{event.type} with an unacceptable author", below)
         return found
@@ -46,7 +45,7 @@ class CommentHandler:
             event.data["task_id"]: fields.parse_time(event.data["created_at"]) or now for event in reversed(events)
         }
         tasks.ensure_tasks(session, connection_id, first, now)
-        writing.insert_missing(session, Comment, [_row(connection_id, event.data) for event in events])
+        writing.insert_missing(session, Comment, [row_of(connection_id, event.data) for event in events])
 
 
 def add_comment(
@@ -82,7 +81,7 @@ def get_comments(session: Session, connection_id: str, task_ids: Sequence[str]) 
     return found
 
 
-def _row(connection_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
+def row_of(connection_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
     author = data["author"]
     return {
         "connection_id": connection_id,

@@ -13,6 +13,7 @@ from provider.api.schemas_inventory import PRODUCT_PAGE, ActionRequestSchema, Ow
 from provider.api.schemas_orders import (
     CancellationSchema,
     CommentSchema,
+    ListedCommentSchema,
     NewCommentSchema,
     ProviderTaskSchema,
     ResubmissionSchema,
@@ -109,13 +110,13 @@ def add_comment(body: Document, task_id: str) -> flask.Response:
 @blueprint.route("/provider-tasks/<task_id>/comments", methods=["GET"])
 @connected
 @blueprint.arguments(PageSchema, location="query")
-@blueprint.response(200, page_schema(CommentSchema))
+@blueprint.response(200, page_schema(ListedCommentSchema))
 def list_comments(page: Document, task_id: str) -> Document:
     """Both sides' comments on a request, by time and id."""
     me, task_id = flask.g.connection, as_id("provider task", task_id)
     with here().database.reading() as session:
         found = comments.list_comments(session, me, task_id, limit=page["limit"], after=page["cursor"])
-        return page_document(found, lambda comment: comments.comment_data(comment, task_id))
+        return page_document(found, lambda comment: comments.listed_comment(comment, task_id))
 
 
 @blueprint.route("/products", methods=["GET"])

@@ -48,9 +48,12 @@ class AttachmentSchema(Schema):
     reason = fields.String(required=True, allow_none=True, metadata=about("Why it was refused.", "It is too large."))
 
 
-class OwnAttachmentSchema(AttachmentSchema):
-    id = fields.String(required=True, metadata=about("Our id of it.", _ID))
+class ListedAttachmentSchema(AttachmentSchema):
     from_consumer = fields.Boolean(required=True, metadata=about("Whether the consumer sent it.", True))
+
+
+class OwnAttachmentSchema(ListedAttachmentSchema):
+    id = fields.String(required=True, metadata=about("Our id of it.", _ID))
 
 
 class OwnAttachmentsSchema(Schema):

@@ -171,6 +171,10 @@ class CommentSchema(Schema):
     created_at = fields.String(required=True, metadata=about("When, by the writer's clock.", _AT))
 
 
+class ListedCommentSchema(CommentSchema):
+    from_consumer = fields.Boolean(required=True, metadata=about("Whether it is yours.", True))
+
+
 # --- what the provider's people send
 
 

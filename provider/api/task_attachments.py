@@ -13,6 +13,7 @@ from provider.api.paging import PageSchema, page_document, page_schema
 from provider.api.schemas_attachments import (
     AnnouncementSchema,
     AttachmentSchema,
+    ListedAttachmentSchema,
     OutcomeSchema,
     PieceQuerySchema,
     PieceSchema,
@@ -45,13 +46,13 @@ def announce(body: Document, task_id: str) -> flask.Response:
 @blueprint.route("/provider-tasks/<task_id>/attachments", methods=["GET"])
 @connected
 @blueprint.arguments(PageSchema, location="query")
-@blueprint.response(200, page_schema(AttachmentSchema))
+@blueprint.response(200, page_schema(ListedAttachmentSchema))
 def list_all(page: Document, task_id: str) -> Document:
     """Both sides' files of a request, by time and id."""
     me, task_id = flask.g.connection, as_id("provider task", task_id)
     with here().database.reading() as session:
         found = attachments.list_own(session, me, task_id, limit=page["limit"], after=page["cursor"])
-        return page_document(found, lambda one: attachments.attachment_data(one, task_id))
+        return page_document(found, lambda one: attachments.show_attachment(one, task_id))
 
 
 @blueprint.route("/attachments/<attachment_id>/content", methods=["PUT"])

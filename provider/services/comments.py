@@ -92,6 +92,11 @@ def comment_data(comment: Comment, external_id: str) -> Document:
     }
 
 
+def listed_comment(comment: Comment, external_id: str) -> Document:
+    """A comment of either side, as a consumer reads it again."""
+    return comment_data(comment, external_id) | {"from_consumer": comment.from_consumer}
+
+
 def _write(session: Session, task: ProviderTask, comment: Comment, *, origin: str | None, now: datetime) -> Document:
     values = {column.key: getattr(comment, column.key) for column in Comment.__table__.columns}
     statement = insert_into(session, Comment).values(values).on_conflict_do_nothing().returning(Comment.id)

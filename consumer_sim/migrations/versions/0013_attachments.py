@@ -1,4 +1,4 @@
-"""Attachments, in a lane of their own."""
+"""Attachments, in a lane of their own; and what was said, fetched anew after a loss."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -38,6 +38,8 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("connection_id", "id", name="pk_attachments"),
     )  # fmt: skip
+    op.add_column("provider_connections", sa.Column("history_due_at", TIME, nullable=True))
+    op.add_column("provider_connections", sa.Column("history_cursor", sa.Text(), nullable=True))
     op.create_index("ix_attachments_task", "attachments", ["connection_id", "task_id", "created_at", "id"])
     due, own = sa.text("due_at is not null"), sa.text("own")
     op.create_index("ix_attachments_due", "attachments", ["due_at"], postgresql_where=due, sqlite_where=due)

@@ -1,0 +1,149 @@
+"""What both sides said about requests, fetched anew from the provider after something was lost here, as by a restore.
+
+A few requests at a time, from where the last time ended. What is known here already stays as it is.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import ColumnElement, select, update
+from sqlalchemy.orm import Session
+
+from bridge.database import Database
+from bridge.egress import SendFailed
+from bridge.errors import DatabaseBusy
+from bridge.models import Connection
+from bridge.vocabulary import SLOW_DEADLINE_S, ConnectionState
+from consumer_sim.models import Comment, ProviderConnection
+from consumer_sim.models_attachments import Attachment
+from consumer_sim.services import attachments, comments, fields, tasks, writing
+from consumer_sim.services.calling import Call, Caller
+from consumer_sim.services.errors import ProviderRefused
+
+log = logging.getLogger(__name__)
+
+_TASKS_AT_ONCE = 20
+_PAUSE_S = 30.0
+
+Document = dict[str, Any]
+
+
+def want_history(session: Session, connection_id: str | None = None, *, now: datetime) -> None:
+    """Have it fetched, from the beginning; of all providers unless one is named."""
+    which: ColumnElement[bool] = ProviderConnection.connection_id.is_not(None)
+    if connection_id is not None:
+        which = ProviderConnection.connection_id == connection_id
+    session.execute(update(ProviderConnection).where(which).values(history_due_at=now, history_cursor=None))
+
+
+@dataclass
+class Historian:
+    """For one thread."""
+
+    database: Database
+    caller: Caller
+    clock: Callable[[], datetime]
+
+    def fetch_due(self) -> None:
+        """The next few requests of each provider whose history is due; one small read when none is."""
+        due = (
+            select(ProviderConnection.connection_id, ProviderConnection.history_cursor)
+            .join(Connection, Connection.id == ProviderConnection.connection_id)
+            .where(ProviderConnection.history_due_at <= self.clock(), Connection.state == ConnectionState.ACTIVE)
+        )
+        with self.database.reading() as session:
+            found = session.execute(due).all()
+        for connection_id, cursor in found:
+            try:
+                self._fetch(str(connection_id), cursor)
+            except (SendFailed, ProviderRefused) as failed:
+                log.warning("history is fetched later: %s", failed, extra={"connection_id": connection_id})
+                later = self.clock() + timedelta(seconds=_PAUSE_S)
+                self._set(str(connection_id), history_due_at=later)
+
+    def _fetch(self, connection_id: str, cursor: str | None) -> None:
+        with self.database.reading() as session:
+            connection = session.get_one(Connection, connection_id)
+        with self.caller.opened(connection) as call:
+            page = _page(call, "/provider-tasks", _TASKS_AT_ONCE, cursor)
+            for task in _documents(page):
+                self._fetch_task(connection_id, task, call)
+        following = page.get("next")
+        done = not isinstance(following, str)
+        ended: Document = {"history_due_at": None, "history_cursor": None}
+        self._set(connection_id, **ended if done else {"history_cursor": following})
+
+    def _fetch_task(self, connection_id: str, task: Document, call: Call) -> None:
+        task_id = str(task.get("task_id"))
+        if fields.uuid(task_id):
+            return
+        said = list(_all(call, f"/provider-tasks/{task_id}/comments"))
+        files = list(_all(call, f"/provider-tasks/{task_id}/attachments"))
+        with self.database.transaction() as session:
+            tasks.ensure_tasks(session, connection_id, {task_id: self.clock()}, self.clock())
+            rows = [comments.row_of(connection_id, one) | _sent(one) for one in said]
+            writing.insert_missing(session, Comment, rows)
+            missing = [_file_row(connection_id, one, self.clock()) for one in files]
+            writing.insert_missing(session, Attachment, missing)
+
+    def _set(self, connection_id: str, **values: Any) -> None:
+        with self.database.transaction() as session:
+            which = ProviderConnection.connection_id == connection_id
+            session.execute(update(ProviderConnection).where(which).values(values))
+
+
+def run_history(historian: Historian, stop: threading.Event, every_s: float = 1.0) -> None:
+    """Until `stop` is set."""
+    while not stop.wait(every_s):
+        try:
+            historian.fetch_due()
+        except DatabaseBusy as busy:
+            log.warning("history is fetched later, the database is busy: %s", busy)
+        except Exception:
+            log.exception("history could not be fetched, and is tried again")
+
+
+def _page(call: Call, path: str, limit: int, cursor: str | None) -> Document:
+    after = f"&cursor={quote(cursor, safe='')}" if cursor else ""
+    return call.send("GET", f"{path}?limit={limit}{after}", deadline_s=SLOW_DEADLINE_S)
+
+
+def _all(call: Call, path: str) -> Iterator[Document]:
+    cursor: str | None = None
+    while True:
+        page = _page(call, path, 100, cursor)
+        yield from (one for one in _documents(page) if not fields.faults(one, _RULES[path.rpartition("/")[2]]))
+        following = page.get("next")
+        if not isinstance(following, str) or following == cursor:
+            return
+        cursor = following
+
+
+def _documents(page: Mapping[str, Any]) -> Sequence[Document]:
+    items = page.get("items")
+    return [one for one in items if isinstance(one, dict)] if isinstance(items, list) else []
+
+
+def _sent(document: Mapping[str, Any]) -> Document:
+    own = document.get("from_consumer") is True
+    return {"own": own, "sent": "accepted" if own else None}
+
+
+def _file_row(connection_id: str, document: Mapping[str, Any], now: datetime) -> Document:
+    """A file that is at the provider is fetched, also one of ours: it may be lost here. What was refused is told."""
+    row = attachments.row_of(connection_id, document, now) | {"own": document.get("from_consumer") is True}
+    if document["state"] == "there" or not row["own"]:
+        return row
+    why = document.get("reason") or "It was on its way when it was lost here; attach it again."
+    return row | {"state": "refused", "problem": why, "step": None, "due_at": None}
+
+
+_RULES: Mapping[str, fields.Rules] = {
+    "comments": {**comments.RULES, "author": fields.members(comments.AUTHOR)},
+    "attachments": {**attachments.RULES, "state": fields.choice("on_its_way", "there", "refused")},
+}
