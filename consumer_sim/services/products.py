@@ -68,8 +68,12 @@ class ProductHandler:
         return fields.rejections(events, _RULES, _RECORD)
 
     def apply(self, session: Session, connection_id: str, events: Sequence[Event], now: datetime) -> None:
-        last = {event.data["product_id"]: event.data for event in events}
-        rows = [_row(connection_id, last[product_id], now) for product_id in sorted(last)]
+        last: dict[str, dict[str, Any]] = {}
+        for event in events:
+            last[event.data["product_id"]] = last.get(event.data["product_id"], {}) | _row(
+                connection_id, event.data, now
+            )
+        rows = [last[product_id] for product_id in sorted(last)]
         writing.upsert(session, Product, rows, (*_TOLD, "location_name", "updated_at"))
         session.connection().execute(_ADD_STEPS, [_step(connection_id, event, now) for event in events])
 
@@ -122,17 +126,13 @@ def _listed_by(item: CatalogItem) -> list[ColumnElement[bool]]:
 
 
 def _row(connection_id: str, data: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    location = data.get("location") or {}
-    name = location.get("name")
-    told = {name: data.get(name) for name in _TOLD}
-    told["resumes_at"] = fields.parse_time(data["resumes_at"]) if data.get("resumes_at") else None
-    location_name = name[:255] if isinstance(name, str) else None
-    return told | {
-        "connection_id": connection_id,
-        "id": data["product_id"],
-        "location_name": location_name,
-        "updated_at": now,
-    }
+    told = {name: data[name] for name in _TOLD if name in data}  # what an event does not speak of stays as it was
+    if "resumes_at" in told:
+        told["resumes_at"] = fields.parse_time(told["resumes_at"]) if told["resumes_at"] else None
+    if "location" in told:
+        name = (told["location"] or {}).get("name")
+        told["location_name"] = name[:255] if isinstance(name, str) else None
+    return told | {"connection_id": connection_id, "id": data["product_id"], "updated_at": now}
 
 
 def _step(connection_id: str, event: Event, now: datetime) -> dict[str, Any]:

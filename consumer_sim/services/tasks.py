@@ -44,15 +44,19 @@ _RECORD: Mapping[str, str] = {EventType.PROVIDER_TASK_STATE_CHANGED: "task_id"}
 
 
 class TaskStateHandler:
-    """Sets each task to the last of its states and appends all of them to its timeline, in two statements."""
+    """Sets each task to the last of its states and appends all of them to its timeline, in two statements; in more if
+    some events leave members out. Null, empty and missing are three values: nothing, an empty text, and as before.
+    """
 
     def check(self, session: Session, connection_id: str, events: Sequence[Event]) -> Mapping[str, Rejection]:
         return fields.rejections(events, _RULES, _RECORD)
 
     def apply(self, session: Session, connection_id: str, events: Sequence[Event], now: datetime) -> None:
-        last = {event.data["task_id"]: event for event in events}
-        tasks = [_task_row(connection_id, last[task_id], now) for task_id in sorted(last)]
-        _set_states(session, tasks)
+        tasks: dict[str, dict[str, Any]] = {}
+        for event in events:
+            tasks[event.data["task_id"]] = tasks.get(event.data["task_id"], {}) | _task_row(connection_id, event, now)
+        for rows in writing.by_columns([tasks[task_id] for task_id in sorted(tasks)]):
+            _set_states(session, rows)
         timeline = [_timeline_row(connection_id, event, now) for event in events]
         session.connection().execute(insert(TaskState.__table__), timeline)  # type: ignore[arg-type]
 
@@ -126,8 +130,10 @@ def get_timeline(session: Session, task: ProviderTask) -> Sequence[TaskState]:
 def _task_row(connection_id: str, event: Event, now: datetime) -> dict[str, Any]:
     data = event.data
     row = placeholder(connection_id, data["task_id"], fields.parse_time(event.time) or now, now)
-    told = {name: data.get(name) for name in _SHOWN}
-    return row | {"number": data["number"], "cancellation_told": data.get("cancellation"), **told}
+    told = {name: data[name] for name in _SHOWN if name in data}  # what an event does not speak of stays as it was
+    if "cancellation" in data:
+        told["cancellation_told"] = data["cancellation"]
+    return row | {"number": data["number"], **told}
 
 
 def _timeline_row(connection_id: str, event: Event, now: datetime) -> dict[str, Any]:
@@ -150,7 +156,8 @@ def _timeline_row(connection_id: str, event: Event, now: datetime) -> dict[str, 
 def _set_states(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     """The number is ours, except for a task that we only know from the provider."""
     statement = insert_into(session, ProviderTask)
-    values: dict[str, Any] = {name: statement.excluded[name] for name in (*_SHOWN, "cancellation_told", "updated_at")}
+    told = [name for name in (*_SHOWN, "cancellation_told", "updated_at") if name in rows[0]]
+    values: dict[str, Any] = {name: statement.excluded[name] for name in told}
     values["number"] = case((ProviderTask.placeholder, statement.excluded["number"]), else_=ProviderTask.number)
     upsert = statement.on_conflict_do_update(index_elements=["connection_id", "id"], set_=values)
     session.connection().execute(upsert, list(rows))
