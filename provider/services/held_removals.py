@@ -35,10 +35,6 @@ def list_held_removals(session: Session, *, offset: int = 0, limit: int = 200) -
     return [_document(row, items.get(row.identity), consumers, names) for row in rows], total
 
 
-def count_held_removals(session: Session) -> int:
-    return session.scalar(select(func.count()).where(HeldRemoval.state == "held")) or 0
-
-
 def decide_removal(session: Session, removal_id: str, *, confirm: bool, actor: str, now: datetime) -> HeldRemoval:
     """Remove what is held, from those who still do not match; or let these consumers keep it until the criteria are
     changed or match again. Raises NotFound, and Conflict when it was decided already.

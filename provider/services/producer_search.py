@@ -9,8 +9,10 @@ from sqlalchemy.orm import Session, aliased
 from bridge.models import Connection
 from bridge.vocabulary import ConnectionState
 from provider.domain.catalog import RemoteRecordProducerState
+from provider.domain.criteria import say_criteria
 from provider.models.access import Registration
-from provider.models.catalog import Entitlement, RemoteRecordProducer
+from provider.models.catalog import Entitlement, ProductOffering, RemoteRecordProducer, Specification
+from provider.services.criteria import read_names
 from provider.services.producers import list_revisions
 from provider.services.revisions import explain_revisions, find_actions
 
@@ -54,7 +56,7 @@ def show_producer(session: Session, identity: str) -> Document:
         "revisions": explain_revisions(oldest_first)[::-1],
         "actions": find_actions(oldest_first),
         "entitlements": _entitlements(session, revisions[0].identity),
-        "audience": _audience(session, (published.criteria if published else None) or {}),
+        "audience": _audience(session, published.criteria if published else None),
     }
 
 
@@ -66,7 +68,17 @@ def list_possible_consumers(session: Session) -> list[Document]:
         .where(Connection.state != ConnectionState.REVOKED)
         .order_by(func.lower(Connection.name), Connection.id)
     )
-    return [dict(row) for row in session.execute(query).mappings()]
+    return [dict(row) | {"choice": (row["id"], row["name"])} for row in session.execute(query).mappings()]
+
+
+def list_conditions(session: Session) -> Document:
+    """What criteria can ask for: the companies that are registered, and what can be owned, by external id and name."""
+    companies = select(Registration.company).where(Registration.connection_id.is_not(None)).distinct()
+    found: Document = {"companies": [(one, one) for one in session.scalars(companies.order_by(Registration.company))]}
+    for kind, model in (("owns_offerings", ProductOffering), ("owns_specifications", Specification)):
+        names = select(model.external_id, func.max(model.name)).group_by(model.external_id)
+        found[kind] = [(row[0], row[1]) for row in session.execute(names.order_by(func.max(model.name)))]
+    return found
 
 
 def _items() -> Select[Any]:
@@ -119,7 +131,6 @@ def _entitlements(session: Session, identity: str) -> Sequence[Any]:
     return session.execute(query).mappings().all()
 
 
-def _audience(session: Session, criteria: Mapping[str, Any]) -> list[str]:
-    """The names of the connections that are named; empty for all consumers, and for nobody."""
-    wanted = criteria.get("connection_ids", ())
-    return list(session.scalars(select(Connection.name).where(Connection.id.in_(wanted)).order_by(Connection.name)))
+def _audience(session: Session, criteria: Mapping[str, Any] | None) -> str:
+    """In words."""
+    return say_criteria(criteria, read_names(session, [criteria or {}]))

@@ -15,6 +15,7 @@ from provider.domain.orders import OrderState
 from provider.domain.roles import Permission
 from provider.models.access import Registration
 from provider.models.catalog import ProductOffering, RemoteRecordProducer
+from provider.models.criteria import HeldRemoval
 from provider.models.orders import CustomerOrder
 from provider.services.task_search import FREE, MINE, count_order_tasks
 
@@ -25,7 +26,7 @@ def count_waiting(session: Session, *, actor: str, permissions: AbstractSet[str]
     """How many records wait, by what they wait for; only what these permissions let one read is counted.
 
     Order states count the orders in them. `free` and `mine` are order tasks, `parked` deliveries, `trouble`
-    connections, `drafts` remote record producers.
+    connections, `drafts` remote record producers, `removals` items that many would lose at once.
     """
     found: dict[str, int] = {}
     if _P.ORDER_READ in permissions:
@@ -39,6 +40,7 @@ def count_waiting(session: Session, *, actor: str, permissions: AbstractSet[str]
     if _P.CONNECTION_READ in permissions:
         found["trouble"] = sum(1 for flow in read_flows(session) if find_ailments(flow, now))
     if _P.PRODUCER_READ in permissions:
+        found["removals"] = _count(session, HeldRemoval.state == "held")
         found["drafts"] = _count(session, RemoteRecordProducer.state == "draft")
     return found
 

@@ -12,6 +12,7 @@ from provider.ui import (
     catalog,
     connections,
     deliveries,
+    entitlements,
     flow,
     order_tasks,
     orders,
@@ -35,6 +36,7 @@ PAGES = (
     registrations.pages,
     catalog.pages,
     producers.pages,
+    entitlements.pages,
     flow.pages,
     users.pages,
 )

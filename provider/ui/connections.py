@@ -4,6 +4,7 @@ from typing import Any
 
 import flask
 from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
 from werkzeug import Response
 from wtforms import TextAreaField
 from wtforms.validators import DataRequired, Length
@@ -12,10 +13,14 @@ from bridge.care import read_care
 from bridge.flow_recent import read_queues
 from bridge.issues import list_issues
 from bridge.vocabulary import ConnectionState
+from provider.domain.errors import Conflict
 from provider.services import connections, registrations, rotations
 from provider.services.connection_search import CONNECTIONS_SORTABLE, search_connections
 from provider.services.connections import CONNECTION_MOVES
+from provider.services.criteria import ACCOUNT, LABELS
+from provider.services.entitlement_explanations import explain_entitlement, list_items_for
 from provider.services.pricing import SHOW_PRICES
+from provider.ui.audience import read_labels, say_labels
 from provider.ui.context import actor, here
 from webkit.forms import Form, strip
 from webkit.listing import read_listing
@@ -60,8 +65,11 @@ def show(connection_id: str) -> str:
         shown = connections.show_connection(session, connection, now=here().clock())
         queues = read_queues(session, connection.id)
         care = read_care(session, shown["flow"], here().clock())
+        why = _explain(session, connection.id)
     moves = CONNECTION_MOVES.moves[ConnectionState(shown["state"])]
-    return flask.render_template("provider/connection.html", connection=shown, queues=queues, moves=moves, care=care)
+    return flask.render_template(
+        "provider/connection.html", connection=shown, queues=queues, moves=moves, care=care, **why
+    )
 
 
 @pages.page("/issues", "connection.read")
@@ -120,7 +128,7 @@ def _settle_epoch(connection_id: str, *, accept: bool) -> Response:
 
 @pages.action("/connections/<connection_id>/settings", "connection.write")
 def change_settings(connection_id: str) -> Response:
-    settings = {SHOW_PRICES: SHOW_PRICES in flask.request.form}
+    settings = _read_settings()
     with here().transaction() as session:
         connections.change_settings(session, connection_id, settings, actor=actor(), now=here().clock())
     flask.flash("Prices are told from now on." if settings[SHOW_PRICES] else "Prices are not told any more.", "success")
@@ -140,6 +148,34 @@ def test_event(connection_id: str) -> Response:
     else:
         flask.flash(f"Test event {echo.event_id} did not arrive: {echo.detail}", "danger")
     return _to(connection_id)
+
+
+def _read_settings() -> dict[str, Any]:
+    """What criteria find it by stays as it was where the form did not ask for it."""
+    form = flask.request.form
+    settings: dict[str, Any] = {SHOW_PRICES: SHOW_PRICES in form}
+    if ACCOUNT in form:
+        settings[ACCOUNT] = form[ACCOUNT].strip() or None
+    if LABELS in form:
+        settings[LABELS] = _read_labels(form[LABELS])
+    return settings
+
+
+def _read_labels(text: str) -> dict[str, str]:
+    try:
+        return dict(read_labels(text))
+    except ValueError as error:
+        raise Conflict("labels_unreadable", str(error)) from None
+
+
+def _explain(session: Session, connection_id: str) -> dict[str, Any]:
+    item = flask.request.args.get("item", "")
+    items = [(one["identity"], one["name"]) for one in list_items_for(session)]
+    return {
+        "items": items,
+        "say_labels": say_labels,
+        "explained": explain_entitlement(session, connection_id, item) if item else None,
+    }
 
 
 def _move(connection_id: str, wanted: ConnectionState) -> ResponseReturnValue:

@@ -6,14 +6,21 @@ from typing import Any
 import flask
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
-from wtforms import RadioField, SelectChoice, SelectMultipleField, StringField, ValidationError
+from wtforms import StringField
 from wtforms.validators import InputRequired, Length
 
 from bridge.forms import FormErrors, check_answers
 from provider.domain.catalog import RemoteRecordProducerState
-from provider.models.catalog import RemoteRecordProducer
 from provider.services import producers, revisions
-from provider.services.producer_search import SORTABLE, list_possible_consumers, search_producers, show_producer
+from provider.services.entitlement_explanations import explain_entitlement, preview_entitlements
+from provider.services.producer_search import (
+    SORTABLE,
+    list_conditions,
+    list_possible_consumers,
+    search_producers,
+    show_producer,
+)
+from provider.ui.audience import AudienceForm, answers_of
 from provider.ui.context import actor, here
 from webkit.forms import Form
 from webkit.listing import read_listing
@@ -22,32 +29,8 @@ from webkit.pages import Pages
 
 pages = Pages("producers", __name__)
 
-ALL, NAMED = "all", "named"
 STATES = tuple((str(state), state.label) for state in RemoteRecordProducerState)
 KINDS = (("product", "Product"), ("service", "Service"), ("inventory", "Inventory"))
-
-
-class AudienceForm(Form):
-    """Whom an item is for. Neither answer is given beforehand for one that was never published."""
-
-    criteria = RadioField(
-        "Who may order it",
-        [InputRequired("Decide: all consumers, or those that you name.")],
-        choices=[
-            SelectChoice(ALL, "All consumers, also those that connect later"),
-            SelectChoice(NAMED, "Only these consumers"),
-        ],
-    )
-    criteria_connection_ids = SelectMultipleField("Consumers", validate_choice=False)
-
-    def validate_criteria_connection_ids(self, field: SelectMultipleField) -> None:
-        if self.criteria.data == NAMED and not field.data:
-            raise ValidationError("Tick at least one consumer.")
-
-    def read(self) -> dict[str, Any]:
-        if self.criteria.data == ALL:
-            return {"all_consumers": True}
-        return {"connection_ids": self.criteria_connection_ids.data}
 
 
 class EditForm(Form):
@@ -77,9 +60,11 @@ def list_all() -> str:
 
 @pages.page("/producers/<identity>", "producer.read")
 def show(identity: str) -> str:
+    consumer = flask.request.args.get("consumer", "")
     with here().database.reading() as session:
-        shown = show_producer(session, identity)
-    return flask.render_template("provider/producer.html", **shown)
+        shown, consumers = show_producer(session, identity), list_possible_consumers(session)
+        explained = explain_entitlement(session, consumer, identity) if consumer else None
+    return flask.render_template("provider/producer.html", consumers=consumers, explained=explained, **shown)
 
 
 @pages.form("/producers/<identity>/form", "producer.read")
@@ -99,17 +84,19 @@ def try_form(identity: str) -> ResponseReturnValue:
 def publish(identity: str) -> ResponseReturnValue:
     with here().database.reading() as session:
         shown, consumers = show_producer(session, identity), list_possible_consumers(session)
-    form = AudienceForm(data=_audience_of(shown["published"]))
-
-    def decide() -> None:
-        with here().transaction() as session:
-            producers.publish_producer(session, identity, form.read(), actor(), here().clock())
-
-    if form.done(decide):
+        conditions = list_conditions(session)
+    form = AudienceForm(data=answers_of(shown["published"]))
+    found: list[Any] = []
+    is_tried = "preview" in flask.request.form
+    if (
+        form.done(lambda: found.extend(_preview(identity, form)) if is_tried else _publish(identity, form))
+        and not is_tried
+    ):
         flask.flash(f"{shown['newest'].name} is published.", "success")
         return flask.redirect(flask.url_for(".show", identity=identity), 303)
-    page = flask.render_template("provider/producer_publish.html", form=form, consumers=consumers, **shown)
-    return page, 422 if form.is_submitted() else 200
+    shown |= {"consumers": consumers, "conditions": conditions, "changes": found}
+    page = flask.render_template("provider/producer_publish.html", form=form, **shown)
+    return page, 422 if form.is_submitted() and not found else 200
 
 
 @pages.action("/producers/<identity>/retire", "producer.write")
@@ -188,8 +175,11 @@ def _faults(form: Mapping[str, Any], answers: Mapping[str, Any]) -> list[dict[st
     return []
 
 
-def _audience_of(published: RemoteRecordProducer | None) -> dict[str, Any]:
-    if published is None or published.criteria is None:
-        return {}
-    named = published.criteria.get("connection_ids")
-    return {"criteria": NAMED, "criteria_connection_ids": named} if named else {"criteria": ALL}
+def _publish(identity: str, form: AudienceForm) -> None:
+    with here().transaction() as session:
+        producers.publish_producer(session, identity, form.read(), actor(), here().clock())
+
+
+def _preview(identity: str, form: AudienceForm) -> list[dict[str, Any]]:
+    with here().database.reading() as session:
+        return preview_entitlements(session, here().clock(), identity, form.read())

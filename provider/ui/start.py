@@ -35,6 +35,7 @@ WAITING = (
     Waiting(FREE, "Tasks to take", "/tasks?whose=free", _P.ORDER_TASK_WRITE),
     Waiting("parked", "Parked deliveries", "/deliveries?state=parked", _P.DELIVERY_WRITE),
     Waiting("trouble", "Connections in trouble", "/connections", _P.CONNECTION_WRITE),
+    Waiting("removals", "Removals of many to confirm", "/removals", _P.PRODUCER_WRITE),
     Waiting("drafts", "Drafts of catalog items to review", "/producers?state=draft", _P.PRODUCER_WRITE),
     Waiting(
         _S.AWAITING_INFORMATION, "Orders awaiting information", "/orders?state=awaiting_information&sort=since",
