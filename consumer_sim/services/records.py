@@ -40,7 +40,7 @@ _PRODUCT = (
     "part",
     "changed_by",
 )
-_ITEM = ("revision", "name", "short_description", "category", "kind", "form", "orderable")
+_ITEM = ("revision", "name", "short_description", "category", "kind", "form", "orderable", "compatibility")
 
 
 def list_records(

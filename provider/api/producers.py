@@ -57,7 +57,7 @@ def retire(identity: str) -> RemoteRecordProducer:
         return producers.retire_producer(session, identity, flask.g.actor, here().clock())
 
 
-@blueprint.route("/<identity>", methods=["PATCH"])
+@blueprint.route("/<identity>/edit", methods=["POST"])
 @requires("producer.write")
 @blueprint.arguments(EditProducerSchema)
 @blueprint.response(200, ProducerSchema)
@@ -94,19 +94,19 @@ def cancel_draft(identity: str) -> RemoteRecordProducer:
         return revisions.cancel_draft(session, identity, flask.g.actor, here().clock())
 
 
-@blueprint.route("/<identity>/revisions/<int:revision>/archive", methods=["POST"])
+@blueprint.route("/<identity>/revisions/<revision>/archive", methods=["POST"])
 @requires("producer.write")
 @blueprint.response(200, ProducerSchema)
-def archive(identity: str, revision: int) -> RemoteRecordProducer:
+def archive(identity: str, revision: str) -> RemoteRecordProducer:
     """End ordering of an inactive revision, also for consumers that have not switched."""
     with here().transaction() as session:
         return revisions.archive_revision(session, identity, revision, flask.g.actor, here().clock())
 
 
-@blueprint.route("/<identity>/revisions/<int:revision>/copy", methods=["POST"])
+@blueprint.route("/<identity>/revisions/<revision>/copy", methods=["POST"])
 @requires("producer.write")
 @blueprint.response(201, ProducerSchema)
-def copy(identity: str, revision: int) -> RemoteRecordProducer:
+def copy(identity: str, revision: str) -> RemoteRecordProducer:
     """An item of its own, as a draft."""
     with here().transaction() as session:
         return revisions.copy_revision(session, identity, revision, flask.g.actor, here().clock())

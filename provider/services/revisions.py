@@ -76,7 +76,9 @@ def cancel_draft(session: Session, identity: str, actor: str, now: datetime) -> 
     return [one for one in revisions if one is not draft][-1]
 
 
-def archive_revision(session: Session, identity: str, revision: int, actor: str, now: datetime) -> RemoteRecordProducer:
+def archive_revision(
+    session: Session, identity: str, revision: int | str, actor: str, now: datetime
+) -> RemoteRecordProducer:
     """End ordering of an Inactive revision, for consumers that have not switched too: they are told. Raises NotFound,
     IllegalMove.
     """
@@ -85,12 +87,14 @@ def archive_revision(session: Session, identity: str, revision: int, actor: str,
     archived = _find(revisions, revision)
     archived.state = REMOTE_RECORD_PRODUCER_MOVES.move(_S(archived.state), _S.ARCHIVED)
     session.flush()
-    record_audit(session, actor, "producer.archive", _target(identity), now, {"revision": revision})
+    record_audit(session, actor, "producer.archive", _target(identity), now, {"revision": archived.revision})
     _tell_what_is_left(session, revisions, now)
     return archived
 
 
-def copy_revision(session: Session, identity: str, revision: int, actor: str, now: datetime) -> RemoteRecordProducer:
+def copy_revision(
+    session: Session, identity: str, revision: int | str, actor: str, now: datetime
+) -> RemoteRecordProducer:
     """An item of its own, as a draft. New versions of the offering stay with the item it was copied from."""
     lock_guard(session)
     original = _find(list_revisions(session, identity), revision)
@@ -104,7 +108,7 @@ def copy_revision(session: Session, identity: str, revision: int, actor: str, no
     copy.name = f"{original.name} (copy)"[:200]
     session.add(copy)
     session.flush()
-    detail = {"of": original.identity, "revision": revision}
+    detail = {"of": original.identity, "revision": original.revision}
     record_audit(session, actor, "producer.copy", _target(copy.identity), now, detail)
     return copy
 
@@ -216,8 +220,8 @@ def _tell_what_is_left(session: Session, revisions: Revisions, now: datetime) ->
         record_event(session, stream, EventType.CATALOG_ITEM_CHANGED, data | prices, to=connection_ids, now=now)
 
 
-def _find(revisions: Revisions, number: int) -> RemoteRecordProducer:
-    found = next((one for one in revisions if one.revision == number), None)
+def _find(revisions: Revisions, number: int | str) -> RemoteRecordProducer:
+    found = next((one for one in revisions if str(one.revision) == str(number)), None)
     if found is None:
         raise NotFound("revision", str(number))
     return found

@@ -5,6 +5,8 @@ from typing import Any
 
 import flask
 from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from markupsafe import Markup
 from werkzeug import Response
 from wtforms import StringField
 from wtforms.validators import InputRequired, Length
@@ -20,6 +22,7 @@ from provider.services.producer_search import (
     search_producers,
     show_producer,
 )
+from provider.services.selling import list_unsold
 from provider.ui.audience import AudienceForm, answers_of
 from provider.ui.context import actor, here
 from webkit.forms import Form
@@ -30,6 +33,7 @@ from webkit.pages import Pages
 pages = Pages("producers", __name__)
 
 STATES = tuple((str(state), state.label) for state in RemoteRecordProducerState)
+UNSOLD_MOST = 5
 KINDS = (("product", "Product"), ("service", "Service"), ("inventory", "Inventory"))
 
 
@@ -54,7 +58,8 @@ def list_all() -> str:
     wanted: dict[str, Any] = {"sort": listing.sort, "descending": listing.descending, **listing.filters}
     with here().database.reading() as session:
         rows, total = search_producers(session, text=listing.text, offset=listing.offset, limit=listing.limit, **wanted)
-    choices = {"states": STATES, "kinds": KINDS}
+        unsold = list_unsold(session, limit=UNSOLD_MOST) if not rows else ()
+    choices = {"states": STATES, "kinds": KINDS, "unsold": unsold}
     return flask.render_template("provider/producers.html", listing=listing, rows=rows, total=total, **choices)
 
 
@@ -92,7 +97,7 @@ def publish(identity: str) -> ResponseReturnValue:
         form.done(lambda: found.extend(_preview(identity, form)) if is_tried else _publish(identity, form))
         and not is_tried
     ):
-        flask.flash(f"{shown['newest'].name} is published.", "success")
+        flask.flash(Markup("{} is published. {}").format(shown["newest"].name, _next_step()), "success")
         return flask.redirect(flask.url_for(".show", identity=identity), 303)
     shown |= {"consumers": consumers, "conditions": conditions, "changes": found}
     page = flask.render_template("provider/producer_publish.html", form=form, **shown)
@@ -142,16 +147,16 @@ def cancel_draft(identity: str) -> Response:
     return flask.redirect(flask.url_for(".show", identity=identity), 303)
 
 
-@pages.action("/producers/<identity>/revisions/<int:revision>/archive", "producer.write")
-def archive(identity: str, revision: int) -> Response:
+@pages.action("/producers/<identity>/revisions/<revision>/archive", "producer.write")
+def archive(identity: str, revision: str) -> Response:
     with here().transaction() as session:
-        revisions.archive_revision(session, identity, revision, actor(), here().clock())
-    flask.flash(f"Revision {revision} is archived. Nobody can order it any more.", "success")
+        archived = revisions.archive_revision(session, identity, revision, actor(), here().clock())
+        flask.flash(f"Revision {archived.revision} is archived. Nobody can order it any more.", "success")
     return flask.redirect(flask.url_for(".show", identity=identity), 303)
 
 
-@pages.action("/producers/<identity>/revisions/<int:revision>/copy", "producer.write")
-def copy(identity: str, revision: int) -> Response:
+@pages.action("/producers/<identity>/revisions/<revision>/copy", "producer.write")
+def copy(identity: str, revision: str) -> Response:
     with here().transaction() as session:
         made = revisions.copy_revision(session, identity, revision, actor(), here().clock())
         flask.flash(f"{made.name} is an item of its own now, as a draft.", "success")
@@ -173,6 +178,14 @@ def _faults(form: Mapping[str, Any], answers: Mapping[str, Any]) -> list[dict[st
     except FormErrors as refused:
         return [{"pointer": one.pointer, "message": one.message} for one in refused.errors]
     return []
+
+
+def _next_step() -> Markup:
+    """Where one sees what consumers make of an item."""
+    if not current_user.may("connection.read"):
+        return Markup("")
+    link = flask.url_for("connections.list_all")
+    return Markup('<a class="alert-link" href="{}">Look at the consumers, or invite one.</a>').format(link)
 
 
 def _publish(identity: str, form: AudienceForm) -> None:

@@ -10,6 +10,7 @@ INTERNET = "Dedicated Internet Access"
 MOBILE = "4G/5G Backup"
 SWITCH = "Managed LAN Switch"
 WIFI = "Managed Wi-Fi"
+BRANCH = "Branch Connect"
 INVENTORY = "Manage Inventory"
 
 _BERLIN = {
@@ -42,6 +43,13 @@ FAST: Answers = {"characteristics": {"bandwidth": "1000", "ipv4_block": "/28"}, 
 
 BACKUP: Answers = {"characteristics": {"data_volume": "200"}, "location": _HAMBURG}
 SWITCHES: Answers = {"quantity": 3, "characteristics": {"ports": "48"}, "location": _WAREHOUSE}
+# A bundle: an access of a group, two switches, and telephony, which needs the dedicated access.
+_TELEPHONY = {"selected": True, "characteristics": {"emergency_address": "7 Dock Road, Shelbyville"}}
+UNFIT: Answers = {
+    "parts": {"internet": {"selected": False}, "broadband": {"selected": False}, "telephony": _TELEPHONY},
+    "location": _WAREHOUSE,
+}
+BRANCH_SITE: Answers = {"parts": {"switch": {"quantity": 2}, "telephony": _TELEPHONY}, "location": _WAREHOUSE}
 WIRELESS: Answers = {
     "characteristics": {"ssid": "acme-hamburg", "floor_area": 900},
     "parts": {"access_point": {"quantity": 4, "characteristics": {"mounting": "wall"}}},

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from bridge.attachments import tell_size
-from sxg.client import segment
+from sxg.client import ApiProblem, segment
 from sxg.demo.answers import Answers
 from sxg.demo.cast import Cast, Consumer, until
 from sxg.demo.show import Show
@@ -39,6 +39,18 @@ class Order:
             request = until(self._accepted, "the order behind the request")
             self.number = request["order_number"]
             step.says(f"{self.request_number} is {self.number}, shown as {request['state_label']!r}")
+
+    def choose_what_does_not_fit(self, item_id: str, answers: Answers) -> None:
+        """The consumer's own form refuses it; nothing is sent."""
+        with self.show.step(self.consumer.company, f"chooses of {self.what} what does not go together") as step:
+            try:
+                self.consumer.client.post(
+                    "/requests", {"catalog_item_id": item_id, "requested_by": {"name": self.consumer.person}, **answers}
+                )
+            except ApiProblem as refused:
+                step.says("; ".join(str(error["message"]) for error in refused.errors))
+            else:
+                raise CommandFailed(f"{self.what} was ordered with choices that do not go together")
 
     def answer(self, text: str, how: str = "answers") -> None:
         with self.show.step(self.consumer.company, how) as step:

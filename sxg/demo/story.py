@@ -31,6 +31,7 @@ class Story:
         self.cancel()
         self.go_on_without_globex(opened_at)
         self.suspend_and_resume()
+        self.sell_a_bundle()
 
     def orders_of(self, consumer: Consumer) -> Sequence[Order]:
         return [order for order in self.orders if order.consumer is consumer]
@@ -98,6 +99,15 @@ class Story:
         package = inventory.find_whole(answers.SD_WAN)
         inventory.act(package, "suspend", "We close for the holidays.", "suspended")
         inventory.act(package, "resume", "We stay open after all.", "active")
+
+    def sell_a_bundle(self) -> None:
+        self.show.heading("18:00  Globex opens a branch, with one order")
+        order = Order(self.cast, self.show, self.cast.globex, answers.BRANCH)
+        order.choose_what_does_not_fit(find_item(self.cast.globex, answers.BRANCH)["id"], answers.UNFIT)
+        order = self._order(self.cast.globex, answers.BRANCH, answers.BRANCH_SITE)
+        order.show_lines()
+        order.approve()
+        order.fulfil()
 
     def _work_unheard(self, order: Order) -> None:
         question = "The switches are on their way; is the rack free?"
