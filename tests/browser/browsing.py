@@ -32,7 +32,7 @@ MAIN = "#main"
 _FOREIGN = ".swagger-ui"
 _FOREIGN_RULES = {"nested-interactive": {"enabled": False}}
 """Swagger UI folds its operations with buttons that hold buttons; all else about it is as for our own pages."""
-_RUN_AXE = "([context, rules]) => axe.run(context, { resultTypes: ['violations'], rules }).then(all => all.violations)"
+_RUN_AXE = "([context, options]) => axe.run(context, options).then(all => all.violations)"
 _REFUSALS = ("status of 4",)
 """Chromium tells of every refused request as an error; the page's own words are what counts."""
 
@@ -98,12 +98,16 @@ class Person:
         """Complaints of Chromium that are expected, and nobody else's."""
         self.problems = [problem for problem in self.problems if words not in problem]
 
-    def offences(self, but: tuple[str, ...] = ()) -> list[str]:
+    def offences(self, but: tuple[str, ...] = (), *, colours_only: bool = False) -> list[str]:
         """What axe finds serious or critical on this page, as wide and as light as it is now; `but` are selectors."""
         if not self.page.evaluate("'axe' in window"):
             self.page.evaluate(Axe().axe_script)
-        rules = _FOREIGN_RULES if self.page.locator(_FOREIGN).count() else {}
-        found = self.page.evaluate(_RUN_AXE, [{"exclude": [[one] for one in but]}, rules])
+        options: dict[str, Any] = {"resultTypes": ["violations"]}
+        if colours_only:
+            options["runOnly"] = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
+        elif self.page.locator(_FOREIGN).count():
+            options["rules"] = _FOREIGN_RULES
+        found = self.page.evaluate(_RUN_AXE, [{"exclude": [[one] for one in but]}, options])
         return [
             f"{one['id']}: {one['help']} ({node['html'][:200]})"
             for one in found

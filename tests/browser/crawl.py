@@ -18,7 +18,7 @@ from webkit import api_docs
 _PAGES = {"provider": PROVIDER_PAGES, "consumer": CONSUMER_PAGES}
 EACH = 2
 """Pages of one route. The newest records come first in lists; the day is such that these differ."""
-_DOWNLOADS = {"catalog.export"}
+_DOWNLOADS = {"catalog.export", "attachments.fetch"}
 
 
 class Routes:

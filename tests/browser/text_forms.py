@@ -16,10 +16,17 @@ _FORMS = f"""() => [...document.forms].map((form, place) => ({{
   place, method: form.method, path: new URL(form.action).pathname,
   texts: ({_TEXTS})(form).map(one => ({{ name: one.name, limit: one.maxLength }})),
 }})).filter(form => form.texts.length)"""
-_SEND = f"""([place, text]) => {{
+_SEND = f"""([place, text, called]) => {{
   const form = document.forms[place];
   form.noValidate = true;
-  for (const one of ({_TEXTS})(form)) if (one.type !== "file") one.value = text;
+  for (const one of ({_TEXTS})(form)) {{
+    if (one.type !== "file") one.value = text;
+    else {{
+      const files = new DataTransfer();
+      files.items.add(new File([text], called));
+      one.files = files.files;
+    }}
+  }}
   form.requestSubmit(form.querySelector("button:not([type='button'])"));
 }}"""
 
@@ -47,14 +54,17 @@ class TextForms:
             self.pages[kind].append(path)
             self.limits |= {(kind.action, one["name"]): one["limit"] for one in form["texts"]}
 
-    def send(self, person: Person, kind: Kind, text: str) -> bool:
-        """Open a page that has the form and send it with this in every text field; False where none has it any more."""
+    def send(self, person: Person, kind: Kind, text: str, called: str) -> bool:
+        """Open a page that has the form and send it with this in every text field, and in a file that is `called` so.
+
+        False where no page has it any more.
+        """
         for path in self.pages[kind]:
             person.open(path)
             place = next((form["place"] for found, form in self._on(person) if found == kind), None)
             if place is not None:
                 with person.page.expect_navigation():
-                    person.page.evaluate(_SEND, [place, text])
+                    person.page.evaluate(_SEND, [place, text, called])
                 return True
         return False
 
