@@ -106,6 +106,23 @@ def test_f2_changing_the_criteria_adds_and_removes(stage: Stage, globex: Neighbo
         globex.client.post(f"/catalog-items/{identity}/activate")
 
 
+def test_f2_an_item_follows_what_a_consumer_owns(stage: Stage, globex: Neighbour) -> None:
+    item = stage.publish("po-mpls")
+    stage.consumer.post(f"/catalog-items/{item['id']}/activate")
+    extra = publish(stage, "DDoS Protection", {"owns_offerings": ["po-mpls"]})
+    story = make_story(stage, item)
+    story.submit()
+    story.approve()
+    assert state_at(lambda one: acme_item(stage, one), extra) in (None, "removed"), "nothing is in use yet"
+    story.fulfil()
+    stage.until(lambda: state_at(lambda one: acme_item(stage, one), extra) == "pending_activation")
+    told = stage.provider().get("/entitlements/explain", consumer=stage.connection_id, item=extra)
+    assert (told["entitled"], told["matches"]) == (True, True)
+    assert "in use of po-mpls, such as PRD" in told["criteria"][0]["looked_at"]
+    told = stage.provider().get("/entitlements/explain", consumer=globex.connection_id, item=extra)
+    assert (told["entitled"], told["matches"]) == (False, False)
+
+
 def test_f2_all_consumers_are_named_as_such(stage: Stage, globex: Neighbour) -> None:
     import_catalog(stage)
     with pytest.raises(ApiProblem) as refused:
