@@ -12,6 +12,7 @@ from provider.domain.states import LabelledState, StateTable
 
 SERVICE_EXCHANGE = "service_exchange"
 """The distribution channel that leads to other organisations' portals."""
+CHANNEL_NAME = "Service Exchange"
 
 
 class CatalogState(LabelledState):
@@ -179,6 +180,12 @@ def generates_remote_record_producer(
 ) -> bool:
     """Whether publishing makes a remote catalog item. Pass `sellable` of an offering, `service_type` of a service."""
     return SERVICE_EXCHANGE in channels and (sellable or service_type is ServiceType.CUSTOMER_FACING)
+
+
+def why_not_sold(*, channels: Collection[str], sellable: bool) -> str:
+    """What keeps an offering from consumers, in words; empty when nothing does."""
+    missing = "" if SERVICE_EXCHANGE in channels else f"has no channel {CHANNEL_NAME}"
+    return " and ".join(filter(None, (missing, "" if sellable else "is not sellable")))
 
 
 def build_form(specification: Specification) -> dict[str, Any]:

@@ -35,6 +35,15 @@ def export_catalog(session: Session) -> Document:
     }
 
 
+def export_offering(session: Session, row: ProductOffering) -> Document:
+    """One offering with its prices; its specification and its members are named only."""
+    named = [member["offering_id"] for member in row.members]
+    members = {one.id: one for one in session.scalars(select(ProductOffering).where(ProductOffering.id.in_(named)))}
+    prices = _Prices()
+    offering = _offering(row, session.get_one(Specification, row.specification_id), members, prices)
+    return {"productOffering": [offering], "productOfferingPrice": [_price(price) for price in prices.told.values()]}
+
+
 def _living(session: Session, model: Any) -> list[Any]:
     wanted = select(model).where(model.lifecycle_state != CatalogState.ARCHIVED)
     return list(session.scalars(wanted.order_by(model.external_id, model.version)))

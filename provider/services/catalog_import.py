@@ -11,7 +11,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.answers import AnswerError, check_answer
-from provider.domain.catalog import CATALOG_MOVES, CatalogState, Child, SpecificationKind, build_form
+from provider.domain.catalog import (
+    CATALOG_MOVES,
+    CHANNEL_NAME,
+    SERVICE_EXCHANGE,
+    CatalogState,
+    Child,
+    SpecificationKind,
+    build_form,
+    why_not_sold,
+)
 from provider.domain.catalog import Specification as SpecificationValue
 from provider.domain.errors import FieldError, InvalidFields
 from provider.domain.order_tasks import check_templates
@@ -44,11 +53,12 @@ _LIVING = (CatalogState.PUBLISHED, CatalogState.RETIRED)
 
 @dataclass
 class ImportResult:
-    """How many specifications and offerings were new, changed, or as they were."""
+    """How many specifications and offerings were new, changed, or as they were; and what people may not expect."""
 
     created: int = 0
     updated: int = 0
     unchanged: int = 0
+    warnings: list[str] = field(default_factory=list)
 
 
 def import_catalog(session: Session, document: Mapping[str, Any], now: datetime, actor: str = "system") -> ImportResult:
@@ -62,7 +72,7 @@ def import_catalog(session: Session, document: Mapping[str, Any], now: datetime,
     plan.check()
     if read.faults.errors:
         raise InvalidFields(read.faults.errors)
-    result = ImportResult()
+    result = ImportResult(warnings=[*_warn(read.offerings)])
     for entry in plan.in_order():
         _take_in(session, plan, entry, result, actor, now)
     detail = {"created": result.created, "updated": result.updated, "unchanged": result.unchanged}
@@ -269,6 +279,23 @@ def _take_in(session: Session, plan: _Plan, entry: Entry, result: ImportResult, 
         _follow(session, row, entry.lifecycle_state, actor, now)
     except InvalidFields as invalid:
         raise InvalidFields(_in_document(entry, error) for error in invalid.errors) from None
+
+
+def _warn(offerings: Sequence[OfferingEntry]) -> Iterator[str]:
+    """Of what is sellable and nobody will see: a member of a bundle need not be sold by itself."""
+    bundled = {member.reference.external_id for offering in offerings for member in offering.bundle.members}
+    for offering in offerings:
+        missing = why_not_sold(channels=offering.channels, sellable=True)
+        if not missing or not offering.sellable or offering.external_id in bundled:
+            continue
+        if offering.lifecycle_state != CatalogState.RETIRED:
+            yield f"{offering.name} {missing}: consumers will not see it.{_tell_others(offering.channels)}"
+
+
+def _tell_others(channels: Sequence[str]) -> str:
+    """A name that was mistyped shows: there is one channel that makes a difference here."""
+    told = ", ".join(channels)
+    return f" Not known here: {told}. Known is {SERVICE_EXCHANGE} ({CHANNEL_NAME})." if told else ""
 
 
 def _in_document(entry: Entry, error: FieldError) -> FieldError:

@@ -34,7 +34,7 @@ class References(Generic[E, R]):
         for known in (self.entries, self.stored):
             versions = [key for key in known if key[0] == reference.external_id]
             if versions:
-                return max(versions, key=lambda key: _version_order(key[1]))
+                return max(versions, key=lambda key: version_order(key[1]))
         return None
 
     def name_of(self, key: Key) -> str:
@@ -66,6 +66,6 @@ class References(Generic[E, R]):
         return self.entries[key] if key in self.entries else self.stored[key]
 
 
-def _version_order(version: str) -> list[tuple[int, str]]:
+def version_order(version: str) -> list[tuple[int, str]]:
     """1.10 is newer than 1.9."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in version.split(".")]

@@ -5,6 +5,7 @@ from typing import Any
 
 import flask
 from flask.typing import ResponseReturnValue
+from flask_login import current_user
 from flask_wtf.file import FileField
 from werkzeug import Response
 from wtforms import TextAreaField, ValidationError
@@ -12,14 +13,16 @@ from wtforms import TextAreaField, ValidationError
 from bridge.errors import RefusedDocument
 from bridge.schemas import strict_json
 from bridge.web import BODY_LIMIT_BYTES
-from provider.domain.catalog import CATALOG_MOVES, CatalogState
-from provider.services import catalog, catalog_search
+from provider.domain.catalog import CATALOG_MOVES, CHANNEL_NAME, CatalogState, why_not_sold
+from provider.models.catalog import RemoteRecordProducer
+from provider.services import catalog, catalog_search, selling
 from provider.services.catalog_export import export_catalog
 from provider.services.catalog_import import ImportResult, import_catalog
 from provider.services.catalog_search import SORTABLE, search_catalog
 from provider.ui.context import actor, here
 from webkit.forms import Form
 from webkit.listing import read_listing
+from webkit.next_step import flash_next
 from webkit.pages import Pages
 from webkit.site import Refusal
 
@@ -27,6 +30,8 @@ pages = Pages("catalog", __name__)
 
 KINDS = (("offering", "Offering"), ("product", "Product specification"), ("service", "Service specification"))
 STATES = tuple((str(state), state.label) for state in CatalogState)
+WARNINGS_MOST = 10
+"""They travel in a cookie. The page of each offering says the same."""
 SENT_MOST_BYTES = 8 * BODY_LIMIT_BYTES
 """A file and a text, either of which may be too long: up to here that is said beside it."""
 
@@ -83,8 +88,11 @@ def list_all() -> str:
 def show_offering(offering_id: str) -> str:
     with here().database.reading() as session:
         shown = catalog_search.show_offering(session, offering_id)
-        moves = CATALOG_MOVES.moves[CatalogState(shown["offering"].lifecycle_state)]
-        return flask.render_template("provider/catalog_offering.html", moves=moves, **shown)
+        offering = shown["offering"]
+        moves = CATALOG_MOVES.moves[CatalogState(offering.lifecycle_state)]
+        hindrance = why_not_sold(channels=offering.channels, sellable=offering.sellable)
+        told = {"hindrance": hindrance, "sold": selling.find_sold(shown["versions"])}
+        return flask.render_template("provider/catalog_offering.html", moves=moves, **told, **shown)
 
 
 @pages.page("/catalog/specifications/<specification_id>", "catalog.read")
@@ -99,8 +107,20 @@ def show_specification(specification_id: str) -> str:
 def publish_offering(offering_id: str) -> Response:
     with here().transaction() as session:
         offering = catalog.publish_offering(session, offering_id, actor(), here().clock())
-    flask.flash(f"{offering.name} {offering.version} is published.", "success")
+        item = selling.find_draft_item(session, offering)
+    _tell_next(f"{offering.name} {offering.version} is published.", item)
     return flask.redirect(flask.url_for(".show_offering", offering_id=offering_id), 303)
+
+
+@pages.action("/catalog/offerings/<offering_id>/sell", "catalog.write")
+def sell_offering(offering_id: str) -> Response:
+    """Give it the channel; what is published cannot change, so that this makes its next version."""
+    with here().transaction() as session:
+        offering = selling.sell_offering(session, offering_id, actor(), here().clock())
+        item = selling.find_draft_item(session, offering)
+    told = f"{offering.name} {offering.version} has the channel {CHANNEL_NAME}."
+    _tell_next(told if item else f"{told} Publish it next.", item)
+    return flask.redirect(flask.url_for(".show_offering", offering_id=offering.id), 303)
 
 
 @pages.action("/catalog/offerings/<offering_id>/retire", "catalog.write")
@@ -131,6 +151,8 @@ def retire_specification(specification_id: str) -> Response:
 def take_in() -> ResponseReturnValue:
     form, taken = CatalogForm(), []
     form.read_file()
+    if not form.is_submitted() and "example" in flask.request.args:
+        form.text.data = flask.render_template("provider/catalog_example.json")
 
     def take() -> None:
         document = _read_document(form.document)
@@ -139,6 +161,7 @@ def take_in() -> ResponseReturnValue:
 
     if form.done(take):
         flask.flash(_in_words(taken[0]), "success")
+        _warn(taken[0].warnings)
         return flask.redirect(flask.url_for(".list_all"), 303)
     return flask.render_template("provider/catalog_import.html", form=form), 422 if form.is_submitted() else 200
 
@@ -157,6 +180,24 @@ def _read_document(text: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise RefusedDocument("not_an_object", "The document is an object with lists such as productOffering in it.")
     return document
+
+
+def _tell_next(done: str, item: RemoteRecordProducer | None) -> None:
+    """What was done, and where the way of an offering to consumers goes on."""
+    if item is None:
+        flask.flash(done, "success")
+    elif current_user.may("producer.read"):
+        label = "Its item for consumers is a draft: review and publish it."
+        flash_next(done, label, flask.url_for("producers.show", identity=item.identity))
+    else:
+        flask.flash(f"{done} Its item for consumers is a draft: an Exchange admin reviews and publishes it.", "success")
+
+
+def _warn(warnings: Sequence[str]) -> None:
+    for warning in warnings[:WARNINGS_MOST]:
+        flask.flash(warning, "warning")
+    if more := len(warnings[WARNINGS_MOST:]):
+        flask.flash(f"And {more} more like these: the page of each offering says so.", "warning")
 
 
 def _in_words(result: ImportResult) -> str:

@@ -6,7 +6,6 @@ from typing import Any
 import flask
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
-from markupsafe import Markup
 from werkzeug import Response
 from wtforms import StringField
 from wtforms.validators import InputRequired, Length
@@ -27,6 +26,7 @@ from provider.ui.audience import AudienceForm, answers_of
 from provider.ui.context import actor, here
 from webkit.forms import Form
 from webkit.listing import read_listing
+from webkit.next_step import flash_next
 from webkit.order_form import make_order_form, read_answers
 from webkit.pages import Pages
 
@@ -97,7 +97,7 @@ def publish(identity: str) -> ResponseReturnValue:
         form.done(lambda: found.extend(_preview(identity, form)) if is_tried else _publish(identity, form))
         and not is_tried
     ):
-        flask.flash(Markup("{} is published. {}").format(shown["newest"].name, _next_step()), "success")
+        _tell_next(f"{shown['newest'].name} is published.")
         return flask.redirect(flask.url_for(".show", identity=identity), 303)
     shown |= {"consumers": consumers, "conditions": conditions, "changes": found}
     page = flask.render_template("provider/producer_publish.html", form=form, **shown)
@@ -180,12 +180,12 @@ def _faults(form: Mapping[str, Any], answers: Mapping[str, Any]) -> list[dict[st
     return []
 
 
-def _next_step() -> Markup:
-    """Where one sees what consumers make of an item."""
-    if not current_user.may("connection.read"):
-        return Markup("")
-    link = flask.url_for("connections.list_all")
-    return Markup('<a class="alert-link" href="{}">Look at the consumers, or invite one.</a>').format(link)
+def _tell_next(done: str) -> None:
+    """What was done, and where one sees what consumers make of it."""
+    if current_user.may("connection.read"):
+        flash_next(done, "Look at the consumers, or invite one.", flask.url_for("connections.list_all"))
+    else:
+        flask.flash(done, "success")
 
 
 def _publish(identity: str, form: AudienceForm) -> None:

@@ -48,8 +48,8 @@ WAITING = (
 STEPS = (
     Step("catalog", "Fill the catalog", "Import offerings, or look at those that are there.", "/catalog",
          _P.CATALOG_READ),
-    Step("item", "Offer a product", "Publish an offering and its catalog item to consumers.", "/producers",
-         _P.PRODUCER_READ),
+    Step("item", "Offer a product", "Publish its item to consumers. An offering needs the channel Service Exchange.",
+         "/producers", _P.PRODUCER_READ),
     Step("registration", "Invite a consumer", "Register it, and hand its token over.", "/connections",
          _P.CONNECTION_READ),
     Step("connection", "Connect it", "The consumer uses the token; then the connection is active.", "/connections",
