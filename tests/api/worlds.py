@@ -182,6 +182,7 @@ def make_provider(url: str, directory: Path) -> World:
             "task_id": orders[0][0],
             "product_id": session.scalars(select(Product.id)).first() or "",
             "orders.number": orders[0][1],
+            "attachments.number": orders[0][1],
             "products.number": owned.number,
             "order_tasks.number": session.scalars(select(OrderTask.number)).first() or "",
             "delivery_id": parked.id,
