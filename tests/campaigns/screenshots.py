@@ -58,7 +58,7 @@ def take_kept(browsing: Browsing, output: Path) -> None:
         person.open("/")
         person.follow(place, within="nav")
         if what:
-            person.page.locator("tr", has_text=what).get_by_role("link").first.click()
+            person.click(person.page.locator("tr", has_text=what).get_by_role("link").first)
             person.page.wait_for_load_state()
         person.page.set_viewport_size(viewport)
         person.page.screenshot(path=output / f"{name}.png")
