@@ -18,7 +18,7 @@ from bridge.vocabulary import EventType
 from provider.models.attachments import Attachment
 from tests.api.provider_client import context_of, make_app, user_headers
 from tests.api.test_exchange_tasks import TASKS, Consumer
-from tests.factories import events_of
+from tests.factories import events_of, make_request
 
 EXCHANGE = "/exchange/v1"
 CONTENT = b"%PDF-1.7 A plan of the building.\n" * 100
@@ -239,7 +239,9 @@ def test_files_of_somebody_else_are_not_there(app: flask.Flask, acme: Consumer, 
     put(acme, said["id"], 0, CONTENT)
     assert fetch(beta, said["id"]).status_code == 404
     assert settle(beta, said["id"], state="there").status_code == 404
-    own = beta.order(number="BETA-PT0000001")["task_id"]
+    asked = beta.post(TASKS, make_request(beta.item, 1, "BETA"))
+    assert asked.status_code == 201, asked.text
+    own = asked.get_json()["task_id"]
     claimed = beta.post(f"{TASKS}/{own}/attachments", announcement(id=said["id"]))
     assert (claimed.status_code, claimed.get_json()["state"]) == (201, "on_its_way")
     assert fetch(beta, said["id"]).status_code == 404
