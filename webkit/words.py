@@ -17,6 +17,7 @@ COLOURS = {
     # under way
     "in_progress": "primary", "work_in_progress": "primary", "acknowledged": "primary", "scheduled": "primary",
     "submitted": "primary", "new": "info", "open": "info", "assigned": "info", "waiting": "info", "pending": "info",
+    "received": "info",
     "pending_activation": "info", "draft": "secondary", "in_draft": "secondary",
     # somebody has to do something
     "on_hold": "warning", "awaiting_info": "warning", "awaiting_information": "warning", "rejected": "warning",

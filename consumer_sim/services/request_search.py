@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 from consumer_sim.models import CatalogItem, ProviderConnection, ProviderTask
 from consumer_sim.services.errors import NotFound
 
-STAGES = ("sending", "accepted", "in_progress", "awaiting_info", "rejected", "done", "cancelled")
+STAGES = ("sending", "received", "in_progress", "awaiting_info", "rejected", "done", "cancelled")
 """How far a request is, as its requester sees it. `rejected`: it can be corrected; `sending`: not with the provider
-yet."""
+yet; `received`: nobody approved it yet."""
 SORTS = ("number", "item", "state", "order", "opened", "updated")
 
 _OF_TASK = {
-    "received": "accepted",
+    "received": "received",
     "work_in_progress": "in_progress",
     "awaiting_info": "awaiting_info",
     "resolved": "done",
@@ -32,7 +32,7 @@ _STAGE = case(
     (ProviderTask.order_state == "assessing_cancellation", "in_progress"),
     *((ProviderTask.state == state, stage) for state, stage in _OF_TASK.items()),
     (ProviderTask.submission == "waiting", "sending"),
-    else_="accepted",
+    else_="received",
 )
 _ITEM_NAME = func.coalesce(CatalogItem.name, "")
 

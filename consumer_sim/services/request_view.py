@@ -50,6 +50,16 @@ class RequestView:
     def task(self) -> ProviderTask:
         return self.found.task
 
+    @property
+    def was_approved(self) -> bool:
+        """Whether work on it was let begin, whatever became of that."""
+        return any(step.order_state not in (*_BEFORE_APPROVAL, "cancelled") for step in self.timeline)
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether the provider waits for an answer of ours."""
+        return self.found.stage == "awaiting_info" and self.task.order_state == "awaiting_information"
+
 
 def get_request_view(session: Session, connection_id: str, task_id: str) -> RequestView:
     """Raises NotFound."""

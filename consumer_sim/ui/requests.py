@@ -12,7 +12,13 @@ from wtforms.validators import DataRequired, Length
 from consumer_sim.services import requests, tasks
 from consumer_sim.services.comments import add_comment
 from consumer_sim.services.request_search import SORTS, STAGES, Found, get_found, list_requested_items, search_requests
-from consumer_sim.services.request_view import can_cancel, can_correct, cancels_at_once, get_request_view
+from consumer_sim.services.request_view import (
+    RequestView,
+    can_cancel,
+    can_correct,
+    cancels_at_once,
+    get_request_view,
+)  # fmt: skip
 from consumer_sim.services.users import Permission
 from consumer_sim.ui.attachments import rows_for_page
 from consumer_sim.ui.context import here
@@ -25,17 +31,26 @@ from webkit.uploads import FileForm
 pages = Pages("requests", __name__)
 _ONE = "/requests/<uuid:connection_id>/<uuid:task_id>"
 WORDS = {
-    "sending": "On its way", "accepted": "Accepted", "in_progress": "In progress", "awaiting_info": "Waiting",
+    "sending": "On its way", "received": "Received", "in_progress": "In progress", "awaiting_info": "Waiting",
     "rejected": "Rejected", "done": "Done", "cancelled": "Cancelled",
 }  # fmt: skip
-_WAY = ("Sent", "Accepted", "In progress", "Done")
-_REACHED = {"sending": 0, "accepted": 1, "in_progress": 2, "awaiting_info": 2, "done": 3}
+_WAY = ("Sent", "Approved", "In progress", "Done")
+_REACHED = {"sending": 0, "received": 1, "in_progress": 2, "awaiting_info": 2, "done": 3}
+_MEANWHILE = {"sending": "On its way", "received": "Waiting for approval", "awaiting_info": "Waiting"}
 
 
 class CommentForm(Form):
     text = TextAreaField(
         "Your comment",
         [DataRequired("Write something first."), Length(max=10_000, message="At most 10,000 characters.")],
+        filters=[strip],
+    )
+
+
+class AnswerForm(Form):
+    answer = TextAreaField(
+        "Your answer",
+        [DataRequired("Write your answer first."), Length(max=10_000, message="At most 10,000 characters.")],
         filters=[strip],
     )
 
@@ -62,21 +77,26 @@ def list_all() -> str:
 
 @pages.page(_ONE, Permission.REQUEST_READ)
 def show(connection_id: UUID, task_id: UUID) -> ResponseReturnValue:
-    return _show(connection_id, task_id, CommentForm())
+    return _show(connection_id, task_id)
 
 
 @pages.form(f"{_ONE}/comment", Permission.REQUEST_WRITE)
 def comment(connection_id: UUID, task_id: UUID) -> ResponseReturnValue:
     """Say something; the same page with what is wrong, when something is."""
     form = CommentForm()
+    if form.done(lambda: _say(connection_id, task_id, form.text.data or "")):
+        return _go_to(connection_id, task_id)
+    return _show(connection_id, task_id, comment=form)
 
-    def add() -> None:
-        with here().database.transaction() as session:
-            task = tasks.lock_task(session, str(connection_id), str(task_id))
-            company = here().identity.name
-            add_comment(session, task, form.text.data or "", current_user.name, company, now=here().clock())
 
-    return _go_to(connection_id, task_id) if form.done(add) else _show(connection_id, task_id, form)
+@pages.form(f"{_ONE}/answer", Permission.REQUEST_WRITE)
+def answer(connection_id: UUID, task_id: UUID) -> ResponseReturnValue:
+    """A comment, said where the provider's question stands."""
+    form = AnswerForm()
+    if form.done(lambda: _say(connection_id, task_id, form.answer.data or "")):
+        flask.flash("Thank you. Your answer is in the conversation.", "success")
+        return _go_to(connection_id, task_id)
+    return _show(connection_id, task_id, answer=form)
 
 
 @pages.form(f"{_ONE}/cancel", Permission.REQUEST_WRITE)
@@ -97,28 +117,38 @@ def cancel(connection_id: UUID, task_id: UUID) -> ResponseReturnValue:
     return flask.render_template("consumer/request_cancel.html", found=found, form=form, at_once=at_once), _status(form)
 
 
-def _show(connection_id: UUID, task_id: UUID, form: CommentForm) -> ResponseReturnValue:
+def _say(connection_id: UUID, task_id: UUID, text: str) -> None:
+    with here().database.transaction() as session:
+        task = tasks.lock_task(session, str(connection_id), str(task_id))
+        add_comment(session, task, text, current_user.name, here().identity.name, now=here().clock())
+
+
+def _show(
+    connection_id: UUID, task_id: UUID, *, comment: CommentForm | None = None, answer: AnswerForm | None = None
+) -> ResponseReturnValue:
     with here().database.reading() as session:
         view = get_request_view(session, str(connection_id), str(task_id))
     page = flask.render_template(
-        "consumer/request.html", view=view, task=view.task, form=form, words=WORDS, steps=_progress(view.found),
+        "consumer/request.html", view=view, task=view.task, words=WORDS, steps=_progress(view),
+        form=comment or CommentForm(formdata=None), answer_form=answer or AnswerForm(formdata=None),
         asked=show_answers(view.form, view.task.request or {}), can_correct=can_correct(view.task),
         files=rows_for_page(view.attachments), file_form=FileForm(), file_limits=here().config.attachments,
         can_cancel=can_cancel(view.task), cancellation=requests.cancellation_stage(view.task),
     )  # fmt: skip
-    return page, _status(form)
+    return page, _status(comment or answer)
 
 
-def _progress(found: Found) -> list[tuple[str, str]]:
-    """The steps as (word, "done" | "now" | ""). A request that was stopped shows where, and nothing behind."""
-    if found.stage in _REACHED:
-        now = _REACHED[found.stage]
-        ways = ["done" if place < now or found.stage == "done" else "" for place in range(len(_WAY))]
-        ways[now] = ways[now] or "now"
-        words = ("On its way" if found.stage == "sending" else "Sent", *_WAY[1:])
-        return list(zip(words, ways, strict=True))
-    was_accepted = [("Accepted", "done")] if found.task.submission == "accepted" else []
-    return [("Sent", "done"), *was_accepted, (WORDS[found.stage], "now")]
+def _progress(view: RequestView) -> list[tuple[str, str]]:
+    """The steps as (word, "done" | "now" | "rejected" | "cancelled" | ""). A request that was stopped shows where, and
+    nothing behind.
+    """
+    stage = view.found.stage
+    if stage in _REACHED:
+        at = _REACHED[stage]
+        steps = [(word, "done" if place < at or stage == "done" else "") for place, word in enumerate(_WAY)]
+        return steps if stage == "done" else [*steps[:at], (_MEANWHILE.get(stage, _WAY[at]), "now"), *steps[at + 1 :]]
+    reached = [("Approved" if view.was_approved else "Received", "done")] if view.task.submission == "accepted" else []
+    return [("Sent", "done"), *reached, (WORDS[stage], stage)]
 
 
 def _find(connection_id: UUID, task_id: UUID) -> Found:
@@ -130,5 +160,5 @@ def _go_to(connection_id: UUID, task_id: UUID) -> ResponseReturnValue:
     return flask.redirect(flask.url_for("requests.show", connection_id=connection_id, task_id=task_id), 303)
 
 
-def _status(form: Form) -> int:
-    return 422 if form.is_submitted() else 200
+def _status(form: Form | None) -> int:
+    return 422 if form and form.is_submitted() else 200

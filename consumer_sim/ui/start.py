@@ -22,7 +22,7 @@ WAITING = (
     Waiting("revised", "New revisions to activate", "/items?state=revised", _P.CATALOG_WRITE),
     Waiting("trouble", "Connections in trouble", "/connections?health=ill", _P.CONNECTION_WRITE),
     Waiting("sending", "Requests on their way", "/requests?state=sending", _P.REQUEST_READ, _PROVIDER),
-    Waiting("accepted", "Requests accepted", "/requests?state=accepted", _P.REQUEST_READ, _PROVIDER),
+    Waiting("received", "Requests waiting for approval", "/requests?state=received", _P.REQUEST_READ, _PROVIDER),
     Waiting("in_progress", "Requests in progress", "/requests?state=in_progress", _P.REQUEST_READ, _PROVIDER),
 )
 STEPS = (

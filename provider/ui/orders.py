@@ -1,5 +1,6 @@
 """Orders: the list, and one order with all that people do with it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import flask
@@ -26,6 +27,13 @@ pages = Pages("orders", __name__)
 
 TEXT_MOST = 4000
 STATES = [(str(state), state.label) for state in OrderState]
+SEEN = {
+    "received": "Received", "in_progress": "In progress", "awaiting_info": "Waiting", "rejected": "Rejected",
+    "done": "Done", "cancelled": "Cancelled",
+}  # fmt: skip
+"""What a consumer's pages say of a request, by its stage there; consumer_sim/ui/requests.py has the same words."""
+_STAGES = {"work_in_progress": "in_progress", "resolved": "done", "closed": "done"}
+_BY_ORDER = {"rejected": "rejected", "assessing_cancellation": "in_progress"}
 CATEGORIES = [(str(category), in_words(category)) for category in OrderCategory]
 
 
@@ -118,11 +126,17 @@ def replay(number: str) -> ResponseReturnValue:
     return _back(number)
 
 
+def seen_stage(task: Mapping[str, Any]) -> str:
+    """The stage, of `SEEN`, that a consumer shows of what it is told: a `state` and an `order_state`."""
+    return _BY_ORDER.get(task["order_state"]) or _STAGES.get(task["state"], task["state"])
+
+
 def _show(number: str, to: str = "", form: Form | None = None) -> str:
     """The page of an order; `form` is the one that was sent to `to`, with what was typed and what is wrong."""
     with here().database.reading() as session:
         order = read_order_page(session, number)
     told: dict[str, Any] = {"moves": order_moves(order), "cancel": CANCEL if may_be_cancelled(order) else None}
+    told |= {"seen": SEEN, "seen_stage": seen_stage}
     told |= {"files": rows_for_page(order), "file_form": FileForm(), "file_limits": here().attachment_limits}
     return flask.render_template(
         "provider/order.html", order=order, **told, task_moves=task_moves, to=to, form=form or PlainForm()

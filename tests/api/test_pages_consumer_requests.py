@@ -15,6 +15,8 @@ from bridge.models import Connection, Delivery, Lease, Stream
 from consumer_sim.models import Comment, ProviderTask
 from consumer_sim.services.request_search import STAGES, search_requests
 from consumer_sim.ui.requests import WORDS
+from provider.domain.orders import OrderState
+from provider.ui.orders import SEEN, seen_stage
 from tests.api.page_client import CountedStatements, Visitor, signed_in, text_of
 from tests.consumer_factories import (
     ANSWERS,
@@ -65,30 +67,31 @@ REFUSAL = {
     "code": "invalid_fields", "title": "Invalid Fields", "detail": "Some answers do not fit.",
     "errors": [{"pointer": "/characteristics/bandwidth", "message": "is sold out"}],
 }  # fmt: skip
+WAITS = ["Sent", "Waiting for approval", "In progress", "Done"]
 TOLD = [
-    ({}, "sending", ["On its way", "Accepted", "In progress", "Done"], "On its way"),
-    ({"submission": "accepted"}, "accepted", ["Sent", "Accepted", "In progress", "Done"], "Accepted"),
-    ({"state": "received"}, "accepted", ["Sent", "Accepted", "In progress", "Done"], "Accepted"),
-    ({"state": "work_in_progress"}, "in_progress", ["Sent", "Accepted", "In progress", "Done"], "In progress"),
-    ({"state": "awaiting_info"}, "awaiting_info", ["Sent", "Accepted", "In progress", "Done"], "In progress"),
-    ({"state": "resolved"}, "done", ["Sent", "Accepted", "In progress", "Done"], None),
-    ({"state": "closed"}, "done", ["Sent", "Accepted", "In progress", "Done"], None),
+    ({}, "sending", ["On its way", "Approved", "In progress", "Done"], "On its way"),
+    ({"submission": "accepted"}, "received", WAITS, "Waiting for approval"),
+    ({"submission": "accepted", "state": "received", "order_state": "new"}, "received", WAITS, "Waiting for approval"),
+    ({"state": "work_in_progress"}, "in_progress", ["Sent", "Approved", "In progress", "Done"], "In progress"),
+    ({"state": "awaiting_info"}, "awaiting_info", ["Sent", "Approved", "Waiting", "Done"], "Waiting"),
+    ({"state": "resolved"}, "done", ["Sent", "Approved", "In progress", "Done"], None),
+    ({"state": "closed"}, "done", ["Sent", "Approved", "In progress", "Done"], None),
     ({"submission": "refused", "refusal": REFUSAL}, "rejected", ["Sent", "Rejected"], "Rejected"),
     (
         {"submission": "accepted", "state": "awaiting_info", "order_state": "rejected"},
-        "rejected", ["Sent", "Accepted", "Rejected"], "Rejected",
+        "rejected", ["Sent", "Received", "Rejected"], "Rejected",
     ),
     (
         {"submission": "accepted", "state": "awaiting_info", "order_state": "rejected", "resubmission": "waiting"},
-        "sending", ["On its way", "Accepted", "In progress", "Done"], "On its way",
+        "sending", ["On its way", "Approved", "In progress", "Done"], "On its way",
     ),
     (
         {"submission": "accepted", "state": "cancelled", "order_state": "assessing_cancellation"},
-        "in_progress", ["Sent", "Accepted", "In progress", "Done"], "In progress",
+        "in_progress", ["Sent", "Approved", "In progress", "Done"], "In progress",
     ),
     (
         {"submission": "accepted", "state": "cancelled", "order_state": "cancelled"},
-        "cancelled", ["Sent", "Accepted", "Cancelled"], "Cancelled",
+        "cancelled", ["Sent", "Received", "Cancelled"], "Cancelled",
     ),
     ({"submission": "withdrawn"}, "cancelled", ["Sent", "Cancelled"], "Cancelled"),
 ]  # fmt: skip
@@ -108,6 +111,96 @@ def test_the_line_of_progress_says_in_plain_words_how_far_it_is(
     assert all(not ada.read(f"/requests?state={other}").xpath("//tbody/tr") for other in STAGES if other != stage)
 
 
+def line_of(page: html.HtmlElement) -> list[tuple[str, str]]:
+    """The steps of the line of progress, each with what it is drawn as."""
+    steps = page.xpath("//ol[@class='steps']/li")
+    return [(text_of(one).removeprefix("✓ ").removesuffix(" (done)"), one.get("class")) for one in steps]
+
+
+def test_a_request_that_was_stopped_says_whether_it_was_approved_before(acme: Consumer, ada: Visitor) -> None:
+    early, late, rejected = (ask(acme, submission="accepted") for _ in range(3))
+    cancelled = {"state": "cancelled", "state_label": "Cancelled", "order_state_label": "Cancelled"}
+    told = [
+        state_changed(early, 1), state_changed(early, 2, "cancelled", **cancelled),
+        state_changed(late, 1), state_changed(late, 2, "in_progress", state="work_in_progress"),
+        state_changed(late, 3, "cancelled", **cancelled),
+        state_changed(rejected, 1), state_changed(rejected, 2, "rejected", state="awaiting_info"),
+    ]  # fmt: skip
+    assert acme.verdicts(told) == ["applied"] * 7
+    sent = ("Sent", "done")
+    assert line_of(ada.read(url_of(acme, early))) == [sent, ("Received", "done"), ("Cancelled", "cancelled")]
+    assert line_of(ada.read(url_of(acme, late))) == [sent, ("Approved", "done"), ("Cancelled", "cancelled")]
+    assert line_of(ada.read(url_of(acme, rejected))) == [sent, ("Received", "done"), ("Rejected", "rejected")]
+    assert "Accepted" not in text_of(ada.read("/requests"))
+
+
+@pytest.mark.parametrize("state", ["received", "work_in_progress", "awaiting_info", "resolved", "closed", "cancelled"])
+def test_a_provider_says_of_what_we_see_what_we_say(acme: Consumer, ada: Visitor, state: str) -> None:
+    """Whatever its tables make of its states: our pages have the word that its page of the order promises."""
+    task_id = ask(acme, submission="accepted", state=state)
+    for order_state in OrderState:
+        put(acme, task_id, order_state=order_state)
+        page = ada.read(url_of(acme, task_id))
+        promised = SEEN[seen_stage({"state": state, "order_state": str(order_state)})]
+        assert text_of(page.xpath("//dt[text()='State']/following-sibling::dd")[0]) == promised, order_state
+
+
+def asked(one: Consumer, reason: str | None = "Which floor?") -> str:
+    """The page of a request about which the provider wants to know something."""
+    task_id = ask(one, submission="accepted")
+    known = {"state": "awaiting_info", "state_label": "Awaiting info", "order_state_label": "Awaiting information"}
+    told = [state_changed(task_id, 1), state_changed(task_id, 2, "awaiting_information", reason=reason, **known)]
+    assert one.verdicts(told) == ["applied"] * 2
+    return url_of(one, task_id)
+
+
+def test_what_the_provider_asks_is_answered_where_it_stands(acme: Consumer, ada: Visitor) -> None:
+    url = asked(acme)
+    page = ada.read(url)
+    (banner,) = page.xpath("//div[@id='question']/div")
+    assert text_of(banner).startswith("Northwind asks: Which floor? Your answer")
+    assert text_of(page).count("Which floor?") == 2, "once to answer it, once in the history"
+    (form,) = banner.xpath(".//form")
+    assert ada.post(form.get("action"), {"answer": "The third."}).status_code == 303
+    page = ada.read(url)
+    assert "Your answer is in the conversation." in text_of(page)
+    assert "The third." in text_of(page.xpath("//*[@id='comments']")[0])
+    assert [one.text for one in rows(acme, Comment)] == ["The third."]
+
+
+def test_an_answer_without_words_is_asked_for_again(acme: Consumer, ada: Visitor) -> None:
+    url = asked(acme)
+    answer = ada.post(f"{url}/answer", {"answer": " "})
+    assert answer.status_code == 422
+    page = html.fromstring(answer.get_data())
+    (banner,) = page.xpath("//div[@id='question']/div")
+    assert "Write your answer first." in text_of(banner) and banner.xpath(".//textarea[@autofocus]")
+    assert "Write something first." not in text_of(page) and rows(acme, Comment) == []
+
+
+def test_only_who_may_answer_is_asked_to(acme: Consumer, ada: Visitor) -> None:
+    url = asked(acme)
+    page = signed_in(acme.app, "vera", "viewer").read(url)
+    assert "Northwind asks: Which floor?" in text_of(page) and page.xpath("//*[@id='question']//form") == []
+    put(acme, url.rpartition("/")[2], state="work_in_progress", order_state="in_progress")
+    assert ada.read(url).xpath("//*[@id='question']/*") == []
+
+
+@pytest.mark.parametrize(
+    ("state", "order_state", "said"),
+    [
+        ("received", "new", "They appear here when the order is approved."),
+        ("cancelled", "cancelled", "Nothing came of it."),
+        ("cancelled", "assessing_cancellation", "They appear here when the order is approved."),
+    ],
+)
+def test_of_what_is_over_nothing_is_expected(
+    acme: Consumer, ada: Visitor, state: str, order_state: str, said: str
+) -> None:
+    page = ada.read(url_of(acme, ask(acme, submission="accepted", state=state, order_state=order_state)))
+    assert said in text_of(page.xpath("//*[@id='products']")[0])
+
+
 def test_what_the_provider_tells_is_on_the_page(acme: Consumer, ada: Visitor) -> None:
     task_id = ask(acme)
     told = [
@@ -122,7 +215,8 @@ def test_what_the_provider_tells_is_on_the_page(acme: Consumer, ada: Visitor) ->
     assert acme.verdicts(told) == ["applied"] * 4
     page = text_of(ada.read(url_of(acme, task_id)))
     for part in (
-        "Broadband · ACME-PT0000001", "asked by Ada Lovelace", "ORD0001042", "Waiting Awaiting Info, On Hold",
+        "Broadband · ACME-PT0000001", "asked by Ada Lovelace", "ORD0001042", "The request: Awaiting Info",
+        "Its order: On Hold",
         "Waits for a permit.", "Grace, Northwind", "Which gate?", "PRD0000007", "Bandwidth", "100 Mbit/s",
     ):  # fmt: skip
         assert part in page, part
@@ -131,7 +225,9 @@ def test_what_the_provider_tells_is_on_the_page(acme: Consumer, ada: Visitor) ->
 def test_the_page_keeps_itself_up_to_date_without_what_people_type_in(acme: Consumer, ada: Visitor) -> None:
     page = ada.read(url_of(acme, ask(acme)))
     live = page.xpath("//*[@data-live]")
-    assert {one.get("id") for one in live} == {"way", "progress", "products", "comments", "history"}
+    assert {one.get("id") for one in live} == {
+        "way", "question", "progress", "products", "comments", "files", "history",
+    }  # fmt: skip
     assert page.xpath("//*[@data-live]//textarea") == []
 
 

@@ -355,7 +355,7 @@ def test_the_page_tells_what_the_consumer_sees_and_what_it_will_see(database: Da
         approve_order(session, made.order_number, actor=AGENT, now=NOW)
     seen = text_of(manager.read(url).xpath("//section[@id='consumer']")[0])
     assert "Received order: New Confirmed" in seen
-    assert "It will see: Work in progress order: In progress" in seen
+    assert "It will see: In progress order: In progress" in seen
 
 
 def test_what_is_parked_says_why_and_is_sent_again_by_those_who_may(
