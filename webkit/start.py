@@ -44,7 +44,7 @@ def show_start(
 ) -> str:
     """The page. What waits for me is shown also when nothing does, what waits for others only when something does.
 
-    `counts` and `done` are by key; what is not counted is not this person's to see. The steps go with the first order.
+    `counts` and `done` are by key; what is not counted is not this person's to see. The steps go with the last one.
     `holders` are the roles that hold a permission.
     """
     shown = [(one, counts[one.key]) for one in waiting if one.key in counts]
@@ -56,7 +56,7 @@ def show_start(
     ]
     return flask.render_template(
         "webkit/start.html",
-        steps=None if done["order"] else steps,
+        steps=None if done[first[-1].key] else steps,
         mine=[pair for pair in shown if pair[0].for_me],
         others=others,
     )

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from bridge.models import Delivery, Lease, Stream
 from provider.domain.orders import OrderState
 from provider.models.inventory import Product
-from provider.models.orders import CustomerOrder, OrderLine, ProviderTask
+from provider.models.orders import Comment, CustomerOrder, OrderLine, ProviderTask
 from provider.services.deliveries import FAILING, PARKED, SENT, WAITING
 from provider.services.provider_tasks import task_stream
 from provider.services.slices import read_slice
@@ -30,27 +30,47 @@ _COLUMNS: Mapping[str, Any] = {
 SORTABLE = tuple(_COLUMNS)
 
 
-def search_orders(
+def search_orders(  # noqa: PLR0913 - the filters of a list, each by its name
     session: Session, *, text: str = "", state: str = "", company: str = "", category: str = "",
-    sort: str = "number", descending: bool = False, offset: int = 0, limit: int = 25,
+    sort: str = "number", descending: bool = False, offset: int = 0, limit: int = 25, has_new_comment: bool = False,
 ) -> tuple[list[Document], int]:  # fmt: skip
     """One page of the orders that match, and how many match in all.
 
     `text` is part of a number, a company, a consumer's task number or the name of a line. `sort` is one of SORTABLE;
-    `since` is when an order took the state it has.
+    `since` is when an order took the state it has. `has_new_comment` leaves those that `said_since` tells.
     """
     query = (
-        select(CustomerOrder, ProviderTask, OrderLine.name)
+        select(CustomerOrder, ProviderTask, OrderLine.name, said_since().label("is_said"))
         .join(ProviderTask, ProviderTask.order_id == CustomerOrder.id)
         .outerjoin(OrderLine, _TOP)
     )
-    query = query.where(*_conditions(text, state, company, category))
+    query = query.where(*_conditions(text, state, company, category, has_new_comment))
     key = _COLUMNS[sort]
     ordered = query.order_by(key.desc() if descending else key.asc(), CustomerOrder.number)
     keys, total = read_slice(session, ordered.with_only_columns(CustomerOrder.id), offset=offset, limit=limit)
     rows = session.execute(ordered.where(CustomerOrder.id.in_([key[0] for key in keys]))).all()
     states = _delivery_states(session, [(row[0], row[1]) for row in rows])
-    return [_row(order, task, name, states[order.id]) for order, task, name in rows], total
+    return [_row(order, task, name, states[order.id], said) for order, task, name, said in rows], total
+
+
+def said_since() -> ColumnElement[bool]:
+    """Whether the consumer of an order said something after our last comment, and after the order took its state.
+
+    The query has CustomerOrder and its ProviderTask. Their comments bear their clock's time, ours our clock's.
+    """
+    said, answer = Comment.__table__.alias("said"), Comment.__table__.alias("answer")
+    answered = exists(
+        select(answer.c.id).where(
+            answer.c.provider_task_id == said.c.provider_task_id, answer.c.from_consumer.is_(False),
+            answer.c.created_at >= said.c.created_at,
+        )
+    )  # fmt: skip
+    return exists(
+        select(said.c.id).where(
+            said.c.provider_task_id == ProviderTask.id, said.c.from_consumer.is_(True),
+            said.c.created_at > CustomerOrder.updated_at, ~answered,
+        )
+    )  # fmt: skip
 
 
 def list_companies(session: Session) -> list[str]:
@@ -58,9 +78,11 @@ def list_companies(session: Session) -> list[str]:
     return list(session.scalars(select(CustomerOrder.company).distinct().order_by(CustomerOrder.company)))
 
 
-def _conditions(text: str, state: str, company: str, category: str) -> list[ColumnElement[bool]]:
+def _conditions(text: str, state: str, company: str, category: str, has_new_comment: bool) -> list[ColumnElement[bool]]:
     wanted = ((CustomerOrder.state, state), (CustomerOrder.company, company), (CustomerOrder.category, category))
     found: list[ColumnElement[bool]] = [column == value for column, value in wanted if value]
+    if has_new_comment:
+        found.append(said_since())
     if text:
         named = exists(_line_names(text))
         columns = (CustomerOrder.number, CustomerOrder.company, ProviderTask.number)
@@ -73,7 +95,7 @@ def _line_names(text: str) -> Select[Any]:
     return select(line.c.id).where(line.c.order_id == CustomerOrder.id, line.c.name.icontains(text, autoescape=True))
 
 
-def _row(order: CustomerOrder, task: ProviderTask, item: str | None, delivery: str) -> Document:
+def _row(order: CustomerOrder, task: ProviderTask, item: str | None, delivery: str, is_said: bool) -> Document:
     return {
         "number": order.number,
         "item": item,
@@ -86,6 +108,7 @@ def _row(order: CustomerOrder, task: ProviderTask, item: str | None, delivery: s
         "since": order.updated_at,
         "created_at": order.created_at,
         "delivery": delivery,
+        "has_new_comment": is_said,
     }
 
 

@@ -16,7 +16,8 @@ from provider.domain.roles import Permission
 from provider.models.access import Registration
 from provider.models.catalog import ProductOffering, RemoteRecordProducer
 from provider.models.criteria import HeldRemoval
-from provider.models.orders import CustomerOrder
+from provider.models.orders import CustomerOrder, ProviderTask
+from provider.services.order_search import said_since
 from provider.services.task_search import FREE, MINE, count_order_tasks
 
 _P = Permission
@@ -25,13 +26,16 @@ _P = Permission
 def count_waiting(session: Session, *, actor: str, permissions: AbstractSet[str], now: datetime) -> dict[str, int]:
     """How many records wait, by what they wait for; only what these permissions let one read is counted.
 
-    Order states count the orders in them. `free` and `mine` are order tasks, `parked` deliveries, `trouble`
-    connections, `drafts` remote record producers, `removals` items that many would lose at once.
+    Order states count the orders in them, `comments` those of which the consumer said something since. `free` and
+    `mine` are order tasks, `parked` deliveries, `trouble` connections, `drafts` remote record producers, `removals`
+    items that many would lose at once.
     """
     found: dict[str, int] = {}
     if _P.ORDER_READ in permissions:
         states = select(CustomerOrder.state, func.count()).group_by(CustomerOrder.state)
         found |= {str(state): 0 for state in OrderState} | {state: count for state, count in session.execute(states)}
+        said = select(func.count()).join_from(CustomerOrder, ProviderTask).where(said_since())
+        found["comments"] = session.scalar(said) or 0
     if _P.ORDER_TASK_READ in permissions:
         tasks = count_order_tasks(session, actor)
         found |= {kind: tasks[kind] for kind in (FREE, MINE)}
@@ -53,6 +57,7 @@ def read_first_steps(session: Session) -> dict[str, bool]:
         "registration": exists(select(Registration.id)),
         "connection": exists(select(Connection.id).where(Connection.state == ConnectionState.ACTIVE)),
         "order": exists(select(CustomerOrder.id)),
+        "fulfilment": exists(select(CustomerOrder.id).where(CustomerOrder.state == OrderState.COMPLETED)),
     }
     row = session.execute(select(*(step.label(name) for name, step in steps.items()))).one()
     return {name: bool(done) for name, done in zip(steps, row, strict=True)}

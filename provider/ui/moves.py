@@ -13,7 +13,8 @@ _S, _T = OrderState, OrderTaskState
 
 @dataclass(frozen=True)
 class Move:
-    """A button. `to` is the last part of its address. One that `asks` wants a reason; `hint` says who reads it.
+    """A button. `to` is the last part of its address. One that `asks` wants a reason, which it calls `field` and misses
+    in the words of `missing`; `hint` says who reads it.
 
     One that `warns` says what cannot be taken back, and is pressed twice.
     """
@@ -24,6 +25,8 @@ class Move:
     asks: bool = False
     hint: str = ""
     warns: str = ""
+    field: str = "Reason"
+    missing: str = "Say why."
 
 
 _READ = "The consumer reads this."
@@ -39,15 +42,21 @@ _ORDER: Mapping[str, Move] = {
         Move(_S.ENRICHMENT_IN_PROGRESS, "Begin enrichment"),
         Move(_S.ENRICHMENT_ON_HOLD, "Hold the enrichment", asks=True, hint=_READ),
         Move(_S.IN_PROGRESS, "Go on", "primary"),
-        Move(_S.SCHEDULED, "Schedule"),
-        Move(_S.AWAITING_INFORMATION, "Ask for information", asks=True, hint=_READ),
+        Move(
+            _S.SCHEDULED, "Schedule for later", asks=True, hint=f"{_READ} Nothing begins by itself: begin it then.",
+            field="When the work will begin", missing="Say when.",
+        ),
+        Move(
+            _S.AWAITING_INFORMATION, "Ask for information", asks=True, hint=f"{_READ} The order waits for the answer.",
+            field="Question to the consumer", missing="Write what the consumer shall answer.",
+        ),
         Move(_S.ON_HOLD, "Hold", "outline-secondary", asks=True, hint=_READ),
         Move(_S.REVISION_IN_PROGRESS, "Revise", asks=True, hint=_READ),
         Move(_S.CANCELLATION_IN_PROGRESS, "Approve the cancellation", "danger"),
         Move(_S.CANCELLED, "Everything is undone: close as cancelled", "danger"),
         Move(_S.COMPLETED, "Complete", "success"),
     )
-}
+}  # fmt: skip
 _RELABELLED: Mapping[tuple[str, str], str] = {
     (_S.ACKNOWLEDGED, _S.IN_PROGRESS): "Begin",
     (_S.REJECTED, _S.IN_PROGRESS): "Accept after all",
@@ -71,11 +80,17 @@ _TASK: Mapping[str, Move] = {
         Move(_T.OPEN, "Put back as open"),
         Move(_T.DRAFT, "Let it wait for the others"),
         Move(_T.ON_HOLD, "Hold", "outline-secondary", asks=True, hint="For your colleagues."),
-        Move(_T.SCHEDULED, "Schedule", asks=True, hint="For your colleagues: when, and why then."),
-        Move(_T.AWAITING_INFORMATION, "Wait for information", asks=True, hint="For your colleagues: from whom?"),
+        Move(
+            _T.SCHEDULED, "Schedule for later", asks=True, hint="For your colleagues. Nothing begins by itself.",
+            field="When the work will begin", missing="Say when.",
+        ),
+        Move(
+            _T.AWAITING_INFORMATION, "Wait for information", asks=True, hint="For your colleagues.",
+            field="What is missing, and from whom", missing="Say what is missing.",
+        ),
         Move(_T.CANCELLED, "Give up", "outline-danger", asks=True, hint="For your colleagues: it will not be done."),
     )
-}
+}  # fmt: skip
 
 
 def order_moves(order: Mapping[str, Any]) -> list[Move]:

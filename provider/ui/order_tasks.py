@@ -57,7 +57,7 @@ def show(number: str) -> str:
 def move(number: str, to: str) -> ResponseReturnValue:
     """Any move of the state table."""
     wanted = task_move(to) or flask.abort(404)
-    form = ReasonForm() if wanted.asks else PlainForm()
+    form = ReasonForm(wanted.missing) if wanted.asks else PlainForm()
     if form.done(lambda: _move(number, to, form.data.get("reason"))):
         return flask.redirect(_came_from(number), 303)
     return _show(number, to, form), 422 if form.is_submitted() else 200

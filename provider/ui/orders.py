@@ -7,7 +7,7 @@ import flask
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 from wtforms import TextAreaField
-from wtforms.validators import DataRequired, Length
+from wtforms.validators import DataRequired, Length, ValidationError
 
 from provider.domain.orders import OrderCategory, OrderState
 from provider.services import cancellations, comments, orders
@@ -38,9 +38,17 @@ CATEGORIES = [(str(category), in_words(category)) for category in OrderCategory]
 
 
 class ReasonForm(Form):
-    """Why; asked for by the moves that need a reason."""
+    """Why; asked for by the moves that need a reason, in the words of the move."""
 
-    reason = TextAreaField("Reason", [DataRequired("Say why."), Length(max=TEXT_MOST)], filters=[strip])
+    reason = TextAreaField("Reason", [Length(max=TEXT_MOST)], filters=[strip])
+
+    def __init__(self, missing: str = "Say why.") -> None:
+        super().__init__()
+        self.missing = missing
+
+    def validate_reason(self, field: TextAreaField) -> None:
+        if not field.data:
+            raise ValidationError(self.missing)
 
 
 class PlainForm(Form):
@@ -53,8 +61,9 @@ class TextForm(Form):
 
 @pages.page("/orders", "order.read")
 def list_all() -> str:
-    listing = read_listing(SORTABLE, "-number", ("state", "company", "category"))
+    listing = read_listing(SORTABLE, "-number", ("state", "company", "category", "comments"))
     filters: dict[str, Any] = {**listing.filters}
+    filters["has_new_comment"] = filters.pop("comments", "") == "new"
     with here().database.reading() as session:
         rows, total = search_orders(
             session, text=listing.text, **filters, **listing.place,
@@ -73,7 +82,7 @@ def show(number: str) -> str:
 def move(number: str, to: str) -> ResponseReturnValue:
     """Any move of the state tables: `to` is approve, decline or a state."""
     wanted = order_move(to) or flask.abort(404)
-    form = ReasonForm() if wanted.asks else PlainForm()
+    form = ReasonForm(wanted.missing) if wanted.asks else PlainForm()
     if form.done(lambda: _do(number, to, form.data.get("reason"))):
         return _back(number)
     return _show(number, to, form), _status(form)

@@ -31,6 +31,9 @@ WAITING = (
         _P.ORDER_APPROVE,
     ),
     Waiting(_S.ON_HOLD, "Orders on hold", "/orders?state=on_hold&sort=since", _P.ORDER_APPROVE),
+    Waiting(
+        "comments", "Orders with new comments of the consumer", "/orders?comments=new&sort=since", _P.COMMENT_WRITE
+    ),
     Waiting(MINE, "Tasks of mine", "/tasks?whose=mine", _P.ORDER_TASK_WRITE),
     Waiting(FREE, "Tasks to take", "/tasks?whose=free", _P.ORDER_TASK_WRITE),
     Waiting("parked", "Parked deliveries", "/deliveries?state=parked", _P.DELIVERY_WRITE),
@@ -55,6 +58,8 @@ STEPS = (
     Step("connection", "Connect it", "The consumer uses the token; then the connection is active.", "/connections",
          _P.CONNECTION_READ),
     Step("order", "Get the first order", "The consumer activates the item and orders it.", "/orders", _P.ORDER_READ),
+    Step("fulfilment", "Approve and fulfil an order", "Approve it, work its tasks, complete it.", "/orders",
+         _P.ORDER_READ),
 )  # fmt: skip
 
 

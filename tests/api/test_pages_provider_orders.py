@@ -249,6 +249,25 @@ def test_a_reason_is_asked_for_and_what_was_typed_stays(database: Database, mana
     assert "max: No such street." in text_of(manager.read(f"/orders/{number}").xpath("//section[@id='timeline']")[0])
 
 
+@pytest.mark.parametrize(
+    ("to", "field", "complaint"),
+    [
+        ("awaiting_information", "Question to the consumer", "Write what the consumer shall answer."),
+        ("scheduled", "When the work will begin", "Say when."),
+    ],
+)
+def test_what_is_no_reason_is_asked_for_in_its_own_words(
+    database: Database, manager: Visitor, to: str, field: str, complaint: str
+) -> None:
+    number = make_order(database, approved=True).order_number
+    page = manager.read(f"/orders/{number}")
+    assert [text_of(one) for one in page.xpath(f"//label[@for='reason-{to}']")] == [field]
+    answer = manager.post(f"/orders/{number}/move/{to}", {"reason": " "})
+    assert (answer.status_code, complaint in answer.get_data(as_text=True)) == (422, True)
+    assert manager.post(f"/orders/{number}/move/{to}", {"reason": "On Monday?"}).status_code == 303
+    assert read_order(database, number).state == to
+
+
 def test_a_button_that_came_too_late_says_why(database: Database, manager: Visitor) -> None:
     number = make_order(database).order_number
     manager.read(f"/orders/{number}")

@@ -1,8 +1,10 @@
 """What the start page says is waiting, and for whom."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import flask
 import pytest
@@ -12,7 +14,9 @@ from bridge.database import Database
 from bridge.models import Delivery, Stream
 from provider.domain.orders import OrderState
 from provider.domain.roles import Role
+from provider.models.orders import CustomerOrder
 from provider.services.cancellations import cancel_order
+from provider.services.comments import add_comment, add_reply
 from provider.services.connections import pause_connection
 from provider.services.orders import move_order
 from tests.api.page_client import CountedStatements, Visitor, signed_in, text_of
@@ -68,14 +72,16 @@ def test_each_role_sees_what_waits_for_it_and_what_for_others(app: flask.Flask, 
     manager = signed_in(app, "max", "order_manager").read("/")
     assert for_me(manager) == {
         "Orders to approve": 1, "Cancellations to decide": 1, "Revisions to decide": 0, "Cancellations being undone": 0,
-        "Orders on hold": 1,
+        "Orders on hold": 1, "Orders with new comments of the consumer": 0,
     }  # fmt: skip
     assert for_others(manager) == [
         "Tasks to take 1 waiting for admin, fulfilment agent, fulfilment manager, fallout agent, fallout manager",
         "Orders awaiting information 1 waiting for the consumer",
     ]
     agent = signed_in(app, "fred", "fulfilment_agent").read("/")
-    assert for_me(agent) == {"Tasks of mine": 0, "Tasks to take": 1}
+    assert for_me(agent) == {
+        "Orders with new comments of the consumer": 0, "Tasks of mine": 0, "Tasks to take": 1,
+    }  # fmt: skip
     exchange = for_me(signed_in(app, "eve", "exchange_admin").read("/"))
     assert exchange == {
         "Parked deliveries": 1, "Connections in trouble": 1, "Drafts of catalog items to review": 2,
@@ -95,7 +101,7 @@ def test_each_count_leads_to_as_many_records(app: flask.Flask, database: Databas
     admin = signed_in(app, "ann", "admin")
     lists = ("/orders?", "/tasks?", "/deliveries?", "/producers?")
     links = [one for one in admin.read("/").xpath("//*[@id='waiting']//a") if one.get("href").startswith(lists)]
-    assert len(links) == 10
+    assert len(links) == 11
     for link in links:
         count = int(next(word for word in text_of(link.getparent()).split() if word.isdigit()))
         assert len(admin.read(link.get("href")).xpath("//tbody/tr")) == count, link.get("href")
@@ -115,21 +121,66 @@ def test_a_new_instance_says_what_to_do_first_and_ticks_off_what_is_done(app: fl
     def steps() -> list[str]:
         return [text_of(one).split()[-1] for one in admin.read("/").xpath("//ol/li")]
 
-    assert steps() == ["next", "later", "later", "later", "later"]
+    assert steps() == ["next", "later", "later", "later", "later", "later"]
     with database.transaction() as session:
         import_small_catalog(session)
-    assert steps() == ["done", "next", "later", "later", "later"]
+    assert steps() == ["done", "next", "later", "later", "later", "later"]
     with database.transaction() as session:
         publish_to_all(session)
         make_registration(session)
-    assert steps() == ["done", "done", "done", "next", "later"]
-    make_order(database)
+    assert steps() == ["done", "done", "done", "next", "later", "later"]
+    number = make_order(database).order_number
+    assert steps() == ["done"] * 5 + ["next"]
+    assert len(admin.read("/").xpath("//ol/li//a")) == 6, "what is done is still a way to go there"
+    with database.transaction() as session:
+        session.scalars(select(CustomerOrder).where(CustomerOrder.number == number)).one().state = "completed"
     assert steps() == []
 
 
+def test_what_a_consumer_says_waits_to_be_read_until_we_answer_or_move_the_order(
+    app: flask.Flask, database: Database
+) -> None:
+    manager = signed_in(app, "max", "order_manager")
+    made = make_order(database, approved=True)
+
+    def new_comments() -> int:
+        found = manager.read("/orders?comments=new").xpath("//tbody/tr")
+        assert for_me(manager.read("/"))["Orders with new comments of the consumer"] == len(found)
+        signs = [text_of(row) for row in manager.read("/orders").xpath("//tbody/tr")]
+        assert len([sign for sign in signs if "New comment" in sign]) == len(found)
+        return len(found)
+
+    def say(minutes: int) -> None:
+        at = NOW + timedelta(minutes=minutes)
+        with database.transaction() as session:
+            add_comment(
+                session, made.connection_id, made.task_id, comment_id=str(uuid4()), text="Here.", author_name="Pat",
+                created_at=at, now=at,
+            )  # fmt: skip
+
+    def move(state: OrderState, minutes: int) -> None:
+        at = NOW + timedelta(minutes=minutes)
+        with database.transaction() as session:
+            move_order(session, made.order_number, state, reason="Which floor?", actor=AGENT, now=at)
+
+    assert new_comments() == 0
+    move(OrderState.AWAITING_INFORMATION, 1)
+    assert new_comments() == 0
+    say(2)
+    assert new_comments() == 1
+    with database.transaction() as session:
+        add_reply(session, made.order_number, text="Thanks.", author_name="max", now=NOW + timedelta(minutes=3))
+    assert new_comments() == 0
+    say(4)
+    say(5)
+    assert new_comments() == 1
+    move(OrderState.IN_PROGRESS, 6)
+    assert new_comments() == 0
+
+
 def test_a_step_is_a_link_for_those_who_may_see_where_it_leads(app: flask.Flask) -> None:
-    assert len(signed_in(app, "ann", "admin").read("/").xpath("//ol/li//a")) == 5
-    assert len(signed_in(app, "max", "order_manager").read("/").xpath("//ol/li//a")) == 2
+    assert len(signed_in(app, "ann", "admin").read("/").xpath("//ol/li//a")) == 6
+    assert len(signed_in(app, "max", "order_manager").read("/").xpath("//ol/li//a")) == 3
 
 
 def test_the_page_costs_the_same_whatever_waits_and_refreshes_itself(app: flask.Flask, database: Database) -> None:
