@@ -19,9 +19,17 @@ def list_removals() -> str:
     return flask.render_template("provider/removals.html", listing=listing, rows=rows, total=total)
 
 
-@pages.action("/removals/<removal_id>/<any(confirm, keep):verdict>", "producer.write")
-def decide(removal_id: str, verdict: str) -> Response:
-    confirm = verdict == "confirm"
+@pages.action("/removals/<removal_id>/confirm", "producer.write")
+def confirm(removal_id: str) -> Response:
+    return _decide(removal_id, confirm=True)
+
+
+@pages.action("/removals/<removal_id>/keep", "producer.write")
+def keep(removal_id: str) -> Response:
+    return _decide(removal_id, confirm=False)
+
+
+def _decide(removal_id: str, *, confirm: bool) -> Response:
     with here().transaction() as session:
         decide_removal(session, removal_id, confirm=confirm, actor=actor(), now=here().clock())
     text = (
