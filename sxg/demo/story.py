@@ -101,7 +101,7 @@ class Story:
         inventory.act(package, "resume", "We stay open after all.", "active")
 
     def sell_a_bundle(self) -> None:
-        self.show.heading("18:00  Globex opens a branch, with one order")
+        self.show.heading("17:30  Globex opens a branch, with one order")
         order = Order(self.cast, self.show, self.cast.globex, answers.BRANCH)
         order.choose_what_does_not_fit(find_item(self.cast.globex, answers.BRANCH)["id"], answers.UNFIT)
         order = self._order(self.cast.globex, answers.BRANCH, answers.BRANCH_SITE)

@@ -94,7 +94,10 @@ INVENTORIES = [
     ("Hamburg office", "4G/5G Backup", "1", "Inactive"),
     ("", "Managed Wi-Fi", "1", "Active"),
     ("", "Wi-Fi Access Point", "4", "Active"),
-    ("Shelbyville warehouse", "Managed LAN Switch", "3", "Active"),
+    ("Shelbyville warehouse", "Branch Connect", "1", "Active"),
+    ("", "Dedicated Internet Access", "1", "Active"),
+    ("", "Managed LAN Switch", "5", "Active"),
+    ("", "SIP Trunk", "1", "Active"),
     ("Springfield plant", "Dedicated Internet Access", "1", "Active"),
 ]
 
@@ -213,7 +216,7 @@ def test_it_stays_up_until_told_to_stop_and_goes_on_from_its_data(start: Callabl
         demo.until(demo.is_up, 180)
         assert len(marked_processes(demo.mark)) >= 14
         common, acme, globex = settings(demo.output)
-        for of_consumer, tasks, products, items in ((acme, 6, 16, 14), (globex, 2, 4, 13)):
+        for of_consumer, tasks, products, items in ((acme, 6, 16, 15), (globex, 3, 9, 14)):
             compared = compare(common | of_consumer)
             counted = f"{tasks * run} provider tasks, {products * run} products, {items} catalog items"
             assert (compared.returncode, compared.stderr) == (0, "")
