@@ -16,6 +16,7 @@ from bridge.models import Delivery
 from bridge.vocabulary import ConnectionState
 from consumer_sim.services.connections import Link, get_link, get_links
 
+_UNKNOWN_TO_PROVIDER = "registration_token_invalid"
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -34,6 +35,12 @@ class Health:
     @property
     def is_connecting(self) -> bool:
         return self.link.connecting.step != "done"
+
+    @property
+    def wants_token(self) -> bool:
+        """Whether the provider did not take our registration token, so that going on with it leads nowhere."""
+        own, is_over = self.link.connecting, self.link.state == ConnectionState.REVOKED
+        return own.step == "complete" and not is_over and _UNKNOWN_TO_PROVIDER in (own.problem or "")
 
 
 _BY: Mapping[str, Callable[[Health], Any]] = {
@@ -91,7 +98,9 @@ def send_again(session: Session, connection_id: str, delivery_id: str, *, now: d
 def _health(link: Link, flow: Flow | None, now: datetime) -> Health:
     own = link.connecting
     troubles: list[Ailment] = []
-    if own.step != "done" and link.state != ConnectionState.REVOKED:
+    if Health(link, flow, ()).wants_token:
+        troubles.append(Ailment("token_refused", "the provider does not know this registration token", ""))
+    elif own.step != "done" and link.state != ConnectionState.REVOKED:
         fault = f"connecting stopped: {own.problem}" if own.problem else "connecting is not finished"
         troubles.append(Ailment(f"connecting_{own.step}", fault, ""))
     return Health(link, flow, troubles + (find_ailments(flow, now) if flow else []))

@@ -175,13 +175,18 @@ def get_own(session: Session, connection_id: str, product_id: str, *, lock: bool
 
 def get_manage_inventory(session: Session, connection_id: str) -> CatalogItem:
     """The item by which we manage what we have. Raises ItemNotOrderable while it is not active here."""
-    query = select(CatalogItem).where(CatalogItem.connection_id == connection_id, CatalogItem.kind == "inventory")
-    item = session.scalars(query.order_by(CatalogItem.id).limit(1)).first()
+    item = find_manage_inventory(session, connection_id)
     if item is None:
         raise ItemNotOrderable("Manage Inventory", "is not offered to us by this provider")
     if item.state != "active":
         raise ItemNotOrderable(item.id, "is not active here; an admin activates Manage Inventory at the items")
     return item
+
+
+def find_manage_inventory(session: Session, connection_id: str) -> CatalogItem | None:
+    """The same in any state; None while the provider offers none."""
+    query = select(CatalogItem).where(CatalogItem.connection_id == connection_id, CatalogItem.kind == "inventory")
+    return session.scalars(query.order_by(CatalogItem.id).limit(1)).first()
 
 
 def _below(below: Mapping[str | None, Sequence[Product]], product_id: str, depth: int) -> Iterator[Product]:

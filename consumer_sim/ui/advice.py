@@ -33,6 +33,10 @@ ADVICE = {
         "Is the address right, and the provider up? Then resume. If the token was used, or ran out, ask the provider "
         "for a new one and connect with that."
     ),
+    "token_refused": _look(
+        "It was mistyped, used already, or it ran out. Enter it again at the connection, or ask the provider's "
+        "Exchange admin for another one."
+    ),
     "connecting_verify": _look(
         "The provider must reach this instance at its public address. See to that, then resume."
     ),

@@ -20,6 +20,7 @@ from consumer_sim.services.users import Permission
 from consumer_sim.ui.context import here
 from webkit.forms import Form, strip
 from webkit.listing import read_listing
+from webkit.next_step import flash_next
 from webkit.pages import Pages
 from webkit.words import in_words
 
@@ -31,19 +32,22 @@ def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
 
 
-class ConnectForm(Form):
-    provider_url = StringField(
-        "Address of the provider",
-        [DataRequired("Where the provider answers, such as https://exchange.example."), Length(max=2000)],
-        filters=[strip],
-        render_kw={"inputmode": "url", "autocomplete": "off"},
-    )
+class TokenForm(Form):
     token = StringField(
         "Registration token",
         [DataRequired("The provider's Exchange admin makes one for us."), Length(max=255)],
         filters=[strip],
         description="It can be used once, and begins with sxr_.",
         render_kw={"autocomplete": "off"},
+    )
+
+
+class ConnectForm(TokenForm):
+    provider_url = StringField(
+        "Address of the provider",
+        [DataRequired("Where the provider answers, such as https://exchange.example."), Length(max=2000)],
+        filters=[strip],
+        render_kw={"inputmode": "url", "autocomplete": "off"},
     )
     number_prefix = StringField(
         "Prefix of our request numbers",
@@ -52,7 +56,8 @@ class ConnectForm(Form):
             Regexp(r"[A-Z][A-Z0-9]{1,11}\Z", message="2 to 12 letters and digits, beginning with a letter."),
         ],
         filters=[strip, _upper],
-        description="The provider adds a digit if somebody else has it.",
+        description="2 to 12 letters and digits, beginning with a letter, such as ACME. The provider adds a digit if "
+        "somebody else has it.",
         render_kw={"autocomplete": "off"},
     )
 
@@ -96,12 +101,16 @@ def connect() -> ResponseReturnValue:
 @pages.page(_ONE, Permission.CONNECTION_READ)
 def show(connection_id: UUID) -> str:
     """By our id or the wire's."""
+    return _show(connection_id, TokenForm(formdata=None))
+
+
+def _show(connection_id: UUID, form: TokenForm) -> str:
     with here().database.reading() as session:
         health = get_health(session, str(connection_id), here().clock())
         connection = health.link.connection
         queues = read_queues(session, connection.id) if connection else []
         care = read_care(session, health.flow, here().clock()) if health.flow else None
-    told: dict[str, Any] = {"health": health, "queues": queues, "care": care}
+    told: dict[str, Any] = {"health": health, "queues": queues, "care": care, "form": form}
     return flask.render_template("consumer/connection.html", callback=here().config.public_url, **told)
 
 
@@ -170,6 +179,23 @@ def resume(connection_id: UUID) -> Response:
     return _go_on(link_id)
 
 
+@pages.form(f"{_ONE}/token", Permission.CONNECTION_WRITE)
+def enter_token(connection_id: UUID) -> ResponseReturnValue:
+    """Another token in place of the one that the provider did not take."""
+    form, begun = TokenForm(), []
+
+    def begin() -> None:
+        context = here()
+        with context.database.transaction() as session:
+            own = get_link(session, str(connection_id), lock=True).connecting
+            given = (own.provider_url, form.token.data or "", own.requested_prefix)
+            begun.append(begin_connecting(session, context.keyring, *given, now=context.clock()).id)
+
+    if form.done(begin):
+        return _go_on(begun[0])
+    return _show(connection_id, form), 422 if form.is_submitted() else 200
+
+
 @pages.action(f"{_ONE}/settings", Permission.CONNECTION_WRITE)
 def change_settings(connection_id: UUID) -> Response:
     wanted = "auto_activate" in flask.request.form
@@ -195,7 +221,8 @@ def _go_on(link_id: str) -> Response:
     with here().database.reading() as session:
         own = get_link(session, link_id).connecting
     if own.step == "done":
-        flask.flash(f"Connected to {own.provider_name}.", "success")
+        items = flask.url_for("items.list_all", provider=own.connection_id)
+        flash_next(f"Connected to {own.provider_name}.", "Activate what people may order.", items)
     else:
         flask.flash("Connecting stopped; below is why.", "warning")
     return _to(link_id)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 import flask
+from flask_login import current_user
 from werkzeug import Response
 
 from consumer_sim.models import CatalogItem
@@ -12,6 +13,7 @@ from consumer_sim.services.item_search import KINDS, SORTS, list_offering_provid
 from consumer_sim.services.users import Permission
 from consumer_sim.ui.context import here
 from webkit.listing import read_listing
+from webkit.next_step import flash_next
 from webkit.pages import Pages
 
 pages = Pages("items", __name__)
@@ -40,7 +42,14 @@ def list_all() -> str:
 @pages.action(f"{_ONE}/activate", Permission.CATALOG_WRITE)
 def activate(connection_id: UUID, item_id: UUID) -> Response:
     item = _decide(connection_id, item_id, lambda session, item: activate_item(session, item, now=here().clock()))
-    flask.flash(f"{item.name} can be ordered from now on.", "success")
+    if item.kind == "inventory":
+        products = flask.url_for("products.list_all", provider=item.connection_id)
+        flash_next("Products can be changed from now on.", "To the products.", products)
+    elif current_user.may(Permission.REQUEST_WRITE):
+        order = flask.url_for("catalog.order", connection_id=item.connection_id, item_id=item.id)
+        flash_next(f"{item.name} can be ordered from now on.", "Order it.", order)
+    else:
+        flask.flash(f"{item.name} can be ordered from now on.", "success")
     return _back()
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 import flask
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
+from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 from wtforms import DateTimeLocalField, TextAreaField
 from wtforms.validators import Length, Optional
@@ -62,7 +63,7 @@ def show(connection_id: UUID, product_id: UUID) -> str:
             "tree": product_actions.read_tree(session, product), "history": get_history(session, product),
             "acting": product_actions.find_acting(session, product),
             "allowed": product_actions.list_allowed(session, product),
-            "obstacle": _find_obstacle(session, product),
+            "obstacle": _find_obstacle(session, product, owned.provider),
         }  # fmt: skip
     variables = list(_variables(form)) if form else []
     told = show_answers({"variables": variables, "parts": []}, {"characteristics": product.characteristics})
@@ -82,8 +83,10 @@ def act(connection_id: UUID, product_id: UUID, action: str) -> ResponseReturnVal
         return flask.redirect(flask.url_for(".act", **(flask.request.view_args or {}), request=new_id()), 303)
     try:
         product, form, tree = _open(connection_id, product_id, action)
-    except (ActionRefused, ItemNotOrderable) as refusal:
+    except ActionRefused as refusal:
         flask.flash(str(refusal), "warning")
+        return flask.redirect(flask.url_for(".show", connection_id=connection_id, product_id=product_id), 303)
+    except ItemNotOrderable:  # why is said at the product
         return flask.redirect(flask.url_for(".show", connection_id=connection_id, product_id=product_id), 303)
     when, answers = ActionForm(), _read(form, flask.request.form)
     errors = _send(product, action, when, answers, request_id) if when.validate_on_submit() else []
@@ -138,12 +141,13 @@ def _make(product: Product, form: Mapping[str, Any], answers: Mapping[str, Any] 
     return make_order_form(form, answers or now, errors)
 
 
-def _find_obstacle(session: Any, product: Product) -> str | None:
+def _find_obstacle(session: Session, product: Product, provider: str) -> str | None:
     """Why nothing can be asked for, whatever its state."""
-    try:
-        product_actions.get_manage_inventory(session, product.connection_id)
-    except ItemNotOrderable as refusal:
-        return str(refusal)
+    item = product_actions.find_manage_inventory(session, product.connection_id)
+    if item is None or item.state == "removed":
+        return f"{provider or 'The provider'} does not let you change products here yet."
+    if item.state != "active":
+        return f"Products can be changed once an admin here activates {item.name} at the items."
     return None
 
 

@@ -15,12 +15,38 @@ _P = Permission
 
 _PROVIDER = "the provider"
 WAITING = (
-    Waiting("drafts", "Drafts to finish", "/drafts?whose=mine", _P.REQUEST_WRITE),
-    Waiting("rejected", "Requests to correct", "/requests?state=rejected", _P.REQUEST_WRITE),
-    Waiting("awaiting_info", "Requests on hold or asked about", "/requests?state=awaiting_info", _P.REQUEST_WRITE),
-    Waiting("pending_activation", "Items to activate", "/items?state=pending_activation", _P.CATALOG_WRITE),
-    Waiting("revised", "New revisions to activate", "/items?state=revised", _P.CATALOG_WRITE),
-    Waiting("trouble", "Connections in trouble", "/connections?health=ill", _P.CONNECTION_WRITE),
+    Waiting("drafts", "Drafts to finish", "/drafts?whose=mine", _P.REQUEST_WRITE, single="Draft to finish"),
+    Waiting(
+        "rejected", "Requests to correct", "/requests?state=rejected", _P.REQUEST_WRITE, single="Request to correct"
+    ),
+    Waiting(
+        "awaiting_info",
+        "Requests on hold or asked about",
+        "/requests?state=awaiting_info",
+        _P.REQUEST_WRITE,
+        single="Request on hold or asked about",
+    ),
+    Waiting(
+        "pending_activation",
+        "Items to activate",
+        "/items?state=pending_activation",
+        _P.CATALOG_WRITE,
+        single="Item to activate",
+    ),
+    Waiting(
+        "revised",
+        "New revisions to activate",
+        "/items?state=revised",
+        _P.CATALOG_WRITE,
+        single="New revision to activate",
+    ),
+    Waiting(
+        "trouble",
+        "Connections in trouble",
+        "/connections?health=ill",
+        _P.CONNECTION_WRITE,
+        single="Connection in trouble",
+    ),
     Waiting("sending", "Requests on their way", "/requests?state=sending", _P.REQUEST_READ, _PROVIDER),
     Waiting("received", "Requests waiting for approval", "/requests?state=received", _P.REQUEST_READ, _PROVIDER),
     Waiting("in_progress", "Requests in progress", "/requests?state=in_progress", _P.REQUEST_READ, _PROVIDER),

@@ -98,6 +98,8 @@ def test_an_address_and_a_token_make_a_connection(alone: Consumer, provider: Pla
     assert answer.status_code == 303, answer.text
     page = boss.read(answer.location)
     assert "Connected to Northwind." in text_of(page)
+    (next_one,) = page.xpath("//*[@data-said]//a")
+    assert boss.get(next_one.get("href")).status_code == 200 and text_of(next_one) == "Activate what people may order."
     shown = facts(page)
     assert (shown["State"], shown["Step"], shown["Our prefix"]) == ("Active", "3 of 3: connected", "ACME")
     assert provider.calls_to("/registrations/complete")[0].body["token"] == "sxr_1"
@@ -121,6 +123,32 @@ def test_where_connecting_stopped_is_told_with_what_helps_and_it_is_taken_up(
     page = boss.read(where)
     assert facts(page)["State"] == "Active" and page.xpath("//button[text()='Resume connecting']") == []
     assert "No connection fits" in text_of(boss.read("/connections?health=ill"))
+
+
+def test_a_token_that_is_not_taken_is_entered_again_where_that_is_told(
+    alone: Consumer, provider: PlayedProvider
+) -> None:
+    provider.script["/registrations/complete"] = [problem(401, "registration_token_invalid")]
+    boss = signed_in(alone.app, "boss", "admin")
+    boss.get("/connections/connect")
+    where = boss.post("/connections/connect", given(provider, token="sxr_tpyo")).location
+    page = boss.read(where)
+    assert "The provider does not know this registration token." in text_of(page)
+    assert "401" not in text_of(page) and "registration_token_invalid" not in text_of(page)
+    assert page.xpath("//button[text()='Resume connecting']") == [], "it would fail again"
+    assert page.xpath("//main//*[@data-live]//input[@name='token']") == [], "nobody's typing is taken away"
+    answer = boss.post(f"{where}/token", {"token": " "})
+    assert answer.status_code == 422 and list(beside(answer.text)) == ["token"]
+    assert boss.post(f"{where}/token", {"token": "sxr_typo"}).location == where
+    assert [call.body["token"] for call in provider.calls_to("/registrations/complete")] == ["sxr_tpyo", "sxr_typo"]
+    page = boss.read(where)
+    assert facts(page)["State"] == "Active" and page.xpath("//input[@name='token']") == []
+
+
+def test_the_form_tells_beforehand_what_it_takes(alone: Consumer) -> None:
+    page = signed_in(alone.app, "boss", "admin").read("/connections/connect")
+    assert "2 to 12 letters and digits" in text_of(page) and "What has a * must be filled in." in text_of(page)
+    assert len(page.cssselect(".marks-required .required > .form-label")) == 3
 
 
 def test_a_used_token_says_to_ask_for_a_new_one(alone: Consumer, provider: PlayedProvider) -> None:
@@ -226,7 +254,7 @@ def test_an_ended_connection_offers_nothing_that_cannot_be(acme: Consumer, boss:
         session.execute(update(Connection).values(state="revoked"))
         session.execute(update(ProviderConnection).values(step="verify"))
     page = boss.read(f"/connections/{acme.connection_id}")
-    assert "The provider ended this connection" in text_of(page)
+    assert "This connection has ended." in text_of(page)
     assert page.xpath("//main//button") == []
 
 
@@ -293,7 +321,9 @@ def test_an_item_is_activated_and_closed_by_a_button_and_the_provider_is_told(ac
     answer = boss.post(url)
     assert (answer.status_code, answer.location) == (303, "/items?state=pending_activation"), "back where they were"
     assert (item(acme, item_id).state, item(acme, item_id).activation) == ("active", "waiting")
-    assert "Broadband can be ordered from now on." in text_of(boss.read("/items"))
+    page = boss.read("/items")
+    assert "Broadband can be ordered from now on. Order it." in text_of(page)
+    assert boss.get(page.xpath("//*[@data-said]//a/@href")[0]).status_code == 303, "to its order form"
     assert "Northwind is not told yet" in text_of(boss.read("/items"))
     (url,) = boss.read("/items").xpath("//main//form[@method='post']/@action")
     assert "deactivate" in url
@@ -369,3 +399,13 @@ def test_however_many_items_the_statements_are_the_same(acme: Consumer, boss: Vi
             boss.read("/items")
         counts.append(counted.count)
     assert counts[0] == counts[1]
+
+
+def test_no_version_is_missed_where_none_is_asked_for(acme: Consumer) -> None:
+    boss = signed_in(acme.app, "boss", "admin")
+    add(acme, {"name": "Plain", "compatibility": None}, {"name": "Newer", "compatibility": "99.0"})
+    said = {
+        text_of(row).partition(" ")[0]: "asks for version" in text_of(row)
+        for row in boss.read("/items").cssselect("tbody tr")
+    }
+    assert said == {"Plain": False, "Newer": True}

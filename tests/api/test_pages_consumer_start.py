@@ -89,14 +89,14 @@ def test_what_waits_is_counted_and_leads_to_its_list(acme: Consumer) -> None:
     make_task(acme, submission="accepted", state="work_in_progress")
     make_task(acme)
     requests = {
-        "Requests to correct": (1, "/requests?state=rejected"),
-        "Requests on hold or asked about": (1, "/requests?state=awaiting_info"),
+        "Request to correct": (1, "/requests?state=rejected"),
+        "Request on hold or asked about": (1, "/requests?state=awaiting_info"),
     }
     assert waits(ada.read("/")) == {"Drafts to finish": (2, "/drafts?whose=mine"), **requests}
     assert waits(boss.read("/")) == {
-        "Drafts to finish": (1, "/drafts?whose=mine"), **requests,
-        "Items to activate": (1, "/items?state=pending_activation"),
-        "New revisions to activate": (1, "/items?state=revised"),
+        "Draft to finish": (1, "/drafts?whose=mine"), **requests,
+        "Item to activate": (1, "/items?state=pending_activation"),
+        "New revision to activate": (1, "/items?state=revised"),
         "Connections in trouble": (0, "/connections?health=ill"),
     }  # fmt: skip
     others = text_of(ada.read("/").cssselect(".list-group")[-1])
@@ -123,7 +123,7 @@ def test_a_connection_in_trouble_is_counted(acme: Consumer) -> None:
     assert waits(boss.read("/"))["Connections in trouble"][0] == 0
     with acme.context.database.transaction() as session:
         session.add(Lease(connection_id=acme.connection_id, failures=3, failing_since=NOW, last_error="no answer"))
-    assert waits(boss.read("/"))["Connections in trouble"][0] == 1
+    assert waits(boss.read("/"))["Connection in trouble"][0] == 1
     with acme.context.database.transaction() as session:
         session.execute(update(Connection).values(state="revoked"))
     assert waits(boss.read("/"))["Connections in trouble"][0] == 0, "of a connection that ended nothing is expected"
@@ -133,7 +133,7 @@ def test_whoever_may_do_nothing_sees_for_whom_it_waits(acme: Consumer) -> None:
     make_task(acme, submission="refused")
     page = signed_in(acme.app, "vera", "viewer").read("/")
     assert waits(page) == {}
-    assert "Requests to correct 1 waiting for admin, requester" in text_of(page)
+    assert "Request to correct 1 waiting for admin, requester" in text_of(page)
 
 
 def test_the_page_looks_after_itself(acme: Consumer) -> None:

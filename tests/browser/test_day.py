@@ -146,7 +146,7 @@ def open_order(person: Person, number: str) -> Person:
 
 def approve(browsing: Browsing, number: str) -> None:
     manager = at_start(browsing.provider("order_manager"))
-    manager.click(manager.page.locator(MAIN).get_by_role("link", name="Orders to approve"))
+    manager.click(manager.page.locator(MAIN).get_by_role("link", name="to approve"))
     manager.follow(number)
     manager.press("Approve")
     manager.sees("In progress")
@@ -155,9 +155,9 @@ def approve(browsing: Browsing, number: str) -> None:
 def take_task(browsing: Browsing, number: str) -> None:
     """The first that is open to anybody becomes the agent's own."""
     agent = at_start(browsing.provider("fulfilment_agent"))
-    agent.click(agent.page.locator(MAIN).get_by_role("link", name="Tasks to take"))
+    agent.click(agent.page.locator(MAIN).get_by_role("link", name="to take"))
     agent.click(row(agent, number).first.get_by_role("button", name="Take", exact=True))
-    agent.click(at_start(agent).page.locator(MAIN).get_by_role("link", name="Tasks of mine"))
+    agent.click(at_start(agent).page.locator(MAIN).get_by_role("link", name="of mine"))
     agent.sees(number)
 
 
@@ -201,7 +201,7 @@ def test_a_package_is_ordered_talked_about_fulfilled_and_seen_where_it_is(opened
     requester.sees("In progress")
     take_task(opened, number)
     assert complete_tasks(opened, number) >= 11
-    requester.sees("Closed, Completed")
+    requester.sees("Completed")
     at_start(requester).follow("My products", within="nav")
     requester.sees("Berlin office")
     expect(row(requester, "SD-WAN Security").first).to_contain_text("Active")
@@ -215,7 +215,7 @@ def test_a_rejected_request_is_corrected_and_sent_again_under_its_number(opened:
     manager.page.get_by_label("Reason", exact=True).locator("visible=true").fill("Which office is that?")
     manager.press("Reject")
     requester.sees("Which office is that?")
-    requester.click(at_start(requester).page.locator(MAIN).get_by_role("link", name="Requests to correct"))
+    requester.click(at_start(requester).page.locator(MAIN).get_by_role("link", name=re.compile("Requests? to correct")))
     requester.click(row(requester, number).get_by_role("link").first)
     requester.follow("Correct and send again")
     assert field(requester, "Location").input_value() == "Hamburg ofice"
@@ -262,7 +262,7 @@ def test_what_a_consumer_refuses_is_parked_and_sent_again_by_hand(opened: Browsi
     buyer.press("Turn on: Reject events of one kind")
     approve(opened, number)
     admin = at_start(opened.provider("exchange_admin"))
-    parked = admin.page.locator(MAIN).get_by_role("link", name="1 Parked deliveries")
+    parked = admin.page.locator(MAIN).get_by_role("link", name="1 Parked delivery")
     stage.until(lambda: day.let_time_pass(stage) or parked.is_visible(), 30)
     buyer.press("Turn off")
     admin.click(parked)

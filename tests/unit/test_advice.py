@@ -10,7 +10,7 @@ from provider.ui.advice import ADVICE as AT_PROVIDER
 from webkit.advice import Advice
 from webkit.words import sentence
 
-STEPS = {"connecting_complete", "connecting_verify"}
+STEPS = {"connecting_complete", "connecting_verify", "token_refused"}
 
 
 def test_every_trouble_has_its_advice_on_both_sides() -> None:
