@@ -18,6 +18,11 @@ class Waiting:
     url: str
     permission: str
     others: str = ""
+    single: str = ""
+    """The label of one of them."""
+
+    def called(self, count: int) -> str:
+        return self.single if count == 1 and self.single else self.label
 
     @property
     def for_me(self) -> bool:
