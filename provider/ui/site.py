@@ -27,7 +27,7 @@ NAVIGATION = (
     Entry("Deliveries", "deliveries.list_all", "delivery.read"),
     Entry("Connections", "connections.list_all", "connection.read"),
     Entry("Catalog", "catalog.list_all", "catalog.read"),
-    Entry("Record producers", "producers.list_all", "producer.read"),
+    Entry("Producers", "producers.list_all", "producer.read"),
     Entry("Flow", "flow.show", "connection.read"),
     Entry("Users", "users.list_all", "user.write"),
 )

@@ -17,35 +17,61 @@ _P, _S = Permission, OrderState
 
 _CONSUMER = "the consumer"
 WAITING = (
-    Waiting(_S.NEW, "Orders to approve", "/orders?state=new&sort=since", _P.ORDER_APPROVE),
+    Waiting(
+        _S.NEW, "Orders to approve", "/orders?state=new&sort=since",
+        _P.ORDER_APPROVE, single="Order to approve",
+    ),
     Waiting(
         _S.ASSESSING_CANCELLATION, "Cancellations to decide", "/orders?state=assessing_cancellation&sort=since",
-        _P.ORDER_APPROVE,
+        _P.ORDER_APPROVE, single="Cancellation to decide",
     ),
     Waiting(
         _S.REVISION_IN_PROGRESS, "Revisions to decide", "/orders?state=revision_in_progress&sort=since",
-        _P.ORDER_APPROVE,
+        _P.ORDER_APPROVE, single="Revision to decide",
     ),
     Waiting(
         _S.CANCELLATION_IN_PROGRESS, "Cancellations being undone", "/orders?state=cancellation_in_progress&sort=since",
-        _P.ORDER_APPROVE,
+        _P.ORDER_APPROVE, single="Cancellation being undone",
     ),
-    Waiting(_S.ON_HOLD, "Orders on hold", "/orders?state=on_hold&sort=since", _P.ORDER_APPROVE),
     Waiting(
-        "comments", "Orders with new comments of the consumer", "/orders?comments=new&sort=since", _P.COMMENT_WRITE
+        _S.ON_HOLD, "Orders on hold", "/orders?state=on_hold&sort=since",
+        _P.ORDER_APPROVE, single="Order on hold",
     ),
-    Waiting(MINE, "Tasks of mine", "/tasks?whose=mine", _P.ORDER_TASK_WRITE),
-    Waiting(FREE, "Tasks to take", "/tasks?whose=free", _P.ORDER_TASK_WRITE),
-    Waiting("parked", "Parked deliveries", "/deliveries?state=parked", _P.DELIVERY_WRITE),
-    Waiting("trouble", "Connections in trouble", "/connections", _P.CONNECTION_WRITE),
-    Waiting("removals", "Removals of many to confirm", "/removals", _P.PRODUCER_WRITE),
-    Waiting("drafts", "Drafts of catalog items to review", "/producers?state=draft", _P.PRODUCER_WRITE),
+    Waiting(
+        "comments", "Orders with new comments of the consumer", "/orders?comments=new&sort=since",
+        _P.COMMENT_WRITE, single="Order with new comments of the consumer",
+    ),
+    Waiting(
+        MINE, "Tasks of mine", "/tasks?whose=mine",
+        _P.ORDER_TASK_WRITE, single="Task of mine",
+    ),
+    Waiting(
+        FREE, "Tasks to take", "/tasks?whose=free",
+        _P.ORDER_TASK_WRITE, single="Task to take",
+    ),
+    Waiting(
+        "parked", "Parked deliveries", "/deliveries?state=parked",
+        _P.DELIVERY_WRITE, single="Parked delivery",
+    ),
+    Waiting(
+        "trouble", "Connections in trouble", "/connections",
+        _P.CONNECTION_WRITE, single="Connection in trouble",
+    ),
+    Waiting(
+        "removals", "Removals of many to confirm", "/removals",
+        _P.PRODUCER_WRITE, single="Removal of many to confirm",
+    ),
+    Waiting(
+        "drafts", "Drafts of catalog items to review", "/producers?state=draft",
+        _P.PRODUCER_WRITE, single="Draft of a catalog item to review",
+    ),
     Waiting(
         _S.AWAITING_INFORMATION, "Orders awaiting information", "/orders?state=awaiting_information&sort=since",
-        _P.ORDER_READ, _CONSUMER,
+        _P.ORDER_READ, _CONSUMER, single="Order awaiting information",
     ),
     Waiting(
-        _S.REJECTED, "Rejected orders to correct", "/orders?state=rejected&sort=since", _P.ORDER_READ, _CONSUMER
+        _S.REJECTED, "Rejected orders to correct", "/orders?state=rejected&sort=since",
+        _P.ORDER_READ, _CONSUMER, single="Rejected order to correct",
     ),
 )  # fmt: skip
 STEPS = (

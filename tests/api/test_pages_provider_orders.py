@@ -268,6 +268,31 @@ def test_what_is_no_reason_is_asked_for_in_its_own_words(
     assert read_order(database, number).state == to
 
 
+def test_a_corrected_order_says_so(database: Database, manager: Visitor) -> None:
+    made = make_order(database)
+    assert "Corrected" not in text_of(manager.read(f"/orders/{made.order_number}"))
+    with database.transaction() as session:
+        session.scalars(select(ProviderTask)).one().revision = 2
+    assert "Corrected (revision 2)" in text_of(manager.read(f"/orders/{made.order_number}").xpath("//*[@id='head']")[0])
+
+
+def test_a_completed_order_leads_to_its_products_and_says_that_the_consumer_was_told(
+    database: Database, manager: Visitor
+) -> None:
+    made = make_order(database, approved=True)
+    link = f"//section[@id='lines']//a[@href='/products?q={made.order_number}']"
+    assert manager.read(f"/orders/{made.order_number}").xpath(link) == []
+    with database.transaction() as session:
+        session.scalars(select(CustomerOrder)).one().state = "completed"
+        for stream in session.scalars(select(Stream)):
+            stream.head = stream.next_sequence
+        for delivery in session.scalars(select(Delivery)):
+            delivery.state = "delivered"
+    page = manager.read(f"/orders/{made.order_number}")
+    assert len(page.xpath(link)) == 1
+    assert "Delivery Told to the consumer" in text_of(page.xpath("//section[@id='delivery']//h2")[0])
+
+
 def test_a_button_that_came_too_late_says_why(database: Database, manager: Visitor) -> None:
     number = make_order(database).order_number
     manager.read(f"/orders/{number}")
@@ -344,7 +369,7 @@ def test_comments_go_to_the_consumer_and_notes_stay(database: Database, manager:
     assert manager.post(f"{url}/note", {"text": "Ask the depot."}).status_code == 303
     page = manager.read(url)
     said = page.xpath("//*[@id='comments']//li")
-    assert {text_of(one) for one in said} == {"Ada, ACME Ltd · now Gate 2.", "max, northwind · now <b>Which</b> gate?"}
+    assert {text_of(one) for one in said} == {"Ada, ACME Ltd · now Gate 2.", "max, Northwind · now <b>Which</b> gate?"}
     assert [one.get("class") for one in said if "max" in text_of(one)] == ["ours"]
     assert "Ask the depot." in text_of(page.xpath("//*[@id='work-notes']")[0])
     assert "private" in text_of(page.xpath("//section[@aria-labelledby='notes']")[0])

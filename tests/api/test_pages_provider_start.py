@@ -71,20 +71,20 @@ def test_each_role_sees_what_waits_for_it_and_what_for_others(app: flask.Flask, 
     make_a_day(database)
     manager = signed_in(app, "max", "order_manager").read("/")
     assert for_me(manager) == {
-        "Orders to approve": 1, "Cancellations to decide": 1, "Revisions to decide": 0, "Cancellations being undone": 0,
-        "Orders on hold": 1, "Orders with new comments of the consumer": 0,
+        "Order to approve": 1, "Cancellation to decide": 1, "Revisions to decide": 0, "Cancellations being undone": 0,
+        "Order on hold": 1, "Orders with new comments of the consumer": 0,
     }  # fmt: skip
     assert for_others(manager) == [
-        "Tasks to take 1 waiting for admin, fulfilment agent, fulfilment manager, fallout agent, fallout manager",
-        "Orders awaiting information 1 waiting for the consumer",
+        "Task to take 1 waiting for admin, fulfilment agent, fulfilment manager, fallout agent, fallout manager",
+        "Order awaiting information 1 waiting for the consumer",
     ]
     agent = signed_in(app, "fred", "fulfilment_agent").read("/")
     assert for_me(agent) == {
-        "Orders with new comments of the consumer": 0, "Tasks of mine": 0, "Tasks to take": 1,
+        "Orders with new comments of the consumer": 0, "Tasks of mine": 0, "Task to take": 1,
     }  # fmt: skip
     exchange = for_me(signed_in(app, "eve", "exchange_admin").read("/"))
     assert exchange == {
-        "Parked deliveries": 1, "Connections in trouble": 1, "Drafts of catalog items to review": 2,
+        "Parked delivery": 1, "Connection in trouble": 1, "Drafts of catalog items to review": 2,
         "Removals of many to confirm": 0,
     }  # fmt: skip
 
@@ -145,7 +145,10 @@ def test_what_a_consumer_says_waits_to_be_read_until_we_answer_or_move_the_order
 
     def new_comments() -> int:
         found = manager.read("/orders?comments=new").xpath("//tbody/tr")
-        assert for_me(manager.read("/"))["Orders with new comments of the consumer"] == len(found)
+        label = (
+            "Order with new comments of the consumer" if len(found) == 1 else "Orders with new comments of the consumer"
+        )
+        assert for_me(manager.read("/"))[label] == len(found)
         signs = [text_of(row) for row in manager.read("/orders").xpath("//tbody/tr")]
         assert len([sign for sign in signs if "New comment" in sign]) == len(found)
         return len(found)

@@ -99,7 +99,7 @@ def connect(browsing: Browsing) -> None:
 
 def offer(browsing: Browsing, name: str) -> None:
     admin = at_start(browsing.provider("exchange_admin"))
-    admin.follow("Record producers", within="nav")
+    admin.follow("Producers", within="nav")
     admin.follow(name)
     admin.follow("Publish revision 1")
     admin.page.get_by_label(re.compile("^All consumers")).check()
