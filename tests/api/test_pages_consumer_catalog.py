@@ -65,7 +65,6 @@ def test_items_of_several_providers_are_told_apart_and_can_be_narrowed(acme: Con
 
 OBSTACLES = [
     ({"orderable": False}, "active", "Northwind takes no orders for it at the moment."),
-    ({"kind": "inventory", "orderable": False}, "active", "It lists what you have; nothing is ordered with it."),
     ({}, "revoked", "The connection to Northwind has ended."),
     ({}, "pending", "The connection to Northwind is not proven yet."),
 ]
@@ -80,6 +79,15 @@ def test_what_cannot_be_ordered_says_why_instead_of_a_button(
     page = ada.read("/catalog")
     assert why in text_of(page)
     assert page.xpath("//a[text()='Order']") == []
+    assert page.xpath("//a[text()='Broadband']") == []
+
+
+def test_the_name_of_an_item_leads_to_what_can_be_done_with_it(acme: Consumer, ada: Visitor) -> None:
+    add(acme, {"name": "Line"}, {"name": "Stock", "kind": "inventory", "orderable": False})
+    page = ada.read("/catalog")
+    (line,), (stock,) = page.xpath("//a[text()='Line']/@href"), page.xpath("//a[text()='Stock']/@href")
+    assert line.endswith("/order") and stock == f"/products?provider={acme.connection_id}"
+    assert signed_in(acme.app, "vera", "viewer").read("/catalog").xpath("//a[text()='Line']") == []
 
 
 @pytest.mark.parametrize("connection", ["active", "paused", "diverged"])
