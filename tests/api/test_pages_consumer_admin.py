@@ -136,6 +136,7 @@ def test_a_token_that_is_not_taken_is_entered_again_where_that_is_told(
     assert "The provider does not know this registration token." in text_of(page)
     assert "401" not in text_of(page) and "registration_token_invalid" not in text_of(page)
     assert page.xpath("//button[text()='Resume connecting']") == [], "it would fail again"
+    assert "Connecting stopped" in text_of(page) and not page.xpath("//*[@data-said]"), "what went wrong stays"
     assert page.xpath("//main//*[@data-live]//input[@name='token']") == [], "nobody's typing is taken away"
     answer = boss.post(f"{where}/token", {"token": " "})
     assert answer.status_code == 422 and list(beside(answer.text)) == ["token"]
