@@ -63,6 +63,9 @@ def import_catalog(browsing: Browsing, file: Path) -> None:
     document = json.loads(CATALOG.read_text())
     switch = next(one for one in document["productOffering"] if one["name"] == answers.SWITCH)
     switch["lifecycleStatus"] = "In design"
+    for one in document["productOffering"]:
+        if switch["id"] in [member["id"] for member in one.get("bundledProductOffering", ())]:
+            one["lifecycleStatus"] = "In design"
     file.write_text(json.dumps(document))
     manager = at_start(browsing.provider("catalog_manager"))
     manager.follow("Fill the catalog")
