@@ -2,6 +2,7 @@
 a download that no browser opens, whatever is in it.
 """
 
+from http import HTTPStatus
 from pathlib import Path
 
 import flask
@@ -17,6 +18,8 @@ def download(path: Path, name: str) -> flask.Response:
     answer = flask.send_file(
         path, mimetype=MEDIA_TYPE, as_attachment=True, download_name=name, conditional=True, etag=path.name
     )
+    if answer.status_code == HTTPStatus.NOT_MODIFIED or flask.request.method == "HEAD":
+        answer.close()  # no body is sent, so nobody else closes the file
     answer.headers["Content-Security-Policy"] = "sandbox; default-src 'none'; frame-ancestors 'none'"
     answer.headers["X-Content-Type-Options"] = "nosniff"
     answer.headers["Cache-Control"] = "no-store"

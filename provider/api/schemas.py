@@ -275,6 +275,7 @@ class CatalogItemSchema(Schema):
     kind = fields.String(required=True, metadata=about("product, service or inventory.", "product"))
     form = fields.Raw(required=True, metadata=about("What to fill in.", {"variables": [], "parts": []}))
     orderable = fields.Boolean(required=True, metadata=about("Whether it can be ordered.", True))
+    compatibility = fields.String(required=True, metadata=about("The least version that may activate it.", "1.0"))
     prices = fields.Raw(metadata=about("What it costs, if the provider tells you.", []))
 
 

@@ -273,6 +273,8 @@ def test_records_tell_what_the_consumer_should_hold(client: FlaskClient, databas
     (task,) = get(client, f"{path}?kind=provider_task")["items"]
     (comment,) = task.pop("comments")
     assert task == {
+        "cancellation": None,
+        "cancellation_message": None,
         "task_id": made.task_id,
         "number": "ACME-PT0000001",
         "state": "work_in_progress",

@@ -208,4 +208,4 @@ def test_the_start_page_counts_ones_own_drafts(acme: Consumer, ada: Visitor, bos
     def waiting(visitor: Visitor) -> list[Any]:
         return [text_of(one) for one in visitor.read("/").xpath("//a[@href='/drafts?whose=mine']")]
 
-    assert (waiting(ada), waiting(boss)) == (["1 Drafts to finish"], ["0 Drafts to finish"])
+    assert (waiting(ada), waiting(boss)) == (["1 Draft to finish"], ["0 Drafts to finish"])

@@ -37,6 +37,8 @@ FORMS_ONLY = {
     },
     "consumer": {
         "requests.comment",
+        "requests.answer",
+        "connections.enter_token",
         "products.act",
         "attachments.attach",
         "users.set_password",

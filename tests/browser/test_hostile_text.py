@@ -38,6 +38,7 @@ MORE = {
 STORED = {
     ("registrations.register", "company"), ("registrations.register", "contact_name"), ("connections.pause", "reason"),
     ("requests.cancel", "reason"), ("users.add", "name"),
+    ("connections.change_settings", "account"),
 }  # fmt: skip
 """Texts of forms that are too short for all payloads at once, and that are kept: `fill` writes them one by one."""
 NEVER_KEPT = {
@@ -69,6 +70,7 @@ def browsing(stage: Stage) -> Iterator[Browsing]:
 def fill(stage: Stage) -> None:
     stage.provider().post("/catalog/import", catalog())
     stage.connect(company=COMPANIES[0])
+    stage.provider("exchange_admin").post(f"/connections/{stage.connection_id}/settings", {"account": COMPANIES[0]})
     link = stage.consumer.get("/connections")["items"][0]
     stage.consumer.post(f"/connections/{link['id']}/settings", {"auto_activate": True})
     for reason in REASONS:

@@ -67,7 +67,10 @@ def consumer_answers(stage: Stage) -> Iterator[tuple[str, str]]:
     for path, answer in found.items():
         yield path, json.dumps(answer)
     for path in (path for path in reads if "{" in path):
-        for record in found[path.split("/{")[0]]["items"]:
+        of = path.split("/{")[0]
+        if of not in found:  # files: no list of them all, and their bytes are no document
+            continue
+        for record in found[of]["items"]:
             filled = path.split("{")[0] + record["id"] + path.partition("}")[2]
             yield filled, json.dumps(stage.consumer.get(filled))
 

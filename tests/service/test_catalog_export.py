@@ -58,7 +58,7 @@ def rows(database: Database) -> list[dict[str, Any]]:
     with database.reading() as session:
         specifications = list(session.scalars(select(Specification).order_by(Specification.external_id)))
         offerings = list(session.scalars(select(ProductOffering).order_by(ProductOffering.external_id)))
-    names = {row.id: f"{row.external_id} {row.version}" for row in specifications}
+    names = {row.id: f"{row.external_id} {row.version}" for row in [*specifications, *offerings]}
 
     def known(value: Any) -> Any:
         if isinstance(value, list):

@@ -99,7 +99,7 @@ def test_stages_and_first_steps_are_counted(acme: Consumer) -> None:
         assert read_first_steps(session) == {"connect": True, "activate": False, "order": False}
     acme.verdicts([state_changed(str(uuid4()), 1), state_changed(str(uuid4()), 1, "rejected", state="awaiting_info")])
     with acme.context.database.reading() as session:
-        assert count_stages(session) == dict.fromkeys(STAGES, 0) | {"accepted": 1, "rejected": 1}
+        assert count_stages(session) == dict.fromkeys(STAGES, 0) | {"received": 1, "rejected": 1}
         waiting = count_waiting(session, writer=PROGRAM, permissions=frozenset(Permission), now=NOW)
     assert {"drafts", "trouble", "pending_activation", *STAGES} <= set(waiting)
 
