@@ -67,10 +67,14 @@ def browsing(stage: Stage) -> Iterator[Browsing]:
         yield browsing
 
 
+_ACCOUNT = next(one for one in PAYLOADS if one == one.strip() and one.isascii() and "<" in one and len(one) <= 100)
+
+
 def fill(stage: Stage) -> None:
     stage.provider().post("/catalog/import", catalog())
     stage.connect(company=COMPANIES[0])
-    stage.provider("exchange_admin").post(f"/connections/{stage.connection_id}/settings", {"account": COMPANIES[0]})
+    known = {"account": _ACCOUNT, "show_prices": False}
+    stage.provider("exchange_admin").post(f"/connections/{stage.connection_id}/settings", known)
     link = stage.consumer.get("/connections")["items"][0]
     stage.consumer.post(f"/connections/{link['id']}/settings", {"auto_activate": True})
     for reason in REASONS:

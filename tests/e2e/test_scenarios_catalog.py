@@ -156,7 +156,7 @@ def test_f3_auto_activate_opens_what_waits_and_what_comes(stage: Stage, globex: 
     link = globex.client.get("/connections")["items"][0]["id"]
     globex.client.post(f"/connections/{link}/settings", {"auto_activate": True})
     stage.until(lambda: state_at(globex.find_item, waiting) == "active")
-    coming = publish(stage, "MPLS VPN Site", {"all_consumers": True})
+    coming = publish(stage, "Managed Wi-Fi", {"all_consumers": True})
     stage.until(lambda: state_at(globex.find_item, coming) == "active")
     stage.until(lambda: acme_item(stage, coming))
     assert state_at(lambda item: acme_item(stage, item), coming) == "pending_activation"
