@@ -173,7 +173,7 @@ def held(app: flask.Flask) -> tuple[str, list[str], str]:
 def test_the_start_page_leads_to_what_is_held_and_it_is_confirmed(app: flask.Flask, admin: Visitor, held: Any) -> None:
     identity, ids, _ = held
     (card,) = admin.read("/").cssselect("a[href='/removals']")
-    assert text_of(card) == "1 Removals of many to confirm"
+    assert text_of(card) == "1 Removal of many to confirm"
     page = admin.read("/removals")
     assert "5 of the 6 consumers that have it do not match any more" in text_of(page)
     assert len(page.cssselect("#removals li")) == 5
