@@ -1,0 +1,8 @@
+"""Remote tasks: definitions, fields, transforms."""
+
+revision = "0017"
+down_revision = "0016"
+
+
+def upgrade() -> None:
+    """Nothing yet."""

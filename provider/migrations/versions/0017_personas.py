@@ -1,0 +1,8 @@
+"""Personas and authorised users."""
+
+revision = "0017"
+down_revision = "0016"
+
+
+def upgrade() -> None:
+    """Nothing yet."""
