@@ -20,6 +20,7 @@ from bridge.models import Connection
 from provider.config import ProviderConfig
 from provider.context import Context, make_context
 from provider.services import rotations
+from provider.services.contracts import keep_dates
 from provider.services.entitlement_checks import compute_due
 from provider.services.farewells import tell_consumer
 from provider.services.heartbeats import beat_consumer
@@ -35,8 +36,8 @@ def run_worker(config: ProviderConfig, lane: str) -> None:
 
 
 def run_sweeper(config: ProviderConfig, stop: threading.Event) -> None:
-    """Ring for what is due, or deliver it where nobody can be rung, until `stop` is set; do to products what is to be
-    done at a date; and compute entitlements again when what criteria ask for has changed, and all of them every night.
+    """Ring for what is due, or deliver it where nobody can be rung, until `stop` is set; do to products and contracts
+    what is to be done at a date; and compute entitlements again when what criteria ask for has changed, and all of them every night.
     """
     context = _open(config)
     refresher = threading.Thread(target=_refresh, args=(context, config.sweep_s, stop), name="entitlements")
@@ -122,6 +123,7 @@ def _keep_dates(context: Context, every_s: float, stop: threading.Event) -> None
     while not stop.wait(every_s):
         try:
             perform_due(context.database.reading, context.transaction, now=context.clock())
+            keep_dates(context.database.reading, context.transaction, now=context.clock())
         except DatabaseBusy as busy:
             log.warning("what is due at a date is done later, the database is busy: %s", busy)
         except Exception:

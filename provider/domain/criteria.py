@@ -19,6 +19,8 @@ DEPTH_LIMIT = 4
 CONDITION_LIMIT = 50
 VALUE_LIMIT = 5000
 TEXT_LIMIT = 120
+OF_CONTRACTS = ("names", "offerings", "specifications")
+"""What criteria may ask of a contract; without any of them each one in force will do."""
 SETTINGS = ("show_prices", "peer_version")
 """Settings of a connection that criteria may ask for. Labels are asked for by their own condition."""
 _COMBINED = ("any", "all")
@@ -33,8 +35,26 @@ class Owned:
 
 
 @dataclass(frozen=True, slots=True)
+class Agreement:
+    """A contract that is in force, and what it is for, by external id."""
+
+    number: str
+    name: str
+    offerings: frozenset[str] = frozenset()
+    specifications: frozenset[str] = frozenset()
+
+    def is_for(self, asked: Document) -> bool:
+        """Whether it has one of the names, and a line for one of the things, where such are asked for."""
+        subjects = (self.offerings & set(asked.get("offerings", ()))) | (
+            self.specifications & set(asked.get("specifications", ()))
+        )
+        any_subject = not (asked.get("offerings") or asked.get("specifications"))
+        return (not asked.get("names") or self.name in asked["names"]) and bool(any_subject or subjects)
+
+
+@dataclass(frozen=True, slots=True)
 class Consumer:
-    """What criteria may ask of one consumer. Owned products are by external id."""
+    """What criteria may ask of one consumer. Owned products are by external id, contracts those that are in force."""
 
     connection_id: str
     name: str
@@ -44,6 +64,7 @@ class Consumer:
     settings: Mapping[str, Any] = field(default_factory=dict)
     offerings: Mapping[str, Owned] = field(default_factory=dict)
     specifications: Mapping[str, Owned] = field(default_factory=dict)
+    contracts: Sequence[Agreement] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +170,7 @@ def _read(document: Any, pointer: str, depth: int, faults: list[FieldError]) -> 
     if kind in _COMBINED:
         return {kind: _read_parts(value, f"{pointer}/{kind}", depth, faults)}
     if kind not in CONDITIONS:
-        faults.append(FieldError(f"{pointer}/{kind[:TEXT_LIMIT]}", *_UNAVAILABLE.get(kind, _unknown())))
+        faults.append(FieldError(f"{pointer}/{kind[:TEXT_LIMIT]}", *_unknown()))
         return {}
     try:
         return {kind: CONDITIONS[kind].read(value)}
@@ -232,6 +253,12 @@ def _setting(value: Any) -> dict[str, Any]:
     return found | {"values": _below("/values", _texts, found["values"])}
 
 
+def _contracts(value: Any) -> dict[str, list[str]]:
+    if not isinstance(value, Mapping) or not set(value) <= set(OF_CONTRACTS):
+        raise _Wrong("type", f"an object; it may have {', '.join(OF_CONTRACTS)}")
+    return {name: _below(f"/{name}", _texts, value[name]) for name in OF_CONTRACTS if name in value}
+
+
 def _booleans(value: Any) -> list[bool]:
     if not isinstance(value, list) or not value or not all(isinstance(one, bool) for one in value):
         raise _Wrong("type", "a list of true or false")
@@ -293,6 +320,23 @@ def _find_owned(of: Callable[[Consumer], Mapping[str, Owned]]) -> Callable[[Sequ
     return find
 
 
+def _say_contracts(value: Document, names: Mapping[str, str]) -> str:
+    named = f" named {_or(value['names'])}" if "names" in value else ""
+    subjects = [names.get(one, one) for kind in OF_CONTRACTS[1:] for one in value.get(kind, ())]
+    return f"Have a contract in force{named}" + (f" for {_or(subjects)}" if subjects else "")
+
+
+def _find_contract(value: Document, consumer: Consumer) -> tuple[bool, str]:
+    def told(some: Sequence[Agreement]) -> str:
+        return ", ".join(f"{one.number} ({one.name})" for one in some)
+
+    found = [one for one in consumer.contracts if one.is_for(value)]
+    if found:
+        return True, f"it has {told(found)} in force"
+    others = f"; it has {told(consumer.contracts)}" if consumer.contracts else ""
+    return False, f"it has no such contract in force{others}"
+
+
 CONDITIONS: Mapping[str, Condition] = MappingProxyType(
     {
         "connection_ids": Condition(
@@ -320,12 +364,10 @@ CONDITIONS: Mapping[str, Condition] = MappingProxyType(
             lambda values, names: f"Have a product in use made of {_or([names.get(one, one) for one in values])}",
             _find_owned(lambda c: c.specifications),
         ),
+        "contracts": Condition(_contracts, _say_contracts, _find_contract),
     }
 )
 """By what the document calls them. A kind that is added here can be asked for everywhere."""
-_UNAVAILABLE: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {"contracts": ("not_available", "contracts are not kept here yet, so nobody can be chosen by one")}
-)
 
 
 def _unknown() -> tuple[str, str]:

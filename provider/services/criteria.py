@@ -3,16 +3,18 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Row, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from bridge.models import Connection
 from bridge.vocabulary import ConnectionState
-from provider.domain.criteria import Consumer, Owned, as_id, conditions_of, read_criteria
+from provider.domain.contracts import ContractState
+from provider.domain.criteria import Agreement, Consumer, Owned, as_id, conditions_of, read_criteria
 from provider.domain.errors import FieldError, InvalidFields
 from provider.domain.inventory import IN_USE
 from provider.models.access import Registration
 from provider.models.catalog import ProductOffering, Specification
+from provider.models.contracts import Contract, ContractLine
 from provider.models.inventory import Product
 from provider.models.orders import OrderLine
 
@@ -36,9 +38,10 @@ def check_criteria(session: Session, document: Any) -> dict[str, Any]:
 def read_consumers(session: Session, criteria: Iterable[Document], *where: ColumnElement[bool]) -> dict[str, Consumer]:
     """The connections that fit `where`, with all that these criteria ask of them, by id and in the order of ids.
 
-    Three statements at most, however many connections, criteria and products there are.
+    Four statements at most, however many connections, criteria and products there are.
     """
-    asked = _asked(criteria)
+    documents = list(criteria)
+    asked = _asked(documents)
     query = (
         select(Connection.id, Connection.name, Connection.settings, Registration.company)
         .outerjoin(Registration, Registration.connection_id == Connection.id)
@@ -49,6 +52,7 @@ def read_consumers(session: Session, criteria: Iterable[Document], *where: Colum
     ids = [row.id for row in rows]
     offerings = _read_owned(session, ids, ProductOffering.external_id, asked["owns_offerings"])
     specifications = _read_owned(session, ids, Specification.external_id, asked["owns_specifications"])
+    contracts = _read_contracts(session, rows) if _asked_of_contracts(documents) else {}
     return {
         row.id: Consumer(
             connection_id=row.id,
@@ -59,6 +63,7 @@ def read_consumers(session: Session, criteria: Iterable[Document], *where: Colum
             settings=row.settings,
             offerings=offerings.get(row.id, {}),
             specifications=specifications.get(row.id, {}),
+            contracts=contracts.get(row.id, ()),
         )
         for row in rows
     }
@@ -66,7 +71,11 @@ def read_consumers(session: Session, criteria: Iterable[Document], *where: Colum
 
 def read_names(session: Session, criteria: Iterable[Document]) -> dict[str, str]:
     """The names of what criteria ask for by id: connections, offerings and specifications."""
-    asked = _asked(criteria)
+    documents = list(criteria)
+    asked = _asked(documents)
+    for value in _asked_of_contracts(documents):
+        for subject, same in _SUBJECTS.items():
+            asked[same] |= set(value.get(subject, ()))
     names: dict[str, str] = {}
     for kind, (key, name) in _KEYS.items():
         if asked[kind]:
@@ -83,6 +92,10 @@ _KEYS: Mapping[str, tuple[InstrumentedAttribute[str], InstrumentedAttribute[str]
 _NOUNS = {"connection_ids": "connection", "owns_offerings": "product offering", "owns_specifications": "specification"}
 
 
+_SUBJECTS = {"offerings": "owns_offerings", "specifications": "owns_specifications"}
+"""What contracts are asked for, by the condition that asks for the same of products."""
+
+
 def _asked(criteria: Iterable[Document]) -> dict[str, set[str]]:
     """All values that conditions of a kind name."""
     found: dict[str, set[str]] = {kind: set() for kind in _KEYS}
@@ -93,7 +106,51 @@ def _asked(criteria: Iterable[Document]) -> dict[str, set[str]]:
     return found
 
 
+def _asked_of_contracts(criteria: Iterable[Document]) -> list[Document]:
+    return [value for document in criteria for _, kind, value in conditions_of(document) if kind == "contracts"]
+
+
+def held_by(
+    connection_ids: Collection[str], companies: Collection[str], accounts: Collection[str]
+) -> ColumnElement[bool]:
+    """Which contracts are with any of these."""
+    return or_(
+        Contract.connection_id.in_(connection_ids), Contract.company.in_(companies), Contract.account.in_(accounts)
+    )
+
+
+def _read_contracts(session: Session, consumers: Sequence[Row[Any]]) -> dict[str, list[Agreement]]:
+    """By connection, the contracts in force that are with it, its company or its account."""
+    companies = {one.company for one in consumers if one.company}
+    accounts = {one.settings[ACCOUNT] for one in consumers if one.settings.get(ACCOUNT)}
+    query = (
+        select(Contract, ContractLine.offering, ContractLine.specification)
+        .outerjoin(ContractLine, ContractLine.contract_id == Contract.id)
+        .where(Contract.state == ContractState.ACTIVE, held_by([one.id for one in consumers], companies, accounts))
+        .order_by(Contract.number)
+    )
+    lines: dict[Contract, list[Any]] = {}
+    for row in session.execute(query):
+        lines.setdefault(row[0], []).append(row)
+    holders: dict[tuple[str | None, ...], list[Agreement]] = {}
+    for one, rows in lines.items():
+        offerings, specifications = (frozenset(row[column] for row in rows if row[column]) for column in (1, 2))
+        holder = (one.connection_id, one.company, one.account)
+        holders.setdefault(holder, []).append(Agreement(one.number, one.name, offerings, specifications))
+    return {
+        one.id: [
+            agreement
+            for holder in ((one.id, None, None), (None, one.company, None), (None, None, one.settings.get(ACCOUNT)))
+            for agreement in holders.get(holder, ())
+        ]
+        for one in consumers
+    }
+
+
 def _missing(session: Session, pointer: str, kind: str, values: Any) -> Iterable[FieldError]:
+    if kind == "contracts":
+        for subject, same in _SUBJECTS.items():
+            yield from _missing(session, f"{pointer}/{subject}", same, values.get(subject, ()))
     if kind not in _KEYS:
         return
     key, of_connections = _KEYS[kind][0], kind == "connection_ids"

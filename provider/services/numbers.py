@@ -12,6 +12,8 @@ PREFIXES = {
     "order_line": "ORDL",
     "order_task": "TASK",
     "product": "PRD",
+    "provider_task": "PT",
+    "contract": "CON",
 }
 
 _COUNT_ON = text(
