@@ -30,6 +30,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from bridge.database import UtcDateTime
 from bridge.models import NAMING, BigId, Connection, Id, Json
 
+ITEM_KINDS = ("product", "service", "inventory", "task")
 ITEM_STATES = ("pending_activation", "active", "inactive", "removed")
 SENT_STATES = ("waiting", "accepted", "refused")
 SUBMISSION_STATES = (*SENT_STATES, "withdrawn")
@@ -78,6 +79,8 @@ class ProviderConnection(Base):
     history_due_at: Mapped[datetime | None]
     """When what both sides said is to be fetched anew, since something of it may be lost here."""
     history_cursor: Mapped[str | None] = mapped_column(Text)
+    authorised_user_limit: Mapped[int | None]
+    """How many users the provider lets be authorised; empty: as many as there are."""
 
 
 class User(Base):
@@ -108,7 +111,7 @@ class CatalogItem(Base):
     __tablename__ = "catalog_items"
     __table_args__ = (
         _one_of("state", ITEM_STATES),
-        _one_of("kind", ("product", "service", "inventory")),
+        _one_of("kind", ITEM_KINDS),
         _one_of("activation", SENT_STATES),
         CheckConstraint("state <> 'active' or active_revision is not null", name="active_revision"),
         Index("ix_catalog_items_id", "id"),
@@ -137,6 +140,13 @@ class CatalogItem(Base):
     """What it costs, where the provider tells that; usually it does not."""
     compatibility: Mapped[str | None] = mapped_column(String(20))
     """The least version of the wire that the newest revision asks for; older providers do not say."""
+    description: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))
+    help_text: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))
+    """What a requester reads beside the form."""
+    personas: Mapped[list[Any] | None] = mapped_column(JsonOrNull)
+    """Of which a requester has to hold one, as the provider tells of the newest revision; empty: open to all."""
+    active_personas: Mapped[list[Any] | None] = mapped_column(JsonOrNull)
+    """Those of the active revision."""
 
 
 class Draft(Base):
@@ -223,6 +233,10 @@ class ProviderTask(Base):
     order_version: Mapped[int | None]
     ponr: Mapped[bool | None] = mapped_column(Boolean)
     reason: Mapped[str | None] = mapped_column(Text)
+    approval: Mapped[str | None] = mapped_column(String(10))
+    """Whether it may be sent: `waiting`, `approved` or `rejected` by our own people; empty where nobody is asked."""
+    own_answers: Mapped[dict[str, Any] | None] = mapped_column(JsonOrNull)
+    """What was answered to questions of our own. It is never sent."""
 
 
 class TaskState(Base):

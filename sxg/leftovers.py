@@ -21,7 +21,8 @@ from sxg.schema import check_migrated
 def read_metadata(side: str) -> list[MetaData]:
     """Every table of a side that may hold rows of a connection."""
     if side == "consumer":
-        own: MetaData = importlib.import_module("consumer_sim.models_attachments").Base.metadata
+        for module in ("models_attachments", "models_personas"):
+            own: MetaData = importlib.import_module(f"consumer_sim.{module}").Base.metadata
         return [bridge.models.Base.metadata, own]
     package = importlib.import_module("provider.models")
     for module in pkgutil.iter_modules(package.__path__):

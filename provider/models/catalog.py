@@ -10,7 +10,7 @@ from bridge.models import Connection, Id
 from provider.models.base import Base, JsonOrNull
 
 KINDS = "kind in ('product', 'service')"
-ITEM_KINDS = "kind in ('product', 'service', 'inventory')"
+ITEM_KINDS = "kind in ('product', 'service', 'inventory', 'task')"
 _NONE = text("'[]'")
 LIFECYCLE_STATES = "lifecycle_state in ('in_draft', 'published', 'retired', 'archived')"
 
@@ -83,9 +83,11 @@ class ProductOffering(Base):
 
 
 class RemoteRecordProducer(Base):
-    """One revision of the remote catalog item of an offering or specification; `identity` is its id on the wire.
+    """One revision of a remote catalog item; `identity` is its id on the wire.
 
-    One item is of kind `inventory`: the list of what a consumer has, of which nothing can be ordered.
+    Of kind `product` or `service` it is made of an offering or specification, and its requests become orders. Of kind
+    `task` it was written by hand, and its requests are provider tasks without an order. One item is of kind
+    `inventory`: the list of what a consumer has, of which nothing can be ordered.
     """
 
     __tablename__ = "remote_record_producers"
@@ -94,7 +96,7 @@ class RemoteRecordProducer(Base):
         CheckConstraint("state in ('draft', 'published', 'inactive', 'retired', 'archived')", name="state"),
         CheckConstraint("revision >= 1", name="revision"),
         CheckConstraint("(product_offering_id is not null) = (kind = 'product')", name="origin"),
-        CheckConstraint("(specification_id is null) = (kind = 'inventory')", name="specification"),
+        CheckConstraint("(specification_id is null) = (kind in ('inventory', 'task'))", name="specification"),
         CheckConstraint(
             "state <> 'published' or (criteria is not null and published_at is not null)", name="published"
         ),
@@ -133,6 +135,11 @@ class RemoteRecordProducer(Base):
     """The least version of the wire that a consumer speaks who may activate it."""
     copied_from: Mapped[str | None] = mapped_column(Id)
     """The identity that this one was copied from: new versions of the offering go there, and not here."""
+    description: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))
+    help_text: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))
+    """What a requester reads beside the form."""
+    persona_ids: Mapped[list[Any]] = mapped_column(default=list, server_default=_NONE)
+    """Who orders it holds one of these personas; empty: it is open to every requester."""
 
 
 class Entitlement(Base):
