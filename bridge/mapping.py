@@ -15,6 +15,7 @@ from typing import Any, Self, TypeAlias
 import yaml
 
 from bridge.errors import BridgeError
+from bridge.transforms import find_transform_faults
 
 Json: TypeAlias = Any
 
@@ -128,6 +129,30 @@ def load_tables(directory: Path, *, expected: Mapping[str, Expectation]) -> Tabl
     return Tables({event_type: tables[event_type] for event_type in sorted(tables)})
 
 
+def load_transforms(directory: Path) -> dict[str, Json]:
+    """Read every `*.yaml` of the directory as a table of transforms, by name: that of its file. Raises MappingErrors
+    with all mistakes of all files.
+    """
+    document: dict[str, Json] = {}
+    places: dict[tuple[str | int, ...], tuple[str, int]] = {}
+    errors: list[MappingError] = []
+    for path in sorted(directory.glob("*.yaml")):
+        reader = _Reader(path.name, {})
+        root = reader.parse(path)
+        if root is not None:
+            members = reader.plain(root, (path.stem,), places)
+            if members.pop("version", None) != str(FORMAT_VERSION):
+                reader.fail(root, f"version must be {FORMAT_VERSION}")
+            document[path.stem] = members
+        errors.extend(reader.errors)
+    for fault in find_transform_faults(document):
+        at = next(at for length in range(len(fault.place), 0, -1) if (at := places.get(fault.place[:length])))
+        errors.append(MappingError(*at, fault.message))
+    if errors:
+        raise MappingErrors(errors)
+    return document
+
+
 class _Reader:
     """Reads one file and collects what is wrong with it, so that people mend it in one go."""
 
@@ -170,6 +195,23 @@ class _Reader:
                 return root
             self.fail_at(1, f"the file must hold {', '.join(_MEMBERS)}")
         return None
+
+    def plain(
+        self, node: yaml.MappingNode, place: tuple[str | int, ...], places: dict[tuple[str | int, ...], tuple[str, int]]
+    ) -> dict[str, Json]:
+        """The block as it is, with texts and further blocks; in `places` the file and line of each thing in it."""
+        places[place] = (self.file, node.start_mark.line + 1)
+        found: dict[str, Json] = {}
+        for key_node, key, value in self.pairs(node):
+            here = (*place, key)
+            places[here] = (self.file, key_node.start_mark.line + 1)
+            if isinstance(value, yaml.MappingNode):
+                found[key] = self.plain(value, here, places)
+            elif key == "version":
+                found[key] = value.value
+            else:
+                found[key] = self.text(value, key)
+        return found
 
     def rows(self, node: yaml.Node | None, expectation: Expectation) -> dict[str, dict[str, Json]]:
         if node is None:
