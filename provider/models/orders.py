@@ -69,7 +69,9 @@ class CustomerOrder(Base):
 
 
 class ProviderTask(Base):
-    """A consumer's request, the one record that both sides see. Its state is its order's, mapped."""
+    """What both sides see of one thing: a consumer's request, or what the provider opened. Its state is its order's,
+    mapped; without an order that of its case (`provider.models.cases`).
+    """
 
     __tablename__ = "provider_tasks"
     __table_args__ = (
@@ -84,8 +86,9 @@ class ProviderTask(Base):
     external_id: Mapped[str] = mapped_column(Id)
     """The consumer's UUID, and the id on the wire."""
     number: Mapped[str] = mapped_column(String(30))
-    catalog_item_id: Mapped[str] = mapped_column(Id)
-    catalog_item_revision: Mapped[int] = mapped_column(Integer)
+    catalog_item_id: Mapped[str | None] = mapped_column(Id)
+    """Empty for what the provider opened."""
+    catalog_item_revision: Mapped[int | None] = mapped_column(Integer)
     revision: Mapped[int] = mapped_column(Integer)
     fingerprint: Mapped[str] = mapped_column(String(64))
     """Of the first content that was accepted: another content under the same UUID is refused."""
@@ -217,13 +220,19 @@ class Comment(Base):
 
 
 class WorkNote(Base):
-    """What only the provider's people read; it appears in no event."""
+    """What only the provider's people read of an order or a case; it appears in no event."""
 
     __tablename__ = "work_notes"
-    __table_args__ = (Index("ix_work_notes_order_id", "order_id", "created_at"),)
+    __table_args__ = (
+        CheckConstraint("(order_id is null) <> (provider_task_id is null)", name="subject"),
+        Index("ix_work_notes_order_id", "order_id", "created_at"),
+        Index("ix_work_notes_provider_task_id", "provider_task_id", "created_at"),
+    )
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
-    order_id: Mapped[str] = mapped_column(ForeignKey(CustomerOrder.id))
+    order_id: Mapped[str | None] = mapped_column(ForeignKey(CustomerOrder.id))
+    provider_task_id: Mapped[str | None] = mapped_column(ForeignKey(ProviderTask.id))
+    """Of a task that has no order."""
     author: Mapped[str] = mapped_column(String(160))
     text: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime]
