@@ -255,8 +255,9 @@ class TaskState(Base):
     sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     state: Mapped[str] = mapped_column(String(40))
     state_label: Mapped[str] = mapped_column(String(255))
-    order_state: Mapped[str] = mapped_column(String(40))
-    order_state_label: Mapped[str] = mapped_column(String(255))
+    order_state: Mapped[str | None] = mapped_column(String(40))
+    """Empty where there is no order."""
+    order_state_label: Mapped[str | None] = mapped_column(String(255))
     reason: Mapped[str | None] = mapped_column(Text)
     cancellation: Mapped[str | None] = mapped_column(String(10))
     at: Mapped[datetime]

@@ -15,7 +15,7 @@ from bridge.inbox import Rejection
 from bridge.outbox import record_call
 from bridge.versions import WIRE_VERSION, is_enough
 from bridge.vocabulary import EXCHANGE_PATH, EventType
-from consumer_sim.models import CatalogItem, ProviderConnection
+from consumer_sim.models import ITEM_KINDS, CatalogItem, ProviderConnection
 from consumer_sim.services import fields, forms, writing
 from consumer_sim.services.errors import ItemNotOrderable, NotFound
 
@@ -26,7 +26,7 @@ _RULES: Mapping[str, fields.Rules] = {
         "name": fields.text(255),
         "short_description": fields.text(10_000, least=0),
         "category": fields.text(255, least=0),
-        "kind": fields.choice("product", "service", "inventory"),
+        "kind": fields.choice(*ITEM_KINDS),
         "form": forms.well_formed,
         "orderable": fields.or_null(fields.boolean),
         "prices": fields.or_null(fields.documents),
