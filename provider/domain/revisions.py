@@ -62,7 +62,7 @@ def require_action(states: Sequence[RemoteRecordProducerState], action: Producer
 def tell_differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """What people should know of a revision: in words, one sentence for each thing that is not as it was.
 
-    Both are `{"name", "short_description", "category", "compatibility", "form"}`.
+    Both are `{"name", "short_description", "category", "compatibility", "form"}`, perhaps with `persona_ids`.
     """
     told = {"name": "Name", "short_description": "Description", "category": "Category", "compatibility": "Version"}
     found = [
@@ -70,6 +70,8 @@ def tell_differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> lis
         for name, label in told.items()
         if before[name] != after[name]
     ]
+    if set(before.get("persona_ids", ())) != set(after.get("persona_ids", ())):
+        found.append("Other personas may order it." if after["persona_ids"] else "It is open to every requester.")
     return found + list(_form_differences(before["form"], after["form"], ""))
 
 

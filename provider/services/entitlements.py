@@ -17,6 +17,7 @@ from provider.models.catalog import Entitlement, EntitlementGuard, RemoteRecordP
 from provider.models.criteria import HeldRemoval
 from provider.services.entitlement_plans import Change, Scope, make_plan
 from provider.services.pages import Page, read_page
+from provider.services.personas import told_personas
 from provider.services.pricing import find_told_prices, told_prices
 
 
@@ -110,11 +111,12 @@ def _items_data(
     session: Session, connection_id: str, producers: Sequence[RemoteRecordProducer]
 ) -> list[dict[str, Any]]:
     told = find_told_prices(session, connection_id, producers)
-    return [item_data(producer) | told.get(producer.identity, {}) for producer in producers]
+    personas = told_personas(session, producers)
+    return [item_data(one) | told.get(one.identity, {}) | personas.get(one.identity, {}) for one in producers]
 
 
 def item_data(producer: RemoteRecordProducer) -> dict[str, Any]:
-    """A catalog item in the words of the wire, without prices."""
+    """A catalog item in the words of the wire, without prices and personas."""
     return {
         "item_id": producer.identity,
         "revision": producer.revision,
@@ -144,6 +146,7 @@ def _grant(session: Session, producer: RemoteRecordProducer | None, change: Chan
     # What was active before the right was lost says nothing now: the consumer removed it.
     _update(session, producer.identity, change.regained, row | {"active_revision": None, "withdrawn_at": None})
     stream, data = f"catalog_item/{producer.identity}", item_data(producer)
+    data |= told_personas(session, [producer]).get(producer.identity, {})
     for connection_ids, prices in told_prices(session, producer, change.granted):
         record_event(session, stream, EventType.CATALOG_ITEM_CHANGED, data | prices, to=connection_ids, now=now)
 

@@ -24,6 +24,7 @@ from provider.domain.orders import OrderState
 from provider.models.access import Registration
 from provider.models.inventory import InventoryOperation
 from provider.models.orders import CustomerOrder, OrderLine, ProviderTask, RefusedSubmission
+from provider.services.authorised_users import check_requester
 from provider.services.cancellations import request_cancellation
 from provider.services.numbers import next_numbers, take_numbers
 from provider.services.order_lines import plan_lines, write_lines
@@ -245,6 +246,8 @@ def _check_request(
 ) -> tuple[OrderableItem, list[Document]]:
     """The item, and the lines that an order of it needs."""
     item, prices = get_orderable_item(session, connection_id, item_id, request["catalog_item_revision"])
+    if item.persona_ids:  # only an item that asks for personas costs this statement
+        check_requester(session, connection_id, item.persona_ids, request["requested_by"])
     try:
         answers = check_answers(item.form, {name: request[name] for name in _ANSWERS if name in request})
     except FormErrors as errors:

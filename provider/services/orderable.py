@@ -44,6 +44,8 @@ class OrderableItem:
     whole: Part
     member_ids: frozenset[str]
     """The offerings in a bundle, at any depth."""
+    persona_ids: frozenset[str] = frozenset()
+    """Of which whoever asks has to hold one; empty: anybody may."""
 
 
 _PRODUCERS, _ENTITLEMENTS, _OFFERINGS = (
@@ -107,6 +109,7 @@ def _read_item(session: Session, producer_id: str) -> OrderableItem:
         product_offering_id=producer.product_offering_id,
         whole=_offering(offerings, specifications, offering) if offering else _part(specifications, root_id),
         member_ids=frozenset(offerings.keys() - {producer.product_offering_id}),
+        persona_ids=frozenset(producer.persona_ids),
     )
 
 

@@ -65,6 +65,7 @@ def draft_producer(
         product_offering_id=offering.id if offering else None,
         specification_id=specification.id,
         form=form,
+        persona_ids=_former_personas(session, identity),
     )
     session.add(producer)
     _draft_inventory_item(session)
@@ -169,6 +170,12 @@ def _former_identity(session: Session, specification: Specification, offering: P
             Specification.external_id == specification.external_id, RemoteRecordProducer.kind == "service"
         )
     return session.execute(query).scalar_one_or_none()
+
+
+def _former_personas(session: Session, identity: str | None) -> list[Any]:
+    """A new version of what is sold does not open an item to everybody."""
+    former = select(RemoteRecordProducer.persona_ids).where(RemoteRecordProducer.identity == identity)
+    return session.scalar(former.order_by(RemoteRecordProducer.revision.desc()).limit(1)) or []
 
 
 def _first_sentence(text: str) -> str:

@@ -21,12 +21,16 @@ from provider.domain.revisions import COPYABLE, ProducerAction, possible_actions
 from provider.models.catalog import Entitlement, ProductOffering, RemoteRecordProducer, Specification
 from provider.services.audit import record_audit
 from provider.services.entitlements import item_data, lock_guard, report_activation
+from provider.services.personas import told_personas
 from provider.services.pricing import told_prices
 from provider.services.producers import list_revisions
 
 _S = RemoteRecordProducerState
-_KEPT = ("kind", "name", "short_description", "category", "product_offering_id", "specification_id", "form")
-_TOLD = ("name", "short_description", "category", "compatibility", "form")
+_KEPT = (
+    *("kind", "name", "short_description", "category", "product_offering_id", "specification_id", "form"),
+    "persona_ids",
+)
+_TOLD = ("name", "short_description", "category", "compatibility", "form", "persona_ids")
 EDITABLE = ("name", "short_description", "category", "compatibility")
 
 Revisions = Sequence[RemoteRecordProducer]
@@ -214,7 +218,7 @@ def _tell_what_is_left(session: Session, revisions: Revisions, now: datetime) ->
         .where(*of_item, Entitlement.active_revision.not_in(left))
         .values(consumer_state="pending_activation", active_revision=None, updated_at=now)
     )
-    data = item_data(published) | {"revisions": left}
+    data = item_data(published) | {"revisions": left} | told_personas(session, [published]).get(published.identity, {})
     for connection_ids, prices in told_prices(session, published, told):
         stream = f"catalog_item/{published.identity}"
         record_event(session, stream, EventType.CATALOG_ITEM_CHANGED, data | prices, to=connection_ids, now=now)
