@@ -14,6 +14,7 @@ PREFIXES = {
     "product": "PRD",
     "provider_task": "PT",
     "contract": "CON",
+    "incident": "INC",
 }
 
 _COUNT_ON = text(
