@@ -37,7 +37,8 @@ def run_worker(config: ProviderConfig, lane: str) -> None:
 
 def run_sweeper(config: ProviderConfig, stop: threading.Event) -> None:
     """Ring for what is due, or deliver it where nobody can be rung, until `stop` is set; do to products and contracts
-    what is to be done at a date; and compute entitlements again when what criteria ask for has changed, and all of them every night.
+    what is to be done at a date; and compute entitlements again when what criteria ask for has changed, and all of
+    them every night.
     """
     context = _open(config)
     refresher = threading.Thread(target=_refresh, args=(context, config.sweep_s, stop), name="entitlements")

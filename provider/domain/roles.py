@@ -28,6 +28,8 @@ class Permission(StrEnum):
     USER_WRITE = "user.write"
     MAPPING_READ = "mapping.read"
     MAPPING_WRITE = "mapping.write"
+    CONTRACT_READ = "contract.read"
+    CONTRACT_WRITE = "contract.write"
 
 
 class Role(StrEnum):
@@ -48,7 +50,7 @@ class Role(StrEnum):
 
 _P = Permission
 
-_SEE_WORK = frozenset({_P.ORDER_READ, _P.ORDER_TASK_READ, _P.PRODUCT_READ, _P.CATALOG_READ})
+_SEE_WORK = frozenset({_P.ORDER_READ, _P.ORDER_TASK_READ, _P.PRODUCT_READ, _P.CATALOG_READ, _P.CONTRACT_READ})
 _SEE_EXCHANGE = frozenset({_P.CONNECTION_READ, _P.PRODUCER_READ, _P.DELIVERY_READ, _P.MAPPING_READ})
 _TALK = frozenset({_P.COMMENT_WRITE, _P.WORK_NOTE_WRITE})
 
@@ -62,10 +64,11 @@ ROLES: Mapping[Role, frozenset[Permission]] = MappingProxyType(
         # Sees everything of the exchange and runs it; what is sold and how it is fulfilled is decided by others.
         Role.EXCHANGE_ADMIN: _SEE_WORK
         | _SEE_EXCHANGE
-        | {_P.REGISTRATION_WRITE, _P.CONNECTION_WRITE, _P.PRODUCER_WRITE, _P.DELIVERY_WRITE, _P.MAPPING_WRITE},
+        | {_P.REGISTRATION_WRITE, _P.CONNECTION_WRITE, _P.PRODUCER_WRITE, _P.DELIVERY_WRITE, _P.MAPPING_WRITE}
+        | {_P.CONTRACT_WRITE},
         Role.CATALOG_MANAGER: frozenset({_P.CATALOG_READ, _P.CATALOG_WRITE, _P.PRODUCER_READ}),
         Role.ORDER_AGENT: _ORDER_AGENT,
-        Role.ORDER_MANAGER: _ORDER_AGENT | {_P.ORDER_APPROVE},
+        Role.ORDER_MANAGER: _ORDER_AGENT | {_P.ORDER_APPROVE, _P.CONTRACT_WRITE},
         Role.FULFILMENT_AGENT: _FULFILMENT_AGENT,
         # Also revises and cancels orders in fulfilment.
         Role.FULFILMENT_MANAGER: _FULFILMENT_AGENT | {_P.ORDER_APPROVE, _P.ORDER_WRITE},

@@ -16,13 +16,13 @@ from bridge.ids import new_id
 from bridge.models import Connection, table_of
 from bridge.vocabulary import ConnectionState
 from provider.domain.contracts import CONTRACT_MOVES, ContractState, state_on
+from provider.domain.criteria import as_id
 from provider.domain.errors import Conflict, FieldError, InvalidFields, NotFound
 from provider.models.access import Registration
 from provider.models.catalog import ProductOffering, Specification
 from provider.models.contracts import Contract, ContractLine
 from provider.models.criteria import EntitlementCheck
 from provider.services.audit import record_audit
-from provider.services.connections import as_id
 from provider.services.criteria import ACCOUNT
 from provider.services.numbers import next_number
 from provider.services.pages import Page, read_page
@@ -248,7 +248,7 @@ def _holder_faults(session: Session, said: Mapping[str, Any]) -> Iterator[FieldE
         pointer = f"/{given[-1]}" if given else f"/{HOLDERS[0]}"
         yield FieldError(pointer, "holder", f"a contract is with exactly one of {', '.join(HOLDERS)}")
     elif key := said.get("connection_id"):
-        found = session.get(Connection, as_id("connection", key))
+        found = session.get(Connection, as_id(key)) if as_id(key) else None
         if found is None or found.state == ConnectionState.REVOKED:
             yield FieldError("/connection_id", "unknown", f"there is no connection {key}")
 

@@ -12,6 +12,7 @@ from provider.domain.catalog import RemoteRecordProducerState
 from provider.domain.criteria import say_criteria
 from provider.models.access import Registration
 from provider.models.catalog import Entitlement, ProductOffering, RemoteRecordProducer, Specification
+from provider.services.contract_search import list_contract_names
 from provider.services.criteria import read_names
 from provider.services.producers import list_revisions
 from provider.services.revisions import explain_revisions, find_actions
@@ -72,12 +73,17 @@ def list_possible_consumers(session: Session) -> list[Document]:
 
 
 def list_conditions(session: Session) -> Document:
-    """What criteria can ask for: the companies that are registered, and what can be owned, by external id and name."""
+    """What criteria can ask for: the companies that are registered, what can be owned, by external id and name, and
+    contracts by name.
+    """
     companies = select(Registration.company).where(Registration.connection_id.is_not(None)).distinct()
     found: Document = {"companies": [(one, one) for one in session.scalars(companies.order_by(Registration.company))]}
     for kind, model in (("owns_offerings", ProductOffering), ("owns_specifications", Specification)):
         names = select(model.external_id, func.max(model.name)).group_by(model.external_id)
         found[kind] = [(row[0], row[1]) for row in session.execute(names.order_by(func.max(model.name)))]
+    contracts = [(one, one) for one in list_contract_names(session)]
+    found["contracts"] = [("*", "Any contract"), *contracts] if contracts else []
+    found["contract_offerings"] = found["owns_offerings"] if contracts else []
     return found
 
 

@@ -11,6 +11,7 @@ from provider.ui import (
     attachments,
     catalog,
     connections,
+    contracts,
     deliveries,
     entitlements,
     flow,
@@ -37,6 +38,7 @@ PAGES = (
     catalog.pages,
     producers.pages,
     entitlements.pages,
+    contracts.pages,
     flow.pages,
     users.pages,
 )

@@ -13,6 +13,7 @@ from webkit.forms import Form, strip
 Document = dict[str, Any]
 
 ALL, NAMED, FITTING = "all", "named", "fitting"
+ANY_CONTRACT = "*"
 _LISTS = ("companies", "owns_offerings", "owns_specifications")
 
 
@@ -44,6 +45,9 @@ class AudienceForm(Form):
     )  # fmt: skip
     owns_offerings = SelectMultipleField("They have a product in use of one of these", validate_choice=False)
     owns_specifications = SelectMultipleField("They have a product in use made of one of these", validate_choice=False)
+
+    contracts = SelectMultipleField("They have one of these contracts in force", validate_choice=False)
+    contract_offerings = SelectMultipleField("They have a contract in force for one of these", validate_choice=False)
 
     def validate_criteria_connection_ids(self, field: SelectMultipleField) -> None:
         if self.criteria.data == NAMED and not field.data:
@@ -78,7 +82,15 @@ class AudienceForm(Form):
         except ValueError:  # told beside the field
             labels = []
         asked = [{"label": {"name": name, "values": [value]}} for name, value in labels]
-        return [*({kind: values} for kind, values in lists.items() if values), *asked]
+        return [*({kind: values} for kind, values in lists.items() if values), *asked, *self._contracts()]
+
+    def _contracts(self) -> list[Document]:
+        """One contract has to be both, where both are asked for."""
+        names, offerings = self.contracts.data or [], self.contract_offerings.data or []
+        if not names and not offerings:
+            return []
+        named = {} if not names or ANY_CONTRACT in names else {"names": names}
+        return [{"contracts": named | ({"offerings": offerings} if offerings else {})}]
 
 
 def read_labels(text: str) -> list[tuple[str, str]]:
@@ -107,12 +119,17 @@ def answers_of(published: RemoteRecordProducer | None) -> Document:
     match = next((one for one in ("any", "all") if one in criteria), None)
     parts = criteria[match] if match else [criteria]
     kinds = [next(iter(part), "") for part in parts]
-    plain = [kind for kind in kinds if kind != "label"]
+    plain = [kind for kind in kinds if kind not in ("label", "contracts")]
+    agreed = [part["contracts"] for part in parts if "contracts" in part]
     lone = all(len(part["label"]["values"]) == 1 for part in parts if "label" in part)
     if not criteria or not lone or len(set(plain)) < len(plain) or not set(plain) <= {*_LISTS, "accounts"}:
         return {}
+    if len(agreed) > 1 or any("specifications" in one for one in agreed):
+        return {}
     shown: Document = {"criteria": FITTING, "match": match or "any"}
-    shown |= {kind: part[kind] for kind, part in zip(kinds, parts, strict=True) if kind != "label"}
+    shown |= {kind: part[kind] for kind, part in zip(kinds, parts, strict=True) if kind in plain}
+    for one in agreed:
+        shown |= {"contracts": one.get("names", [ANY_CONTRACT]), "contract_offerings": one.get("offerings", [])}
     labels = [part["label"] for part in parts if "label" in part]
     shown["labels"] = "\n".join(f"{one['name']} = {one['values'][0]}" for one in labels)
     return shown | {"accounts": ", ".join(shown.get("accounts", []))}

@@ -28,6 +28,7 @@ NAVIGATION = (
     Entry("Connections", "connections.list_all", "connection.read"),
     Entry("Catalog", "catalog.list_all", "catalog.read"),
     Entry("Producers", "producers.list_all", "producer.read"),
+    Entry("Contracts", "contracts.list_all", "contract.read"),
     Entry("Flow", "flow.show", "connection.read"),
     Entry("Users", "users.list_all", "user.write"),
 )

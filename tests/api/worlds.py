@@ -45,6 +45,7 @@ from tests.consumer_factories import (
     state_changed,
 )  # fmt: skip
 from tests.consumer_factories import make_item as make_consumer_item
+from tests.contract_factories import PO_LINE, TERM, make_contract
 from tests.factories import (
     AGENT,
     NOW,
@@ -171,6 +172,7 @@ def make_provider(url: str, directory: Path) -> World:
             author_name="Ann", limits=AttachmentLimits(), now=NOW,
         )  # fmt: skip
         refused.state, refused.problem = "refused", "Too large."
+        drafted, agreed = (make_contract(session, connection.id, is_active=signed) for signed in (False, True))
         ids = {
             "registration_id": registration_id,
             "connection_id": connection.id,
@@ -188,6 +190,7 @@ def make_provider(url: str, directory: Path) -> World:
             "delivery_id": parked.id,
             "attachment_id": attached.id,
             "removal_id": held.id,
+            "contracts.number": drafted.number,
         }
     correction = make_request(item, revision=2)
     for name in ("id", "number", "catalog_item_id"):
@@ -219,6 +222,9 @@ def make_provider(url: str, directory: Path) -> World:
         "producers.edit": {"name": "Better line", "compatibility": "1.0"},
         "producers.publish": {"criteria": {"connection_ids": [connection.id]}},
         "entitlements.preview": {"item": producer.identity, "criteria": {"connection_ids": [connection.id]}},
+        "contracts.create": {"name": "Gold", "connection_id": connection.id, **TERM, "lines": [PO_LINE]},
+        "contracts.edit": {"name": "Silver", **TERM},
+        "contracts.cancel": {"reason": "Sold."},
         "orders.reject": {"reason": "No such street."},
         "orders.comment": {"text": "Which gate?"},
         "orders.note": {"text": "Ask the depot."},
@@ -257,6 +263,7 @@ def make_provider(url: str, directory: Path) -> World:
         "orders.cancel": {"number": orders[4][1]},
         "orders.approve_cancellation": {"number": to_decide[0]},
         "orders.decline_cancellation": {"number": to_decide[1]},
+        "contracts.cancel": {"number": agreed.number},
         "connections.pause": {"connection_id": other.id},
         "connections.resume": {"connection_id": paused.id},
         "connections.revoke": {"connection_id": other.id},

@@ -7,6 +7,7 @@ import pytest
 
 from provider.domain.criteria import (
     CONDITIONS,
+    Agreement,
     Consumer,
     Owned,
     conditions_of,
@@ -21,6 +22,7 @@ ACME = Consumer(
     connection_id=ME, name="ACME IT", company="ACME", account="A-7", labels={"tier": "gold"},
     settings={"show_prices": True, "peer_version": "1.2"},
     offerings={"po-line": Owned(2, "PRD0000001")}, specifications={"ps-line": Owned(2, "PRD0000001")},
+    contracts=(Agreement("CON0000001", "Gold", frozenset({"po-line"})), Agreement("CON0000002", "Silver")),
 )  # fmt: skip
 NOBODY = Consumer(connection_id=OTHER, name="Bolt")
 HOLDS: dict[str, Any] = {
@@ -31,6 +33,7 @@ HOLDS: dict[str, Any] = {
     "setting": {"name": "show_prices", "values": [True]},
     "owns_offerings": ["po-line", "po-other"],
     "owns_specifications": ["ps-line"],
+    "contracts": {"names": ["Gold"], "offerings": ["po-line"], "specifications": ["ps-other"]},
 }
 YES, NO = {"companies": ["ACME"]}, {"companies": ["Bolt"]}
 UNKNOWN = {"moon_phase": "full"}
@@ -93,7 +96,10 @@ def test_conditions_combine_and_what_is_not_known_decides_nothing(criteria: Any,
         ({"setting": {"name": "secrets", "values": ["x"]}}, "/criteria/setting/name", "unknown"),
         ({"setting": {"name": "show_prices", "values": ["yes"]}}, "/criteria/setting/values", "type"),
         ({"moon_phase": ["full"]}, "/criteria/moon_phase", "unknown"),
-        ({"contracts": ["C-1"]}, "/criteria/contracts", "not_available"),
+        ({"contracts": ["C-1"]}, "/criteria/contracts", "type"),
+        ({"contracts": {"numbers": ["C-1"]}}, "/criteria/contracts", "type"),
+        ({"contracts": {"names": []}}, "/criteria/contracts/names", "type"),
+        ({"contracts": {"offerings": ["po-line", 7]}}, "/criteria/contracts/offerings/1", "type"),
         ({"any": [{"any": [{"any": [{"any": [YES]}]}]}]}, "/criteria/any/0/any/0/any/0/any", "too_deep"),
         ({"any": [{"any": [YES] * 30}, {"all": [YES] * 30}]}, "/criteria", "too_many"),
         ({"any": [YES] * 51}, "/criteria/any", "too_many"),
@@ -120,6 +126,24 @@ def test_the_normal_form_is_sorted_and_names_each_once() -> None:
     assert read_criteria({"all_consumers": True}) == {"all_consumers": True}
 
 
+@pytest.mark.parametrize(
+    ("asked", "holds"),
+    [
+        ({}, True),
+        ({"names": ["Silver", "Bronze"]}, True),
+        ({"names": ["Bronze"]}, False),
+        ({"offerings": ["po-line"]}, True),
+        ({"offerings": ["po-other"]}, False),
+        ({"specifications": ["po-line"]}, False),
+        ({"names": ["Silver"], "offerings": ["po-line"]}, False),  # both of one contract
+    ],
+)
+def test_one_contract_has_to_be_all_that_is_asked_for(asked: Any, holds: bool) -> None:
+    finding = judge(read_criteria({"contracts": asked}), ACME)
+    assert finding.holds is holds
+    assert "CON0000002 (Silver)" in finding.looked_at or holds
+
+
 def test_conditions_are_found_wherever_they_stand() -> None:
     found = list(conditions_of({"any": [YES, {"all": [NO, {"accounts": ["A"]}]}]}))
     assert found == [
@@ -142,6 +166,11 @@ def test_conditions_are_found_wherever_they_stand() -> None:
             "(belong to the company Bolt and have the label tier with a or b)",
         ),
         ({"owns_offerings": ["po-line"]}, "only consumers that have a product in use of Business Line"),
+        ({"contracts": {}}, "only consumers that have a contract in force"),
+        (
+            {"contracts": {"names": ["Gold"], "offerings": ["po-line"], "specifications": ["ps-x"]}},
+            "only consumers that have a contract in force named Gold for Business Line or ps-x",
+        ),
         (UNKNOWN, "only consumers that have “moon_phase”, which this version does not know"),
     ],
 )
