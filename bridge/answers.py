@@ -9,9 +9,13 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
+from bridge.patterns import TEXT_LIMIT as PATTERN_TEXT_LIMIT
+from bridge.patterns import compile_pattern
+
 TEXT_LIMIT = 4000
 URL_LIMIT = 2000
 EMAIL_LIMIT = 254
+PERSON_LIMIT = 255
 INTEGER_LIMIT = 2**53 - 1
 """Beyond it JSON readers of other languages round."""
 
@@ -19,6 +23,11 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,16}")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,9})?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)*")
+_DURATION = re.compile(
+    r"P?\s*(?:(?P<days>[0-9]{1,5})\s*D)?[\sT]*(?:(?P<hours>[0-9]{1,5})\s*H)?\s*(?:(?P<minutes>[0-9]{1,5})\s*M)?"
+)
+LAYOUT_TYPES = frozenset({"label", "rich_text", "break", "container_start", "container_split", "container_end"})
+"""Variables that ask nothing: they stand between the others and are never answered."""
 
 
 class AnswerError(Exception):
@@ -37,7 +46,43 @@ def check_answer(variable: Mapping[str, Any], value: Any) -> Any:
     check = CHECKS.get(variable["type"])
     if check is None:
         raise AnswerError("unsupported_type", f"is of the type {variable['type']}, which this version cannot check")
-    return check(variable, value)
+    answer = check(variable, value)
+    _check_bounds(variable, answer)
+    if isinstance(answer, str):
+        _check_text(variable, answer)
+    return answer
+
+
+def _check_bounds(variable: Mapping[str, Any], answer: Any) -> None:
+    """`min` and `max` are answers themselves; where both are told, one message says both."""
+    least, most = variable.get("min"), variable.get("max")
+    measure = _MEASURES.get(variable["type"])
+    if measure is None or (least is None and most is None):
+        return
+    below = least is not None and measure(answer) < measure(least)
+    above = most is not None and measure(answer) > measure(most)
+    if below or above:
+        if least is None or most is None:
+            rule = f"at most {most}" if least is None else f"at least {least}"
+        else:
+            rule = f"between {least} and {most}"
+        raise AnswerError("range", f"must be {rule}")
+
+
+def _check_text(variable: Mapping[str, Any], text: str) -> None:
+    least, most, pattern = (variable.get(name) for name in ("min_length", "max_length", "pattern"))
+    if least is not None and len(text) < least:
+        raise AnswerError("too_short", f"must have at least {least} characters")
+    if most is not None and len(text) > most:
+        raise AnswerError("too_long", f"must have at most {most} characters")
+    if pattern is None:
+        return
+    right = variable.get("pattern_hint") or f"fit the pattern {pattern}"
+    compiled = compile_pattern(pattern)
+    if compiled is None:
+        raise AnswerError("unsupported_pattern", "has a pattern that this version does not take")
+    if len(text) > PATTERN_TEXT_LIMIT or not compiled.fullmatch(text):
+        raise AnswerError("pattern", f"must {right}")
 
 
 def _plain_text(value: Any, *, lines: bool = False, limit: int = TEXT_LIMIT) -> str:
@@ -56,6 +101,10 @@ def _plain_text(value: Any, *, lines: bool = False, limit: int = TEXT_LIMIT) -> 
 
 def _text(variable: Mapping[str, Any], value: Any) -> str:
     return _plain_text(value)
+
+
+def _person(variable: Mapping[str, Any], value: Any) -> str:
+    return _plain_text(value, limit=PERSON_LIMIT)
 
 
 def _multiline_text(variable: Mapping[str, Any], value: Any) -> str:
@@ -86,6 +135,27 @@ def _boolean(variable: Mapping[str, Any], value: Any) -> bool:
     if not isinstance(value, bool):
         raise AnswerError("type", "must be true or false")
     return value
+
+
+def _checkbox_or_boolean(variable: Mapping[str, Any], value: Any) -> bool:
+    answer = _boolean(variable, value)
+    if not answer and variable.get("mandatory") and variable.get("display") == "checkbox":
+        raise AnswerError("required", "must be ticked")
+    return answer
+
+
+def _duration(variable: Mapping[str, Any], value: Any) -> str:
+    """ISO 8601 in days, hours and minutes, each below its next: P1DT2H30M. People may leave the P and the T out."""
+    text = _plain_text(value).upper()
+    found = _DURATION.fullmatch(text)
+    is_months = text.startswith("P") and "T" not in text and not text.endswith("D")
+    if not found or not any(found.groups()) or is_months:
+        raise AnswerError("format", "must be a duration such as 1d 2h 30m")
+    days, hours, minutes = (int(part or 0) for part in found.groups())
+    hours, minutes = divmod(((days * 24) + hours) * 60 + minutes, 60)
+    days, hours = divmod(hours, 24)
+    time = (f"{hours}H" if hours else "") + (f"{minutes}M" if minutes else "")
+    return (f"P{days}D" if days else "P") + (f"T{time}" if time else "") if days or time else "PT0M"
 
 
 def _choice(variable: Mapping[str, Any], value: Any) -> str:
@@ -167,7 +237,7 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any], Any], Any]] = {
     "multiline_text": _multiline_text,
     "integer": _integer,
     "decimal": _decimal,
-    "boolean": _boolean,
+    "boolean": _checkbox_or_boolean,
     "choice": _choice,
     "multiple_choice": _multiple_choice,
     "date": _date,
@@ -175,5 +245,17 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any], Any], Any]] = {
     "email": _email,
     "url": _url,
     "ip_address": _ip_address,
+    "masked": _text,
+    "duration": _duration,
+    "html": _multiline_text,
+    "requested_for": _person,
 }
-"""One check for each type of variable."""
+"""One check for each type of variable that is answered."""
+
+_MEASURES: Mapping[str, Callable[[Any], Any]] = {
+    "integer": int,
+    "decimal": Decimal,
+    "date": date.fromisoformat,
+    "datetime": datetime.fromisoformat,
+}
+"""How answers of a type are compared with the bounds of their variable."""

@@ -8,12 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridge.answers import AnswerError, check_answer
+from bridge.answers import LAYOUT_TYPES, AnswerError, check_answer
 from bridge.choices import escape, find_choice_faults
 from bridge.errors import BridgeError
 
 QUANTITY_LIMIT = 1000
 ERRORS_LIMIT = 100
+ROWS_LIMIT = 100
+"""Of a table of a form."""
 
 _MEMBERS = ("quantity", "characteristics", "parts", "location", "contacts", "requested_on", "note")
 _PART_MEMBERS = ("selected", "quantity", "characteristics", "parts")
@@ -44,13 +46,16 @@ def check_answers(form: Mapping[str, Any], answers: Mapping[str, Any]) -> dict[s
 
     What is missing takes its default; `null`, blank text and an empty list say that there is no answer. Variables
     without an answer and parts that are not selected drop out, except where silence would bring them back by default:
-    there `null` and `{"selected": false}` stay, so that checking twice changes nothing. The members `location`,
-    `contacts`, `requested_on` and `note` are passed on as they are.
+    there `null` and `{"selected": false}` stay, so that checking twice changes nothing. Rows of a table without any
+    answer drop out, too. The members `location`, `contacts`, `requested_on` and `note` are passed on as they are.
     """
     check = _Check()
     checked = dict(answers)
     checked["quantity"] = check.quantity(answers.get("quantity"), "/quantity", 1, QUANTITY_LIMIT)
-    checked |= check.contents(form, answers, "", _MEMBERS)
+    sets = form.get("sets") or ()
+    checked |= check.contents(form, answers, "", (*_MEMBERS, "sets") if sets else _MEMBERS)
+    if sets:
+        checked["sets"] = dict(check.sets(sets, answers))
     if check.errors:
         raise FormErrors(check.errors[:ERRORS_LIMIT])
     return checked
@@ -82,12 +87,51 @@ class _Check:
         self, variables: list[dict[str, Any]], answers: Mapping[str, Any], pointer: str
     ) -> Iterator[tuple[str, Any]]:
         given = self.members_of(answers, "characteristics", pointer)
-        self.known(given, tuple(variable["key"] for variable in variables), pointer, "characteristic")
-        for variable in variables:
+        yield from self.variables(variables, given, pointer, "characteristic")
+
+    def variables(
+        self, variables: list[dict[str, Any]], given: Mapping[str, Any], pointer: str, noun: str
+    ) -> Iterator[tuple[str, Any]]:
+        asked = [variable for variable in variables if variable["type"] not in LAYOUT_TYPES]
+        self.known(given, tuple(variable["key"] for variable in asked), pointer, noun)
+        for variable in asked:
             key = variable["key"]
             value = self.characteristic(variable, given.get(key, variable["default"]), f"{pointer}/{escape(key)}")
             if value is not None or variable["default"] is not None:
                 yield key, value
+
+    def sets(self, sets: list[dict[str, Any]], answers: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        """Groups of variables, by their keys: answers by variable, or a list of such rows where it is a table."""
+        given = self.members_of(answers, "sets", "/sets")
+        self.known(given, tuple(one["key"] for one in sets), "/sets", "set")
+        for one in sets:
+            key, pointer = one["key"], f"/sets/{escape(one['key'])}"
+            if one["many"]:
+                yield key, list(self.rows(one, given.get(key), pointer))
+            else:
+                yield (
+                    key,
+                    dict(self.variables(one["variables"], self.members_of(given, key, pointer), pointer, "answer")),
+                )
+
+    def rows(self, one: Mapping[str, Any], value: Any, pointer: str) -> Iterator[dict[str, Any]]:
+        rows = [] if value is None else value
+        if not isinstance(rows, list):
+            self.fail(pointer, "type", "must be a list of rows")
+            return
+        told = {index: row for index, row in enumerate(rows) if not is_blank_row(row)}
+        least, most = one["min_rows"], min(one["max_rows"] or ROWS_LIMIT, ROWS_LIMIT)
+        if len(told) < least:
+            self.fail(pointer, "range", f"{one['label']} needs at least {least} {_rows(least)}")
+        if len(told) > most:
+            self.fail(pointer, "range", f"{one['label']} takes at most {most} {_rows(most)}")
+            return
+        for index, row in told.items():
+            below = f"{pointer}/{index}"
+            if isinstance(row, Mapping):
+                yield dict(self.variables(one["variables"], row, below, "answer"))
+            else:
+                self.fail(below, "type", "must be an object")
 
     def characteristic(self, variable: Mapping[str, Any], value: Any, pointer: str) -> Any:
         if _is_blank(value):
@@ -159,6 +203,15 @@ class _Check:
             if key not in keys:
                 right = f"there are {', '.join(keys)}" if keys else "there are none"
                 self.fail(f"{pointer}/{escape(key)}", "unknown", f"there is no {noun} of this name; {right}")
+
+
+def is_blank_row(row: Any) -> bool:
+    """Whether nothing is told in a row of a table."""
+    return row is None or (isinstance(row, Mapping) and all(map(_is_blank, row.values())))
+
+
+def _rows(count: int) -> str:
+    return "row" if count == 1 else "rows"
 
 
 def _is_blank(value: Any) -> bool:

@@ -44,7 +44,7 @@ def test_an_empty_form_needs_no_answers():
 
 
 def test_both_sides_know_the_same_types():
-    assert set(CHECKS) == set(CharacteristicType)
+    assert set(CharacteristicType) <= set(CHECKS)
 
 
 @pytest.mark.parametrize(
