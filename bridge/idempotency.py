@@ -2,10 +2,11 @@
 
 import hashlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from bridge.database import inserts_into
@@ -16,9 +17,12 @@ _RECORDS = table_of(IdempotencyRecord)
 _IS_IT = (_RECORDS.c.connection_id == bindparam("of_connection")) & (_RECORDS.c.key == bindparam("of_key"))
 
 # Built once: putting such a statement together costs more than running it.
-_RESERVE = inserts_into(_RECORDS, lambda insert: insert.on_conflict_do_nothing().returning(_RECORDS.c.key))
-_ANSWER = update(_RECORDS).where(_IS_IT)
+_KEEP = inserts_into(_RECORDS, lambda insert: insert.on_conflict_do_nothing().returning(_RECORDS.c.key))
 _READ = select(_RECORDS.c.fingerprint, _RECORDS.c.status, _RECORDS.c.body).where(_IS_IT)
+
+
+class _AnsweredBeforeError(Exception):
+    """Undoes what was done for a call that has its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ def fingerprint(method: str, path: str, body: bytes) -> str:
 
 
 def answer_once(
-    session: Session,
+    transaction: Callable[[], AbstractContextManager[Session]],
     connection_id: str,
     key: str,
     request_fingerprint: str,
@@ -43,25 +47,26 @@ def answer_once(
     *,
     now: datetime,
 ) -> Answer:
-    """The answer recorded for `key`, or the one that `produce` gives now, recorded in this transaction.
+    """The answer recorded for `key`, or the one that `produce` gives now, recorded in its transaction.
 
-    Of several identical calls at once, one inserts the row; the others wait for it (PostgreSQL on the key, SQLite at
-    the write gate) and then read its answer. A refusal is an answer too: `produce` undoes what it began and returns it.
-    An exception leaves nothing behind, so that the call can be made again. Raises IdempotencyKeyReused when the key
-    belongs to another request.
+    The record comes last: most calls are new, and pay one statement for it. What turns out to be a repetition is undone
+    as a whole. Of several identical calls at once, one inserts the record; the others wait for it (PostgreSQL on the
+    key at the latest, SQLite at the write gate) and then read its answer. A refusal is an answer too: `produce` undoes
+    what it began and returns it. An exception leaves nothing behind, so that the call can be made again. Raises
+    IdempotencyKeyReused when the key belongs to another request.
     """
-    if not _reserve(session, connection_id, key, request_fingerprint, now):
-        return _recorded(session, connection_id, key, request_fingerprint)
-    answer = produce(session)
-    said = {"status": answer.status, "body": answer.body}
-    session.connection().execute(_ANSWER, said | {"of_connection": connection_id, "of_key": key})
-    return answer
-
-
-def _reserve(session: Session, connection_id: str, key: str, request_fingerprint: str, now: datetime) -> bool:
-    row = {"connection_id": connection_id, "key": key, "fingerprint": request_fingerprint, "created_at": now}
-    connection = session.connection()
-    return connection.execute(_RESERVE[connection.dialect.name], row).first() is not None
+    asked = {"connection_id": connection_id, "key": key, "fingerprint": request_fingerprint, "created_at": now}
+    try:
+        with transaction() as session:
+            answer = produce(session)
+            link = session.connection()
+            row = asked | {"status": answer.status, "body": answer.body}
+            if link.execute(_KEEP[link.dialect.name], row).first() is None:
+                raise _AnsweredBeforeError
+            return answer
+    except _AnsweredBeforeError:
+        with transaction() as session:
+            return _recorded(session, connection_id, key, request_fingerprint)
 
 
 def _recorded(session: Session, connection_id: str, key: str, request_fingerprint: str) -> Answer:

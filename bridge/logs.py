@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TextIO
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
@@ -23,9 +24,14 @@ _SECRET_NAME = re.compile(
 _SECRET_TEXT = re.compile(r"(?i:\b(?:bearer|basic)\s+|whsec_)[\w.~+/=-]+|(?<=://)[^/\s@]*:[^/\s@]*(?=@)")
 
 
+@lru_cache(maxsize=1024)
+def _names_secret(name: str) -> bool:
+    return _SECRET_NAME.search(name) is not None
+
+
 def _masked(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(name): "***" if _SECRET_NAME.search(str(name)) else _masked(inner) for name, inner in value.items()}
+        return {str(name): "***" if _names_secret(str(name)) else _masked(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_masked(inner) for inner in value]
     if value is None or isinstance(value, bool | int | float):

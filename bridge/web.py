@@ -309,12 +309,18 @@ class _Metrics:
         labels = ("service", "method", "route")
         self._count = Counter("http_requests", "Requests answered.", (*labels, "status"), registry=self.registry)
         self._seconds = Histogram("http_request_seconds", "Time to answer.", labels, registry=self.registry)
+        self._of = functools.cache(self._find)
+
+    def _find(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+        labels = (self._service, method, route)
+        return self._count.labels(*labels, str(status)), self._seconds.labels(*labels)
 
     def observe(self, request: flask.Request, status: int, seconds: float) -> None:
         method = request.method if request.method in _METHODS else "other"
         route = request.url_rule.rule if request.url_rule else "unmatched"
-        self._count.labels(self._service, method, route, str(status)).inc()
-        self._seconds.labels(self._service, method, route).observe(seconds)
+        count, histogram = self._of(method, route, status)
+        count.inc()
+        histogram.observe(seconds)
 
 
 def install(app: flask.Flask, *, service: str, error_table: ErrorTable) -> None:
@@ -330,18 +336,18 @@ def install(app: flask.Flask, *, service: str, error_table: ErrorTable) -> None:
     metrics = app.extensions["sxg-metrics"] = _Metrics(service)
 
     def begin() -> None:
-        given = flask.request.headers.get("X-Request-Id", "")
-        request_id.set(given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex)
-        trace = flask.request.headers.get("traceparent", "")
+        given, path = flask.request.environ, flask.request.path  # headers that are missing cost an exception each
+        asked_id, trace = given.get("HTTP_X_REQUEST_ID", ""), given.get("HTTP_TRACEPARENT", "")
+        request_id.set(asked_id if _REQUEST_ID.fullmatch(asked_id) else uuid.uuid4().hex)
         traceparent.set(trace if _TRACEPARENT.fullmatch(trace) else "")
         flask.g.started_s = time.perf_counter()
-        if UNSAFE_TEXT.search(flask.request.path):  # as text in a query, PostgreSQL would fail on it
+        if UNSAFE_TEXT.search(path):  # as text in a query, PostgreSQL would fail on it
             flask.abort(404)
 
     def finish(response: flask.Response) -> flask.Response:
         response.headers["X-Request-Id"] = request_id.get()
-        for name, value in _HEADERS.items():
-            response.headers.setdefault(name, value)
+        set_already = {name.lower() for name, _ in response.headers}
+        response.headers.extend((name, value) for name, value in _HEADERS.items() if name.lower() not in set_already)
         if flask.request.is_secure:
             response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
         metrics.observe(flask.request, response.status_code, time.perf_counter() - flask.g.started_s)

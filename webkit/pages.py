@@ -23,6 +23,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import BadRequest, NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
+from webkit.sessions import PROGRAMS
 from webkit.site import Refusal, here
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -127,11 +128,12 @@ def error_page(error: Exception) -> ResponseReturnValue:
 
 def show_missing() -> ResponseReturnValue | None:
     """For an address that no route has: a page for people; programs get what they get for every other error."""
-    missing, accepted = flask.request.routing_exception, flask.request.accept_mimetypes
+    if not isinstance(missing := flask.request.routing_exception, NotFound):
+        return None
+    accepted = flask.request.accept_mimetypes
     # Not `accepted.best`: of Chromium's that is the one with a parameter, which werkzeug takes for the most specific.
     wants_page = accepted["text/html"] > accepted["application/json"]
-    is_for_people = wants_page and not flask.request.path.startswith(("/api/", "/exchange/"))
-    if not is_for_people or not isinstance(missing, NotFound):
+    if not wants_page or flask.request.path.startswith(PROGRAMS):
         return None
     return _finish(flask.make_response(error_page(missing)))
 

@@ -17,6 +17,8 @@ from webkit.models import PageSession
 IDLE_S = 30 * 60
 AT_MOST_S = 10 * 3600
 _SEEN_EVERY_S = 60
+PROGRAMS = ("/api/", "/exchange/")
+"""What the addresses begin with that no person opens."""
 _ACCOUNT = "_user_id"  # where Flask-Login keeps it
 
 
@@ -34,6 +36,10 @@ class DatabaseSessions(ServerSideSessionInterface):  # type: ignore[misc]
         super().__init__(app, key_prefix="", permanent=False, sid_length=32)
         self._database = database
         self._clock = clock
+
+    def open_session(self, app: flask.Flask, request: flask.Request) -> ServerSideSession | None:
+        """None for programs: the API takes no cookies, and shall not pay for reading them."""
+        return None if request.path.startswith(PROGRAMS) else super().open_session(app, request)
 
     def _retrieve_session_data(self, store_id: str) -> dict[str, Any] | None:
         key, now_s = _hash(store_id), self._now_s()

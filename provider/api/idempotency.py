@@ -32,7 +32,9 @@ def answer_once(status: int, call: Call, *, on_refusal: OnRefusal | None = None)
     now, key = here().clock(), _key()
 
     def accept(session: Session) -> Answer:
-        return Answer(status, flask.json.dumps(call(session, now)))
+        answer = Answer(status, flask.json.dumps(call(session, now)))
+        failpoints.hit("intake.in_tx")
+        return answer
 
     def refuse(error: DomainError, session: Session) -> Answer:
         if on_refusal is not None:
@@ -51,10 +53,7 @@ def answer_once(status: int, call: Call, *, on_refusal: OnRefusal | None = None)
 def _answer_once(key: str, produce: Callable[[Session], Answer], now: datetime) -> Answer:
     request = flask.request
     print_of_request = idempotency.fingerprint(request.method, request.path, request.get_data())
-    with here().transaction() as session:
-        answer = idempotency.answer_once(session, flask.g.connection, key, print_of_request, produce, now=now)
-        failpoints.hit("intake.in_tx")
-    return answer
+    return idempotency.answer_once(here().transaction, flask.g.connection, key, print_of_request, produce, now=now)
 
 
 def _key() -> str:

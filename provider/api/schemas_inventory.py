@@ -53,8 +53,7 @@ class ActionRequestSchema(StrictSchema):
 
     @post_load
     def _plain(self, document: dict[str, Any], **_: Any) -> dict[str, Any]:
-        made: dict[str, Any] = plain(document)
-        return made
+        return {name: plain(value) for name, value in document.items()}  # what is nested is plain already
 
 
 class OwnProductsQuerySchema(PageSchema):

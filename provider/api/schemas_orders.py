@@ -22,11 +22,7 @@ _DELIVERY_STATES = ["pending", "delivered", "parked", "skipped"]
 
 
 def plain(value: Any) -> Any:
-    """A checked document as JSON says it again: what is stored and compared."""
-    if isinstance(value, dict):
-        return {name: plain(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [plain(inner) for inner in value]
+    """A checked value as JSON says it again: what is stored and compared."""
     if isinstance(value, uuid.UUID):
         return str(value)
     if isinstance(value, datetime):
@@ -88,8 +84,7 @@ class AskedSchema(StrictSchema):
 
     @post_load
     def _plain(self, document: dict[str, Any], **_: Any) -> dict[str, Any]:
-        made: dict[str, Any] = plain(document)
-        return made
+        return {name: plain(value) for name, value in document.items()}  # what is nested is plain already
 
 
 class SubmissionSchema(AskedSchema):

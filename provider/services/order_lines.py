@@ -48,7 +48,7 @@ def write_lines(session: Session, order: CustomerOrder, lines: Sequence[Row], nu
     places = enumerate(zip(lines, numbers, strict=True), 1)
     of_order = {"order_id": order.id, "state": order.state}
     rows = [line | of_order | {"position": position, "number": number} for position, (line, number) in places]
-    session.connection().execute(_ADD_LINES, rows)
+    session.connection().execute(_ADD_LINES, rows if len(rows) > 1 else rows[0])  # the machinery for many costs more
 
 
 def _lines(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
 
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
@@ -39,6 +40,8 @@ _C = CancellationStatus
 
 OPENING = (_S.DRAFT, _S.SUBMITTED, _S.NEW)
 """The way of a new order."""
+
+_OPENING_MOVES = [(None, _S.DRAFT), *((before, ORDER_MOVES.move(before, state)) for before, state in pairwise(OPENING))]
 
 _ADD_HISTORY = insert(table_of(OrderStateChange))
 
@@ -109,12 +112,12 @@ def record_opening(
 
     Neither record need be in the session. The caller has locked the connection, which has that mapping version.
     """
-    history, events = [], []
-    for before, state in zip((None, *OPENING), OPENING, strict=False):
-        order.state = ORDER_MOVES.move(before, state) if before else state
+    stream, told, history, events = task_stream(task), state_data(task, order), [], []
+    for before, state in _OPENING_MOVES:
         change = {"order_id": order.id, "from_state": before, "to_state": state, "reason": None, "actor": actor}
         history.append(change | {"at": now})
-        events.append(NewEvent(task_stream(task), EventType.PROVIDER_TASK_STATE_CHANGED, state_data(task, order)))
+        data = told | {"order_state": str(state), "order_state_label": state.label}
+        events.append(NewEvent(stream, EventType.PROVIDER_TASK_STATE_CHANGED, data))
     session.connection().execute(_ADD_HISTORY, history)
     record_events_for(session, events, order.connection_id, mapping_version, now=now)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from bridge.models import table_of
@@ -61,7 +61,7 @@ _RIGHT = (
         _ENTITLEMENTS.c.entitled,
         _PRODUCERS.c.identity == bindparam("identity"),
         _PRODUCERS.c.revision == bindparam("revision"),
-        _PRODUCERS.c.state.in_(_ORDERABLE),
+        or_(*(_PRODUCERS.c.state == state for state in _ORDERABLE)),  # `in_` is put together anew at each execution
         _PRODUCERS.c.kind != "inventory",
     )
 )

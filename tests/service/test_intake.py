@@ -10,8 +10,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bridge.database import Database
+from bridge.errors import IdempotencyKeyReused
 from bridge.idempotency import Answer, answer_once
-from bridge.models import Delivery
+from bridge.models import Delivery, OutboxEvent
 from provider.domain.errors import Conflict, DomainError, IllegalMove, InvalidFields, NotFound
 from provider.models.catalog import RemoteRecordProducer
 from provider.models.orders import CustomerOrder, OrderLine, ProviderTask
@@ -265,14 +266,33 @@ def test_twenty_submits_at_once_make_one_order(
 
     def call() -> Answer:
         key = "the key" if same_key else str(uuid4())
-        with database.transaction() as session:
-            return answer_once(session, connection_id, key, "fingerprint", produce, now=NOW)
+        return answer_once(database.transaction, connection_id, key, "fingerprint", produce, now=NOW)
 
     answers = at_once([call] * 20)
     assert [answer for answer in answers if not isinstance(answer, Answer)] == []
     assert len(set(answers)) == 1
     assert (count(database, CustomerOrder), count(database, ProviderTask)) == (1, 1)
     assert states_sent(database, connection_id) == ["draft", "submitted", "new"]
+
+
+def test_a_call_that_has_its_answer_leaves_nothing_of_a_second_time_behind(
+    database: Database, shop: tuple[str, RemoteRecordProducer]
+) -> None:
+    """Whatever it would do now: here it asks for something else under the key of before."""
+    connection_id, item = shop
+
+    def call(number: int, fingerprint: str) -> Answer:
+        def produce(session: Session) -> Answer:
+            task = submit_provider_task(session, connection_id, make_request(item, number), now=NOW)
+            return Answer(201, task.acceptance["number"])
+
+        return answer_once(database.transaction, connection_id, "the key", fingerprint, produce, now=NOW)
+
+    first = call(1, "of the first")
+    assert call(2, "of the first") == first
+    with pytest.raises(IdempotencyKeyReused):
+        call(3, "of another")
+    assert (count(database, CustomerOrder), count(database, OutboxEvent)) == (1, 3)
 
 
 def test_one_number_for_two_ids_at_once_is_given_to_one(
