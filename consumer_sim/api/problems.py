@@ -17,7 +17,9 @@ from consumer_sim.services.errors import (
     ConnectionNotUsable,
     ConsumerError,
     ItemNotOrderable,
+    LimitReached,
     MoveRefused,
+    NotAuthorised,
     NotFound,
     UserRefused,
 )
@@ -40,6 +42,15 @@ def _not_found(error: NotFound) -> Problem:
 
 def _not_orderable(error: ItemNotOrderable) -> Problem:
     return Problem(409, "not_orderable", "Not Orderable", str(error))
+
+
+def _not_authorised(error: NotAuthorised) -> Problem:
+    errors = [{"pointer": "/requested_by", "code": "not_authorised", "message": str(error)}]
+    return Problem(403, "not_authorised", "Not Authorised", str(error), errors)
+
+
+def _limit_reached(error: LimitReached) -> Problem:
+    return Problem(409, "authorised_user_limit", "Too Many", str(error), facts={"limit": error.limit})
 
 
 def _not_usable(error: ConnectionNotUsable) -> Problem:
@@ -93,6 +104,8 @@ ERROR_TABLE: ErrorTable = {
     RefusedAddress: _refused_address,
     NotFound: _not_found,
     ItemNotOrderable: _not_orderable,
+    NotAuthorised: _not_authorised,
+    LimitReached: _limit_reached,
     ConnectionNotUsable: _not_usable,
     MoveRefused: _move_refused,
     ActionRefused: _action_refused,

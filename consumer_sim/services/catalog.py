@@ -16,7 +16,7 @@ from bridge.outbox import record_call
 from bridge.versions import WIRE_VERSION, is_enough
 from bridge.vocabulary import EXCHANGE_PATH, EventType
 from consumer_sim.models import ITEM_KINDS, CatalogItem, ProviderConnection
-from consumer_sim.services import fields, forms, writing
+from consumer_sim.services import fields, forms, personas, writing
 from consumer_sim.services.errors import ItemNotOrderable, NotFound
 
 _RULES: Mapping[str, fields.Rules] = {
@@ -30,6 +30,7 @@ _RULES: Mapping[str, fields.Rules] = {
         "form": forms.well_formed,
         "orderable": fields.or_null(fields.boolean),
         "prices": fields.or_null(fields.documents),
+        "personas": fields.or_null(personas.well_formed),
         "compatibility": fields.or_null(fields.text(20)),
         "revisions": fields.or_null(forms.list_of(fields.number_from(1))),
     },
@@ -72,6 +73,7 @@ class CatalogItemHandler:
             if row["state"] == "active" and row["active_revision"] != before.get(row["id"], {}).get("active_revision"):
                 row["activation"], row["activation_problem"] = "waiting", None
                 _report(session, connection_id, row["id"], "active", row["active_revision"], now)
+        personas.keep_personas(session, connection_id, [event.data.get("personas") for event in events], now)
         writing.upsert(
             session, CatalogItem, changed, [name for name in _COLUMNS if name not in ("connection_id", "id")]
         )
@@ -117,6 +119,7 @@ def activate_item(session: Session, item: CatalogItem, *, now: datetime) -> None
             item.id, f"asks for version {item.compatibility}, and this instance speaks {WIRE_VERSION}"
         )
     item.state, item.active_revision, item.active_form = "active", item.revision, item.form
+    item.active_personas = item.personas
     _tell(session, item, "active", item.revision, now)
 
 
@@ -170,13 +173,15 @@ def _report(session: Session, connection_id: str, item_id: str, state: str, revi
 def _changed(row: dict[str, Any] | None, data: Mapping[str, Any], auto: bool) -> dict[str, Any]:
     told = {name: data[name] for name in ("revision", "name", "short_description", "category", "kind", "form")}
     told |= {"orderable": data.get("orderable") is not False, "prices": data.get("prices"), "removed_reason": None}
-    told["compatibility"] = data.get("compatibility")
+    told |= {"compatibility": data.get("compatibility"), "personas": data.get("personas") or None}
     if row is None or row["state"] in ("removed", "pending_activation") or _has_lost_its_revision(row, data):
         row = _blank(row) | {"state": "pending_activation", "active_revision": None, "active_form": None}
+        row |= {"active_personas": None}
     speaks = is_enough(WIRE_VERSION, told["compatibility"] or WIRE_VERSION)
     activate = auto and speaks and row["state"] != "inactive"
     if activate or (row["state"] == "active" and row["active_revision"] == data["revision"]):
         told |= {"state": "active", "active_revision": data["revision"], "active_form": data["form"]}
+        told |= {"active_personas": told["personas"]}
     return row | told
 
 

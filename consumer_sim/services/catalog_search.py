@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_
 from sqlalchemy.orm import Session, defer
 
 from bridge.models import Connection
 from bridge.vocabulary import ConnectionState
 from consumer_sim.models import CatalogItem, ProviderConnection
 from consumer_sim.services.errors import NotFound
+from consumer_sim.services.personas import find_closed_items
 
 SORTS = ("name", "category", "provider")
 
@@ -36,10 +37,14 @@ class Shelves:
 
 def search_catalog(
     session: Session, *, text: str, category: str | None, connection_id: str | None, sort: str, descending: bool,
-    offset: int, limit: int,
+    offset: int, limit: int, name: str | None = None,
 ) -> tuple[list[Offer], int]:  # fmt: skip
-    """One page of the active items, and how many there are. `sort` is one of `SORTS`."""
-    wanted = [CatalogItem.state == "active"]
+    """One page of the active items, and how many there are, without those that ask for personas which whoever has
+    this `name` does not hold. `sort` is one of `SORTS`.
+    """
+    wanted: list[ColumnElement[bool]] = [CatalogItem.state == "active"]
+    if name is not None and (closed := find_closed_items(session, name)):
+        wanted.append(tuple_(CatalogItem.connection_id, CatalogItem.id).not_in(closed))
     if text:
         told = (CatalogItem.name, CatalogItem.short_description, CatalogItem.category)
         wanted.append(or_(*(column.icontains(text, autoescape=True) for column in told)))

@@ -1,6 +1,6 @@
 """What the consumer's use cases refuse. Classes carry facts and know no HTTP."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -25,6 +25,23 @@ class ItemNotOrderable(ConsumerError):
         super().__init__(f"catalog item {item_id} {reason}")
         self.item_id = item_id
         self.reason = reason
+
+
+class NotAuthorised(ConsumerError):
+    """Whoever asks holds none of the personas that the item asks for."""
+
+    def __init__(self, item: str, personas: Sequence[str]) -> None:
+        needed = " or ".join(personas)
+        super().__init__(f"{item} can be ordered by authorised users only: active, approved, and {needed}")
+        self.item = item
+
+
+class LimitReached(ConsumerError):
+    """The provider lets no more of our users be authorised."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the provider lets {limit} users be authorised, and so many are; deactivate another first")
+        self.limit = limit
 
 
 class ConnectionNotUsable(ConsumerError):

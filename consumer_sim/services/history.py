@@ -22,6 +22,7 @@ from bridge.vocabulary import SLOW_DEADLINE_S, ConnectionState
 from consumer_sim.models import Comment, ProviderConnection
 from consumer_sim.models_attachments import Attachment
 from consumer_sim.services import attachments, comments, fields, tasks, writing
+from consumer_sim.services.authorised_users import restore_users
 from consumer_sim.services.calling import Call, Caller
 from consumer_sim.services.errors import ProviderRefused
 
@@ -70,6 +71,8 @@ class Historian:
         with self.database.reading() as session:
             connection = session.get_one(Connection, connection_id)
         with self.caller.opened(connection) as call:
+            if cursor is None:
+                self._fetch_users(connection_id, call)
             page = _page(call, "/provider-tasks", _TASKS_AT_ONCE, cursor)
             for task in _documents(page):
                 self._fetch_task(connection_id, task, call)
@@ -77,6 +80,17 @@ class Historian:
         done = not isinstance(following, str)
         ended: Document = {"history_due_at": None, "history_cursor": None}
         self._set(connection_id, **ended if done else {"history_cursor": following})
+
+    def _fetch_users(self, connection_id: str, call: Call) -> None:
+        """Which of our users the provider knows; an older one knows none."""
+        try:
+            told = list(_all(call, "/authorised-users"))
+        except ProviderRefused as refused:
+            if refused.status != 404:
+                raise
+            return
+        with self.database.transaction() as session:
+            restore_users(session, connection_id, told, now=self.clock())
 
     def _fetch_task(self, connection_id: str, task: Document, call: Call) -> None:
         task_id = str(task.get("task_id"))
@@ -144,6 +158,7 @@ def _file_row(connection_id: str, document: Mapping[str, Any], now: datetime) ->
 
 
 _RULES: Mapping[str, fields.Rules] = {
+    "authorised-users": {"authorised_user_id": fields.uuid, "name": fields.text(255)},
     "comments": {**comments.RULES, "author": fields.members(comments.AUTHOR)},
     "attachments": {**attachments.RULES, "state": fields.choice("on_its_way", "there", "refused")},
 }

@@ -12,6 +12,8 @@ _LOCATION = {"name": 255, "street": 255, "city": 255, "postal_code": 20, "countr
 _CONTACT = {"name": 255, "email": 254, "phone": 60}
 _CONTACTS_LIMIT = 20
 _BESIDES = ("location", "contacts", "requested_on", "note")
+_APART = ("own",)
+"""Answers to questions of our own, which `item_settings` checks."""
 
 Document = dict[str, Any]
 
@@ -21,7 +23,7 @@ def check_order(form: Mapping[str, Any], answers: Mapping[str, Any]) -> Document
     errors: list[FormError] = []
     checked: Document = {}
     try:
-        checked = check_answers(form, {name: value for name, value in answers.items() if name not in _BESIDES})
+        checked = check_answers(form, {name: value for name, value in answers.items() if name not in _BESIDES + _APART})
     except FormErrors as error:
         errors += error.errors
     besides = {

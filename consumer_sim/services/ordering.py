@@ -2,19 +2,22 @@
 saving, sending twice and going back all mean the same one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from bridge.forms import FormError, FormErrors
 from consumer_sim.models import CatalogItem, Draft, ProviderTask
 from consumer_sim.services import catalog, drafts, writing
 from consumer_sim.services.catalog_search import Offer, get_offer
 from consumer_sim.services.drafts import Writer
 from consumer_sim.services.errors import NotFound
+from consumer_sim.services.item_settings import OWN, check_own, find_settings
 from consumer_sim.services.order_answers import check_order
+from consumer_sim.services.personas import check_requester
 
 Document = Mapping[str, Any]
 
@@ -28,6 +31,8 @@ class Sheet:
     draft_id: str
     answers: Document
     sent: ProviderTask | None
+    own: Sequence[Any] = ()
+    """Questions of our own, shown apart and never sent."""
 
     @property
     def item(self) -> CatalogItem:
@@ -35,17 +40,22 @@ class Sheet:
 
 
 def open_order(session: Session, connection_id: str, item_id: str, draft_id: str, writer: Writer) -> Sheet:
-    """Raises NotFound, also for a draft of another item or of somebody else."""
+    """Raises NotFound, also for a draft of another item or of somebody else; NotAuthorised."""
     offer = get_offer(session, connection_id, item_id)
     draft = drafts.find_draft(session, draft_id)
     if draft is not None:
         _must_be_of(offer.item, draft, writer)
+    sent = session.get(ProviderTask, (connection_id, draft_id))
+    if sent is None:
+        check_requester(session, offer.item, (draft and draft.requested_by) or writer.as_requester)
+    settings = find_settings(session, connection_id, item_id)
     return Sheet(
         offer=offer,
         form=offer.item.active_form or offer.item.form,
         draft_id=draft_id,
         answers=draft.answers if draft else {},
-        sent=session.get(ProviderTask, (connection_id, draft_id)),
+        sent=sent,
+        own=settings.variables if settings else (),
     )
 
 
@@ -73,14 +83,30 @@ def send_order(
 ) -> ProviderTask:
     """Ask for the item, once for each draft id: whoever asks again gets the request that was made.
 
-    Raises FormErrors, ItemNotOrderable, ConnectionNotUsable.
+    Raises FormErrors, ItemNotOrderable, NotAuthorised, ConnectionNotUsable.
     """
     draft = keep_draft(session, item, draft_id, answers, writer, now=now)
     if draft is not None:
         _, form = catalog.get_orderable_form(item)
-        drafts.change_draft(draft, check_order(form, answers), draft.requested_by, now=now)
+        checked = check_order_and_own(session, item, form, answers)
+        drafts.change_draft(draft, checked, draft.requested_by, now=now)
         session.flush()
     return drafts.submit_draft(session, draft_id, now=now)
+
+
+def check_order_and_own(session: Session, item: CatalogItem, form: Document, answers: Document) -> dict[str, Any]:
+    """As `check_order`, and the answers to questions of our own. Raises FormErrors with all that is wrong."""
+    settings = find_settings(session, item.connection_id, item.id)
+    checked: dict[str, Any] = {}
+    errors: list[FormError] = []
+    for check in (lambda: check_order(form, answers), lambda: {OWN: check_own(settings, answers)}):
+        try:
+            checked |= check()
+        except FormErrors as wrong:
+            errors += wrong.errors
+    if errors:
+        raise FormErrors(errors)
+    return checked
 
 
 def _must_be_of(item: CatalogItem, draft: Draft, writer: Writer) -> None:

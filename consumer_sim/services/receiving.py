@@ -17,6 +17,7 @@ from bridge.models import Connection
 from bridge.vocabulary import EventType, Verdict
 from consumer_sim.models import ProviderConnection
 from consumer_sim.services.attachments import AttachmentHandler
+from consumer_sim.services.authorised_users import AuthorisedUserHandler, ConnectionSettingsHandler
 from consumer_sim.services.catalog import CatalogItemHandler
 from consumer_sim.services.comments import CommentHandler
 from consumer_sim.services.faults import NO_FAULT, Fault, RejectingHandler, use_fault
@@ -61,6 +62,8 @@ HANDLERS: Mapping[str, Handler] = {
     EventType.COMMENT_ADDED: CommentHandler(),
     EventType.ATTACHMENT_ADDED: AttachmentHandler(),
     EventType.PRODUCT_CHANGED: ProductHandler(),
+    EventType.AUTHORISED_USER_CHANGED: AuthorisedUserHandler(),
+    EventType.CONNECTION_SETTINGS_CHANGED: ConnectionSettingsHandler(),
     EventType.TOMBSTONE: TombstoneHandler(),
     EventType.TEST: TestEventHandler(),
     EventType.HEARTBEAT: HeartbeatHandler(),

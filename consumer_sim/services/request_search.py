@@ -10,9 +10,13 @@ from sqlalchemy.orm import Session
 from consumer_sim.models import CatalogItem, ProviderConnection, ProviderTask
 from consumer_sim.services.errors import NotFound
 
-STAGES = ("sending", "received", "in_progress", "awaiting_info", "rejected", "done", "cancelled")
-"""How far a request is, as its requester sees it. `rejected`: it can be corrected; `sending`: not with the provider
-yet; `received`: nobody approved it yet."""
+STAGES = (
+    *("awaiting_approval", "sending", "received", "in_progress", "awaiting_info", "rejected", "done", "cancelled"),
+    "not_approved",
+)
+"""How far a request is, as its requester sees it. `rejected`: it can be corrected; `awaiting_approval`, `not_approved`:
+by our own people, before anything is sent; `sending`: not with the provider yet; `received`: the provider has not
+approved it yet."""
 SORTS = ("number", "item", "state", "order", "opened", "updated")
 
 _OF_TASK = {
@@ -24,6 +28,8 @@ _OF_TASK = {
     "cancelled": "cancelled",
 }
 _STAGE = case(
+    (ProviderTask.approval == "waiting", "awaiting_approval"),
+    (and_(ProviderTask.submission == "withdrawn", ProviderTask.approval == "rejected"), "not_approved"),
     (ProviderTask.submission == "withdrawn", "cancelled"),
     (ProviderTask.submission == "refused", "rejected"),
     (ProviderTask.resubmission == "waiting", "sending"),

@@ -88,7 +88,7 @@ def get_form(session: Session, task: ProviderTask) -> dict[str, Any]:
 
 def can_correct(task: ProviderTask) -> bool:
     """Whether the provider has sent it back. The item may still be in the way, which only an attempt tells."""
-    if task.placeholder or task.action or task.resubmission == "waiting":
+    if task.placeholder or task.action or task.resubmission == "waiting" or task.approval == "waiting":
         return False
     return task.submission == "refused" or (task.submission == "accepted" and task.order_state == "rejected")
 
@@ -118,9 +118,9 @@ def _way_of(session: Session, task: ProviderTask, said: Sequence[Comment]) -> Wa
 
 def _waiting(task: ProviderTask, said: Sequence[Comment]) -> list[str]:
     waits = {
-        "request": task.submission == "waiting",
+        "request": task.submission == "waiting" and not requests.is_held_back(task),
         "correction": task.resubmission == "waiting",
         "cancellation": task.cancellation == "waiting",
-        "comment": any(comment.sent == "waiting" for comment in said),
+        "comment": not requests.is_held_back(task) and any(comment.sent == "waiting" for comment in said),
     }
     return [name for name, is_waiting in waits.items() if is_waiting]

@@ -2,7 +2,7 @@
 provider is away.
 
 Nothing about a task is sent before its create is accepted: comments and a cancellation wait as held calls (`settling`
-releases them).
+releases them). Where our own people have to approve it first (`item_settings`), not even the create is sent before.
 """
 
 from collections.abc import Mapping
@@ -18,8 +18,9 @@ from bridge.models import Connection
 from bridge.outbox import record_call
 from bridge.vocabulary import EXCHANGE_PATH, ConnectionState
 from consumer_sim.models import CatalogItem, HeldCall, ProviderTask
-from consumer_sim.services import catalog, numbers
+from consumer_sim.services import catalog, item_settings, numbers
 from consumer_sim.services.errors import ConnectionNotUsable, MoveRefused, NotFound
+from consumer_sim.services.personas import check_requester
 
 _ASKED = ("quantity", "characteristics", "parts", "location", "contacts", "requested_on", "note")
 
@@ -28,13 +29,14 @@ def submit_request(
     session: Session, item: CatalogItem, answers: Mapping[str, Any], requested_by: Mapping[str, Any], *, now: datetime,
     request_id: str | None = None,
 ) -> ProviderTask:  # fmt: skip
-    """Ask for the item. Raises FormErrors, ItemNotOrderable, ConnectionNotUsable."""
+    """Ask for the item. Raises FormErrors, ItemNotOrderable, NotAuthorised, ConnectionNotUsable."""
     must_be_usable(session, item.connection_id)
     revision, form = catalog.get_orderable_form(item)
+    settings = item_settings.find_settings(session, item.connection_id, item.id)
     request = {
         "catalog_item_revision": revision,
         **_checked(form, answers),
-        "requested_by": dict(requested_by),
+        "requested_by": {**requested_by, **check_requester(session, item, requested_by)},
         "opened_at": moment(now),
     }
     task = ProviderTask(
@@ -48,19 +50,54 @@ def submit_request(
         opened_at=now,
         updated_at=now,
         submission="waiting",
+        own_answers=item_settings.check_own(settings, answers) or None,
     )
     session.add(task)
-    send_create(session, task, now)
+    if settings is not None and item_settings.needs_approval(settings, request):
+        item_settings.hold_back(session, task, settings, None, now=now)
+    else:
+        send_create(session, task, now)
     return task
 
 
+def send_approved(session: Session, task: ProviderTask, *, now: datetime) -> None:
+    """Send what waited for our own approval. Raises NotAuthorised when whoever asked may not order the item any more,
+    ConnectionNotUsable.
+    """
+    must_be_usable(session, task.connection_id)
+    check_requester(session, _item_of(session, task), (task.request or {})["requested_by"])
+    send_create(session, task, now)
+
+
 def correct_request(session: Session, task: ProviderTask, answers: Mapping[str, Any], *, now: datetime) -> None:
-    """Ask again, differently: after a refusal, or while the provider's order is Rejected. Raises MoveRefused,
-    FormErrors, ItemNotOrderable, ConnectionNotUsable."""
+    """Ask again, differently: after a refusal, or while the provider's order is Rejected. Other choices than those
+    that were sent wait for our own approval where the item needs it; a correction of the rest goes at once.
+
+    Raises MoveRefused, FormErrors, ItemNotOrderable, NotAuthorised, ConnectionNotUsable.
+    """
     revision, form = get_correction_form(session, task)
+    former = task.request or {}
+    kept = {name: former.get(name) for name in ("requested_by", "opened_at")}
+    request = {"catalog_item_revision": revision, **_checked(form, answers), **kept}
+    settings = item_settings.find_settings(session, task.connection_id, task.catalog_item_id)
+    own = item_settings.check_own(settings, answers) if item_settings.OWN in answers else task.own_answers
+    needs_approval = item_settings.needs_approval(settings, request)
+    if settings is not None and needs_approval and item_settings.chooses_otherwise(former, request):
+        item_settings.hold_back(session, task, settings, {"request": request, "own": own}, now=now)
+    else:
+        apply_correction(session, task, request, own, now=now)
+
+
+def apply_correction(
+    session: Session, task: ProviderTask, request: dict[str, Any], own_answers: dict[str, Any] | None, *, now: datetime
+) -> None:
+    """Send a correction that was checked. Raises as `correct_request` does: it may have waited for long."""
+    must_be_usable(session, task.connection_id)
     resubmits = task.submission == "accepted"
-    kept = {name: (task.request or {}).get(name) for name in ("requested_by", "opened_at")}
-    task.request = {"catalog_item_revision": revision, **_checked(form, answers), **kept}
+    _must_be_correctable(task, resubmits)
+    asked_by = {name: value for name, value in request["requested_by"].items() if name != "authorised_user_id"}
+    asked_by |= check_requester(session, _item_of(session, task), asked_by)
+    task.request, task.own_answers, task.approval = request | {"requested_by": asked_by}, own_answers or None, None
     task.revision += 1
     task.updated_at = now
     task.refusal = None
@@ -95,9 +132,10 @@ def cancel_request(
         raise MoveRefused(task.number, "is over")
     if why := _CANCELLING.get(cancellation_stage(task)):
         raise MoveRefused(task.number, why)
-    if task.submission == "refused":
+    if task.submission == "refused" or is_held_back(task):
         withdraw(session, task, now)
         return
+    item_settings.drop_approval(session, task)
     task.cancellation, task.cancellation_reason, task.updated_at = "waiting", None, now
     task.cancellation_told = task.cancellation_message = None
     body: dict[str, Any] = {"reason": reason}
@@ -114,8 +152,14 @@ def cancellation_stage(task: ProviderTask) -> str:
 
 def withdraw(session: Session, task: ProviderTask, now: datetime) -> None:
     """The request was never accepted and is wanted no more: what waited for its acceptance is dropped."""
+    item_settings.drop_approval(session, task)
     task.submission, task.updated_at = "withdrawn", now
     session.execute(delete(HeldCall).where(HeldCall.connection_id == task.connection_id, HeldCall.task_id == task.id))
+
+
+def is_held_back(task: ProviderTask) -> bool:
+    """Whether nothing of it was sent yet, for our own people have to approve it first."""
+    return task.approval == "waiting" and task.submission == "waiting"
 
 
 def send_create(session: Session, task: ProviderTask, now: datetime) -> None:
@@ -178,6 +222,8 @@ def must_be_usable(session: Session, connection_id: str) -> None:
 def _must_be_correctable(task: ProviderTask, resubmits: bool) -> None:
     if task.action:
         raise MoveRefused(task.number, "acts on a product and is not corrected; cancel it, and ask anew")
+    if task.approval == "waiting":
+        raise MoveRefused(task.number, "waits for the approval of your own people")
     if resubmits and task.order_state != "rejected":
         raise MoveRefused(task.number, "was accepted, and its order is not rejected")
     if resubmits and task.resubmission == "waiting":

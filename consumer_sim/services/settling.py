@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from bridge.carriers import CallAnswer
 from consumer_sim.models import Comment, ProviderTask
-from consumer_sim.services import attachments, catalog, numbers, requests
+from consumer_sim.services import attachments, authorised_users, catalog, numbers, requests
 
 # Codes of docs/wire.md that answer the operation. A 404 about a task that was accepted is not among them: the two sides
 # disagree then, the call parks, and people look at it.
@@ -27,6 +27,7 @@ _FINAL = {
     # Also of a provider that knows no attachments: a file must never hold up what comes after it.
     "attachment": {"attachment_refused", "attachment_exists", "not_found", "method_not_allowed"},
     "activation": {"not_found"},
+    authorised_users.OPERATION: authorised_users.FINAL,
 }
 
 
@@ -39,6 +40,9 @@ def apply_answer(session: Session, answer: CallAnswer, now: datetime) -> None:
     """Safe to repeat, and silent about a record that is gone: an answer must never be what stops a drain."""
     if answer.operation == "activation":
         catalog.settle_activation(session, answer.connection_id, _record_id(answer), _refusal_text(answer))
+        return
+    if answer.operation == authorised_users.OPERATION:
+        authorised_users.settle_telling(session, answer, now)
         return
     task = session.get(ProviderTask, (answer.connection_id, _record_id(answer)), with_for_update=True)
     settle = _SETTLE.get(answer.operation)

@@ -19,6 +19,8 @@ class Permission(StrEnum):
     CATALOG_WRITE = "catalog.write"
     REQUEST_READ = "request.read"
     REQUEST_WRITE = "request.write"
+    REQUEST_APPROVE = "request.approve"
+    """Let requests of others be sent, where an item asks for that."""
     DRAFT_WRITE = "draft.write"
     """Drafts of others; one's own come with `request.write`."""
     PRODUCT_READ = "product.read"
@@ -33,6 +35,7 @@ class Role(StrEnum):
 
     ADMIN = "admin"
     REQUESTER = "requester"
+    APPROVER = "approver"
     VIEWER = "viewer"
 
 
@@ -44,6 +47,7 @@ ROLES: Mapping[Role, frozenset[Permission]] = MappingProxyType(
         # Connects, activates, and may also order: the admin of ServiceNow's Service Exchange contains the requestor.
         Role.ADMIN: frozenset(Permission),
         Role.REQUESTER: _SEE | {_P.REQUEST_WRITE},
+        Role.APPROVER: _SEE | {_P.REQUEST_APPROVE},
         Role.VIEWER: _SEE | {_P.CONNECTION_READ},
     }
 )

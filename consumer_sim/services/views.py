@@ -10,6 +10,7 @@ from bridge.flow import read_flow
 from bridge.flow_recent import read_directions
 from bridge.models import Rotation
 from consumer_sim.models import CatalogItem, Comment, Product, ProductStep, ProviderTask, TaskState
+from consumer_sim.models_personas import Approval
 from consumer_sim.services import (
     attachments,
     comments,
@@ -89,6 +90,7 @@ def item_document(item: CatalogItem) -> Document:
         **{name: getattr(item, name) for name in told},
         "form": item.form,
         "prices": item.prices,
+        "personas": item.personas,
         "removed_reason": item.removed_reason,
         "activation": {"sent": item.activation, "problem": item.activation_problem},
         "updated_at": requests.moment(item.updated_at),
@@ -135,6 +137,8 @@ def task_detail(session: Session, task: ProviderTask) -> Document:
     return {
         **task_documents(session, [task])[0],
         "request": task.request,
+        "own": task.own_answers or {},
+        "approval": _approval(session, task),
         "timeline": [_step(step) for step in tasks.get_timeline(session, task)],
         "comments": [comment_document(comment) for comment in said],
         "attachments": [
@@ -142,6 +146,17 @@ def task_detail(session: Session, task: ProviderTask) -> Document:
             for one in attachments.get_attachments(session, task.connection_id, task.id)
         ],
     }
+
+
+def _approval(session: Session, task: ProviderTask) -> Document | None:
+    """By our own people, before it was sent; None where nobody was asked."""
+    row = session.get(Approval, (task.connection_id, task.id)) if task.approval else None
+    if row is None:
+        return None
+    decided_at = requests.moment(row.decided_at) if row.decided_at else None
+    told: Document = {"state": task.approval, "asked_at": requests.moment(row.asked_at), "decided_at": decided_at}
+    correction = (row.correction or {}).get("request")
+    return {**told, "decided_by": row.decided_by, "reason": row.reason, "correction": correction}
 
 
 def comment_document(comment: Comment) -> Document:
@@ -159,7 +174,7 @@ def _task(task: ProviderTask, parked: str | None) -> Document:
         "action": task.action,
         "product_id": task.product_id,
         "delivery": {
-            "state": task.submission,
+            "state": "awaiting_approval" if requests.is_held_back(task) else task.submission,
             "resubmission": task.resubmission,
             "code": refusal.get("code"),
             "detail": refusal.get("detail"),

@@ -277,6 +277,7 @@ class CatalogItemSchema(Schema):
     orderable = fields.Boolean(required=True, metadata=about("Whether it can be ordered.", True))
     compatibility = fields.String(required=True, metadata=about("The least version that may activate it.", "1.0"))
     prices = fields.Raw(metadata=about("What it costs, if the provider tells you.", []))
+    personas = fields.Raw(metadata=about("Of which a requester has to hold one; not there: open to all.", []))
 
 
 class ActivationSchema(StrictSchema):

@@ -9,6 +9,7 @@ from marshmallow import Schema, fields, post_load, validate
 from bridge.schemas import BoundedInt, Identifier, SafeStr, StrictSchema, UtcDateTime, Uuid
 from provider.api.paging import PageSchema
 from provider.api.schemas import about
+from provider.api.schemas_cases import CaseSchema
 from provider.domain.order_tasks import OrderTaskState
 from provider.domain.orders import OrderState
 from provider.services import records
@@ -50,6 +51,7 @@ class ContactSchema(StrictSchema):
 class RequesterSchema(StrictSchema):
     name = SafeStr(max_length=255, min_length=1, required=True, metadata=about("Who asks.", "Ada Lovelace"))
     email = SafeStr(max_length=254, allow_none=True, metadata=about("Their e-mail.", "ada@acme.example"))
+    authorised_user_id = Uuid(metadata=about("Which of your authorised users that is, for an item with personas.", _ID))
 
 
 class AskedSchema(StrictSchema):
@@ -121,12 +123,17 @@ class ProviderTaskSchema(Schema):
     number = fields.String(required=True, metadata=about("Your number of it.", "ACME-PT0000001"))
     state = fields.String(required=True, allow_none=True, metadata=about("The state on the wire.", "received"))
     state_label = fields.String(required=True, allow_none=True, metadata=about("The same, to be shown.", "Received"))
-    order_number = fields.String(required=True, metadata=about("The order made of it.", "ORD0000001"))
-    order_state = fields.String(
-        required=True, validate=validate.OneOf(_ORDER_STATES), metadata=about("The order's own state.", "new")
+    order_number = fields.String(
+        required=True, allow_none=True, metadata=about("The order made of it, if it needs one.", "ORD0000001")
     )
-    order_state_label = fields.String(required=True, metadata=about("The same, to be shown.", "New"))
-    order_version = fields.Integer(required=True, metadata=about("Counts corrections, revisions, cancellations.", 1))
+    order_state = fields.String(
+        required=True, allow_none=True, validate=validate.OneOf(_ORDER_STATES),
+        metadata=about("The order's own state.", "new"),
+    )  # fmt: skip
+    order_state_label = fields.String(required=True, allow_none=True, metadata=about("The same, to be shown.", "New"))
+    order_version = fields.Integer(
+        required=True, allow_none=True, metadata=about("Counts corrections, revisions, cancellations.", 1)
+    )
     ponr = fields.Boolean(required=True, metadata=about("Too late to cancel.", False))
     reason = fields.String(required=True, allow_none=True, metadata=about("Why it has its state.", "No such street."))
     cancellation = fields.String(
@@ -136,8 +143,11 @@ class ProviderTaskSchema(Schema):
         required=True, allow_none=True, metadata=about("The same for people.", "It is on the lorry.")
     )
     revision = fields.Integer(required=True, metadata=about("Of the request.", 1))
-    catalog_item_id = fields.String(required=True, metadata=about("What was ordered.", _ID))
-    catalog_item_revision = fields.Integer(required=True, metadata=about("In which revision.", 1))
+    catalog_item_id = fields.String(
+        required=True, allow_none=True, metadata=about("What was asked for; null for what we opened.", _ID)
+    )
+    catalog_item_revision = fields.Integer(required=True, allow_none=True, metadata=about("In which revision.", 1))
+    case = fields.Nested(CaseSchema, metadata=about("What stands there instead of an order."))
     quantity = fields.Integer(metadata=about("As asked.", 2))
     characteristics = fields.Raw(metadata=about("As asked.", {"bandwidth": "100"}))
     parts = fields.Raw(metadata=about("As asked.", {}))
