@@ -2,7 +2,7 @@
 
 Every field is named by the JSON pointer of its answer (`/parts/edge/characteristics/model`), so that what a service
 finds wrong stands beside the field it is about. `make_order_form` shows a document, `read_answers` reads what was
-sent, `show_answers` tells in words what was answered. Whether answers are right is not asked here.
+sent. Whether answers are right is not asked here, and `webkit.shown_answers` tells in words what was answered.
 """
 
 import re
@@ -13,13 +13,23 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
-from webkit.words import NOTHING, show_value
+from webkit.order_fields import Container, Entry, Field, FieldSet, Options, OrderForm, Part, Section, Text
+from webkit.words import show_value
 
 CONTACTS_MOST = 20
+ROWS_MOST = 100
+"""Of a table, whatever its form says."""
+LAYOUT_TYPES = frozenset({"label", "rich_text", "break", "container_start", "container_split", "container_end"})
+"""Variables that ask nothing."""
+_BESIDES = ("quantity", "location", "contacts", "requested_on", "note")
+_SCALE_MOST = 20
+_HINTS = {
+    "datetime": "As UTC.", "duration": "Such as 1d 2h 30m.", "html": "HTML. It is kept and shown as it is written.",
+    "requested_for": "The name of the person it is for.",
+}  # fmt: skip
 _SELECTED = "selected"
 """The type of the tick that takes or leaves an optional part; no variable has it."""
 _LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _LOCATION = (
     ("name", "Location", "What people call it, such as Berlin office."),
     ("street", "Street and number", ""), ("postal_code", "Postal code", ""), ("city", "City", ""),
@@ -28,152 +38,144 @@ _LOCATION = (
 _CONTACT = (("name", "Name", "text"), ("email", "E-mail", "email"), ("phone", "Telephone", "text"))
 
 Document = Mapping[str, Any]
-Options = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True)
-class Field:
-    """One question. `values` are the texts that stand in it, several only where several may be chosen."""
-
-    name: str
-    id: str
-    label: str
-    type: str
-    mandatory: bool = False
-    hint: str = ""
-    options: Options = ()
-    values: tuple[str, ...] = ()
-
-    @property
-    def value(self) -> str:
-        return self.values[0] if self.values else ""
-
-    @property
-    def control(self) -> str:
-        """How it is shown. What a browser's own control for dates could not show, and so would lose, is text."""
-        if self.type == "date" and (not self.value or _DATE.fullmatch(self.value)):
-            return "date"
-        if self.type == "datetime" and (not self.value or _LOCAL_TIME.fullmatch(self.value)):
-            return "datetime-local"
-        return {"integer": "numeric", "decimal": "decimal", "boolean": "choice"}.get(
-            self.type, "text" if self.type in ("date", "datetime", "ip_address") else self.type
-        )
-
-
-@dataclass(frozen=True)
-class Part:
-    """Something within what is ordered. `tick` takes or leaves it; without one it always comes along."""
-
-    title: str
-    tick: Field | None
-    quantity: Field | None
-    fixed_quantity: int
-    fields: tuple[Field, ...]
-    sections: "tuple[Section, ...]"
-
-    def all_fields(self) -> Iterator[Field]:
-        yield from filter(None, (self.tick, self.quantity))
-        yield from _fields_within(self.fields, self.sections)
-
-
-@dataclass(frozen=True)
-class Section:
-    """Parts that are shown together: those of a group under its title, with how many to choose; or one alone."""
-
-    title: str
-    hint: str
-    parts: tuple[Part, ...]
-
-
-@dataclass(frozen=True)
-class OrderForm:
-    """A whole order as fields. `errors` are messages by a field's name, those under "" belong to no field."""
-
-    quantity: Field
-    fields: tuple[Field, ...]
-    sections: tuple[Section, ...]
-    location: tuple[Field, ...]
-    contacts: tuple[tuple[Field, ...], ...]
-    requested_on: Field
-    note: Field
-    errors: Mapping[str, Sequence[str]] = field(default_factory=dict)
-
-    def all_fields(self) -> Iterator[Field]:
-        yield self.quantity
-        yield from _fields_within(self.fields, self.sections)
-        yield from self.location
-        for contact in self.contacts:
-            yield from contact
-        yield from (self.requested_on, self.note)
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One answer in words; `depth` is how many parts it lies within, and a part's own line has no value."""
-
-    label: str
-    value: str | None
-    depth: int
-
-
-def make_order_form(form: Document, answers: Document, errors: Sequence[Mapping[str, str]] = ()) -> OrderForm:
+def make_order_form(
+    form: Document, answers: Document, errors: Sequence[Mapping[str, str]] = (), *, person: str = ""
+) -> OrderForm:
     """The fields of a form with what was answered so far, else with the defaults, and one empty contact more.
 
-    `errors` are dicts with `pointer` and `message`, as refusals have them.
+    `errors` are dicts with `pointer` and `message`, as refusals have them. `person` is who fills it in: what is asked
+    for is for them, unless they say otherwise.
     """
-    make = _Maker()
+    make = _Maker(person)
+    fields, layout = make.variables(form["variables"], _mapping(answers.get("characteristics")), "/characteristics")
+    location = _mapping(answers.get("location"))
+    besides = _BESIDES if form.get("besides") is None else form["besides"]
     whole = OrderForm(
-        quantity=make.field("/quantity", "Quantity", "integer", answers.get("quantity", "1"), mandatory=True),
-        fields=make.variables(form, answers, ""),
+        quantity=make.beside("quantity", "Quantity", "integer", answers, besides, "1", mandatory=True),
+        fields=fields,
+        layout=layout,
+        sets=make.sets(form.get("sets") or (), _mapping(answers.get("sets"))),
         sections=make.sections(form, answers, ""),
-        location=make.location(_mapping(answers.get("location"))),
-        contacts=make.contacts(_rows(answers.get("contacts"))),
-        requested_on=make.field("/requested_on", "Wanted on", "date", answers.get("requested_on")),
-        note=make.field("/note", "Note", "multiline_text", answers.get("note"), hint="Anything else they should know."),
+        location=make.location(location) if "location" in besides else (),
+        contacts=make.contacts(_rows(answers.get("contacts"))) if "contacts" in besides else (),
+        requested_on=make.beside("requested_on", "Wanted on", "date", answers, besides),
+        note=make.beside("note", "Note", "multiline_text", answers, besides, hint="Anything else they should know."),
     )
-    return replace(whole, errors=_place(errors, {one.name for one in whole.all_fields()}))
+    names = {one.name for one in whole.all_fields()} | {one.name for one in whole.sets}
+    return replace(whole, errors=_place(errors, names))
 
 
-def read_answers(form: Document, sent: MultiDict[str, str]) -> dict[str, Any]:
-    """The document of answers that somebody filled in, as it was typed: texts, however wrong."""
-    answers: dict[str, Any] = {"characteristics": {}, "parts": {}}
-    for one in make_order_form(form, {}).all_fields():
-        if not one.name.startswith("/contacts/"):
-            _put(answers, one, sent)
-    contacts = [
-        {key: sent.get(f"/contacts/{row}/{key}", "").strip() for key, _, _ in _CONTACT} for row in range(CONTACTS_MOST)
-    ]
-    return answers | {"contacts": _rows(contacts)}
+def read_answers(form: Document, sent: MultiDict[str, str], kept: Document | None = None) -> dict[str, Any]:
+    """The document of answers that somebody filled in, as it was typed: texts, however wrong.
 
-
-def show_answers(form: Document, answers: Document) -> list[Shown]:
-    """What was chosen, for people: labels instead of keys, options by their label. Answers that the form does not know
-    (it has changed since) are shown by their keys; parts that were left out are not shown.
+    `kept` is what was answered before: a secret is not shown again, so one that is left empty stays as it was.
     """
-    return list(_shown(form, answers, 0))
+    counted: dict[str, list[Any]] = {
+        one["key"]: [{}] * _count_rows(one, sent) for one in form.get("sets") or () if one["many"]
+    }
+    answers: dict[str, Any] = {"characteristics": {}, "parts": {}}
+    asked = make_order_form(form, {"sets": counted})
+    for one in asked.all_fields():
+        if not one.name.startswith("/contacts/"):
+            _put(answers, one, sent, kept or {})
+    if form.get("sets"):
+        answers["sets"] = _sets_of(form["sets"], answers.get("sets", {}), counted)
+    if asked.contacts:
+        told = range(CONTACTS_MOST)
+        contacts = [{key: sent.get(f"/contacts/{row}/{key}", "").strip() for key, _, _ in _CONTACT} for row in told]
+        answers["contacts"] = _rows(contacts)
+    return answers
+
+
+def change_rows(form: Document, answers: dict[str, Any], wish: str) -> dict[str, Any]:
+    """The answers after a button of a table: `add /sets/people`, or `remove /sets/people/1`. What means no row of the
+    form changes nothing.
+    """
+    verb, _, pointer = wish.partition(" ")
+    key, _, row = pointer.removeprefix("/sets/").partition("/")
+    one = next((one for one in form.get("sets") or () if _escape(one["key"]) == key and one["many"]), None)
+    if one is None:
+        return answers
+    rows = list(answers["sets"][one["key"]])
+    if verb == "add" and len(rows) < _most_rows(one):
+        rows.append({})
+    if verb == "remove" and row.isdecimal() and int(row) < len(rows):
+        del rows[int(row)]
+    return answers | {"sets": answers["sets"] | {one["key"]: rows}}
 
 
 @dataclass
 class _Maker:
     """Makes fields, and gives each an id of the page: a pointer may hold what an id must not."""
 
+    person: str = ""
     numbers: Iterator[int] = field(default_factory=count)
 
     def field(self, name: str, label: str, type: str, answer: Any, **more: Any) -> Field:
-        return Field(name, f"field-{next(self.numbers)}", label, type, values=_texts(answer, type), **more)
+        values = () if type == "masked" else _texts(answer, type)
+        return Field(name, f"field-{next(self.numbers)}", label, type, values=values, **more)
 
-    def variables(self, form: Document, answers: Document, pointer: str) -> tuple[Field, ...]:
-        given = _mapping(answers.get("characteristics"))
-        return tuple(self.variable(one, given, f"{pointer}/characteristics") for one in form["variables"])
+    def beside(
+        self,
+        key: str,
+        label: str,
+        type: str,
+        answers: Document,
+        besides: Sequence[str],
+        default: Any = None,
+        **more: Any,
+    ) -> Field | None:
+        """A question that every form asks unless it says which of them it asks."""
+        return self.field(f"/{key}", label, type, answers.get(key, default), **more) if key in besides else None
+
+    def variables(
+        self, variables: Sequence[Document], given: Document, pointer: str
+    ) -> tuple[tuple[Field, ...], tuple[Entry, ...]]:
+        """The questions, and how they stand among what is none."""
+        made = [self.entry(one, given, pointer) for one in variables]
+        fields = tuple(one for one in made if isinstance(one, Field))
+        return fields, tuple(_arrange(iter(made)))
+
+    def entry(self, variable: Document, given: Document, pointer: str) -> Field | Text:
+        if variable["type"] in LAYOUT_TYPES:
+            return Text(variable["type"], variable["label"], variable.get("description") or "")
+        return self.variable(variable, given, pointer)
 
     def variable(self, variable: Document, given: Document, pointer: str) -> Field:
         key, kind = variable["key"], variable["type"]
         answer = given.get(key, variable["default"])
+        if kind == "requested_for" and key not in given and answer is None:
+            answer = self.person
         made = self.field(
-            f"{pointer}/{_escape(key)}", variable["label"], kind, answer,
-            mandatory=variable["mandatory"], hint=variable.get("description") or "",
+            f"{pointer}/{_escape(key)}", variable["label"], kind, answer, mandatory=variable["mandatory"],
+            hint=_hint(variable, answer), display=variable.get("display") or "",
         )  # fmt: skip
         return replace(made, options=_options(variable, made.values))
+
+    def sets(self, sets: Sequence[Document], given: Document) -> tuple[FieldSet, ...]:
+        return tuple(
+            self.table(one, given.get(one["key"])) if one["many"] else self.group(one, _mapping(given.get(one["key"])))
+            for one in sets
+        )
+
+    def group(self, one: Document, given: Document) -> FieldSet:
+        name = f"/sets/{_escape(one['key'])}"
+        fields, layout = self.variables(one["variables"], given, name)
+        return FieldSet(name, one["label"], one.get("description") or "", fields, layout)
+
+    def table(self, one: Document, given: Any) -> FieldSet:
+        """As many rows as were answered, and as are needed."""
+        name, least, most = f"/sets/{_escape(one['key'])}", one["min_rows"], _most_rows(one)
+        told = [_mapping(row) for row in given] if isinstance(given, list) else []
+        told = (told + [{}] * (least - len(told)))[:most]
+        rows = tuple(self.variables(one["variables"], row, f"{name}/{number}")[0] for number, row in enumerate(told))
+        heads, _ = self.variables(one["variables"], {}, name)
+        return FieldSet(
+            name, one["label"], one.get("description") or "", is_table=True, heads=heads, rows=rows,
+            can_grow=len(rows) < most, can_shrink=len(rows) > least,
+        )  # fmt: skip
 
     def sections(self, form: Document, answers: Document, pointer: str) -> tuple[Section, ...]:
         """The parts in their order; those of a group stand together, where its first one would."""
@@ -199,8 +201,9 @@ class _Maker:
             hint = f"At least {least}." if most is None else f"Between {least} and {most}."
             given = answers.get("quantity", least)
             quantity = self.field(f"{pointer}/quantity", "Quantity", "integer", given, mandatory=True, hint=hint)
-        fields, sections = self.variables(part, answers, pointer), self.sections(part, answers, pointer)
-        return Part(part["name"], tick, quantity, least, fields, sections)
+        given = _mapping(answers.get("characteristics"))
+        fields, layout = self.variables(part["variables"], given, f"{pointer}/characteristics")
+        return Part(part["name"], tick, quantity, least, fields, layout, self.sections(part, answers, pointer))
 
     def location(self, given: Document) -> tuple[Field, ...]:
         return tuple(
@@ -231,10 +234,19 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def _hint(variable: Document, answer: Any) -> str:
+    told = [variable.get("description") or "", _HINTS.get(variable["type"], "")]
+    if variable["type"] == "masked" and answer:
+        told.append("What you typed is kept, and not shown. Leave this empty to keep it.")
+    return " ".join(filter(None, told))
+
+
 def _options(variable: Document, values: tuple[str, ...]) -> Options:
     """What may be chosen; also what was chosen and is not offered any more, for it must not vanish unseen."""
     if variable["type"] == "boolean":
         options: Options = (("true", "Yes"), ("false", "No"))
+    elif variable.get("display") == "scale":
+        options = tuple((str(one), str(one)) for one in _scale(variable))
     elif variable["type"] in ("choice", "multiple_choice"):
         options = tuple((one["value"], one["label"] or one["value"]) for one in variable["options"])
     else:
@@ -243,21 +255,86 @@ def _options(variable: Document, values: tuple[str, ...]) -> Options:
     return options + tuple((value, f"{value} (not offered)") for value in values if value not in known)
 
 
-def _put(answers: dict[str, Any], one: Field, sent: MultiDict[str, str]) -> None:
+def _scale(variable: Document) -> range:
+    """The steps of a numeric scale; none where it has no ends, or is too long to be shown step by step."""
+    least, most = variable.get("min"), variable.get("max")
+    is_short = isinstance(least, int) and isinstance(most, int) and most - least < _SCALE_MOST
+    return range(least, most + 1) if is_short else range(0)  # type: ignore[operator,arg-type]
+
+
+def _arrange(entries: Iterator[Field | Text], end: str = "") -> Iterator[Entry]:
+    """What stands between the start and the end of a container, in it. One that is never closed ends with the form."""
+    for one in entries:
+        kind = one.type
+        if kind == "container_start" and isinstance(one, Text):
+            yield Container(one.label, tuple(_columns(entries)))
+        elif kind in ("container_split", "container_end"):
+            if end:
+                yield Text(kind, "", "")  # for whoever makes the columns
+                return
+        else:
+            yield one
+
+
+def _columns(entries: Iterator[Field | Text]) -> Iterator[tuple[Entry, ...]]:
+    while True:
+        column = list(_arrange(entries, "container_end"))
+        last = column[-1] if column else None
+        closed_by = last.type if isinstance(last, Text) else ""
+        is_closed = closed_by in ("container_split", "container_end")
+        yield tuple(column[:-1] if is_closed else column)
+        if closed_by != "container_split":
+            return
+
+
+def _most_rows(one: Document) -> int:
+    return min(one["max_rows"] or ROWS_MOST, ROWS_MOST)
+
+
+def _count_rows(one: Document, sent: MultiDict[str, str]) -> int:
+    """How many rows of a table stood on the page."""
+    told = sent.get(f"/sets/{_escape(one['key'])}/rows", "")
+    return min(int(told), _most_rows(one)) if told.isdecimal() and len(told) < 5 else 0
+
+
+def _sets_of(sets: Sequence[Document], read: Document, counted: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """What was read row by row, as lists."""
+    found: dict[str, Any] = {}
+    for one in sets:
+        told = _mapping(read.get(one["key"]))
+        rows = range(max(len(counted.get(one["key"], ())), one["min_rows"]))
+        found[one["key"]] = [told.get(str(row), {}) for row in rows] if one["many"] else told
+    return found
+
+
+def _put(answers: dict[str, Any], one: Field, sent: MultiDict[str, str], kept: Document) -> None:
     """Write what was sent for one field to where its pointer says."""
     value: Any = sent.get(one.name)
+    way = [step.replace("~1", "/").replace("~0", "~") for step in one.name.split("/")[1:]]
     if one.type == _SELECTED:
         value = value is not None
+    elif one.control == "checkbox":
+        value = "true" if value else "false"
     elif one.type == "multiple_choice":
         value = sent.getlist(one.name)
-    elif value is None:
+    elif one.type == "masked" and not value:
+        value = _find(kept, way)
+    if value is None:
         return
-    elif one.type == "datetime" and _LOCAL_TIME.fullmatch(value):
+    if one.type == "datetime" and _LOCAL_TIME.fullmatch(value):
         value += "Z"
-    *way, last = [step.replace("~1", "/").replace("~0", "~") for step in one.name.split("/")[1:]]
-    for step in way:
+    for step in way[:-1]:
         answers = answers.setdefault(step, {})
-    answers[last] = value
+    answers[way[-1]] = value
+
+
+def _find(answers: Any, way: Sequence[str]) -> Any:
+    for step in way:
+        if isinstance(answers, list):
+            answers = answers[int(step)] if int(step) < len(answers) else None
+        else:
+            answers = _mapping(answers).get(step)
+    return answers
 
 
 def _place(errors: Sequence[Mapping[str, str]], names: set[str]) -> dict[str, list[str]]:
@@ -269,39 +346,6 @@ def _place(errors: Sequence[Mapping[str, str]], names: set[str]) -> dict[str, li
             name = name.rpartition("/")[0]
         placed.setdefault(name, []).append(error["message"])
     return placed
-
-
-def _shown(form: Document, answers: Document, depth: int) -> Iterator[Shown]:
-    given = dict(_mapping(answers.get("characteristics")))
-    for variable in form["variables"]:
-        if (value := given.pop(variable["key"], None)) not in (None, "", []):
-            yield Shown(variable["label"], _in_words(variable, value), depth)
-    yield from (Shown(key, show_value(value), depth) for key, value in given.items())
-    given = dict(_mapping(answers.get("parts")))
-    for part in form["parts"]:
-        yield from _shown_part(part["name"], part, _mapping(given.pop(part["key"], None)), depth)
-    for key, value in given.items():
-        yield from _shown_part(key, {"variables": [], "parts": []}, _mapping(value), depth)
-
-
-def _shown_part(title: str, part: Document, answers: Document, depth: int) -> Iterator[Shown]:
-    if answers and answers.get("selected") is not False:
-        quantity = answers.get("quantity") or 1
-        yield Shown(f"{title} ({quantity})" if quantity != 1 else title, None, depth)
-        yield from _shown(part, answers, depth + 1)
-
-
-def _in_words(variable: Document, value: Any) -> str:
-    labels = {one["value"]: one["label"] for one in variable["options"]}
-    many = value if isinstance(value, list) else [value]
-    return ", ".join(labels.get(str(one)) or show_value(one) for one in many) or NOTHING
-
-
-def _fields_within(fields: tuple[Field, ...], sections: tuple[Section, ...]) -> Iterator[Field]:
-    yield from fields
-    for section in sections:
-        for part in section.parts:
-            yield from part.all_fields()
 
 
 def _how_many(group: Document) -> str:

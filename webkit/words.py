@@ -8,6 +8,8 @@ import flask
 import humanize
 from markupsafe import Markup
 
+from webkit.rich_text import rich_text
+
 NOTHING = "\u2013"
 
 COLOURS = {
@@ -44,7 +46,7 @@ def install(app: flask.Flask, clock: Callable[[], datetime]) -> None:
         return Markup('<time datetime="{}" title="{}">{}</time>').format(at.isoformat(), exact, relative)
 
     app.jinja_env.filters |= {"when": when, "value": show_value}
-    app.jinja_env.filters |= {one.__name__: one for one in (in_words, colour, sentence)}
+    app.jinja_env.filters |= {one.__name__: one for one in (in_words, colour, sentence, rich_text)}
 
 
 def in_words(name: Any) -> str:

@@ -13,9 +13,9 @@ from consumer_sim.services.order_answers import check_order
 from consumer_sim.services.ordering import Sheet, keep_draft, open_order, send_order
 from consumer_sim.services.users import Permission
 from consumer_sim.ui.context import here, writer
-from consumer_sim.ui.order_form import Errors, find_errors, tell_errors
+from consumer_sim.ui.order_form import ROW_WISHES, Errors, find_errors, place_of, tell_errors
 from webkit.listing import read_listing
-from webkit.order_form import make_order_form, read_answers
+from webkit.order_form import change_rows, make_order_form, read_answers
 from webkit.pages import Pages
 from webkit.site import here as site
 
@@ -50,15 +50,17 @@ def order(connection_id: UUID, item_id: UUID) -> ResponseReturnValue:
         return _go_to_request(sheet, "This was sent already.")
     if flask.request.method == "GET":
         return _show(sheet, sheet.answers, [])
-    step = _STEPS.get(flask.request.form.get("do", ""), _look)
-    return step(sheet, read_answers(sheet.form, flask.request.form))
+    wish, answers = flask.request.form.get("do", ""), read_answers(sheet.form, flask.request.form, sheet.answers)
+    if wish.startswith(ROW_WISHES):
+        return _more(sheet, change_rows(sheet.form, answers, wish))
+    return _STEPS.get(wish, _look)(sheet, answers)
 
 
 @pages.action(f"{_ORDER}/check", Permission.REQUEST_WRITE)
 def check(connection_id: UUID, item_id: UUID) -> ResponseReturnValue:
     """What is wrong so far, for the script of the form; what was typed is kept as a draft."""
     sheet = _open(connection_id, item_id, flask.request.args.get("draft", type=UUID) or UUID(new_id()))
-    answers = read_answers(sheet.form, flask.request.form)
+    answers = read_answers(sheet.form, flask.request.form, sheet.answers)
     is_kept = sheet.sent is None and _keep(sheet, answers)
     return tell_errors(sheet.form, answers, "Saved as draft." if is_kept else "This was sent already.")
 
@@ -83,9 +85,10 @@ def _save(sheet: Sheet, answers: Answers) -> ResponseReturnValue:
 
 
 def _more(sheet: Sheet, answers: Answers) -> ResponseReturnValue:
-    """One contact more: a form that is shown anew always has an empty one."""
+    """One contact more, as a form that is shown anew always has an empty one; or other rows of a table."""
     _keep(sheet, answers)
-    return flask.redirect(f"{_url(sheet.item.connection_id, sheet.item.id, sheet.draft_id)}#contacts", 303)
+    place = place_of(flask.request.form.get("do", ""))
+    return flask.redirect(f"{_url(sheet.item.connection_id, sheet.item.id, sheet.draft_id)}#{place}", 303)
 
 
 def _look(sheet: Sheet, answers: Answers) -> ResponseReturnValue:
@@ -109,7 +112,7 @@ def _keep(sheet: Sheet, answers: Answers) -> bool:
 
 
 def _show(sheet: Sheet, answers: Answers, errors: Errors) -> ResponseReturnValue:
-    made = make_order_form(sheet.form, answers, errors)
+    made = make_order_form(sheet.form, answers, errors, person=writer().name)
     return flask.render_template("consumer/order.html", sheet=sheet, order=made), 422 if errors else 200
 
 

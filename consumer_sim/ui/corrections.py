@@ -12,8 +12,8 @@ from consumer_sim.services.correcting import Correction, keep_correction, open_c
 from consumer_sim.services.order_answers import check_order
 from consumer_sim.services.users import Permission
 from consumer_sim.ui.context import here, writer
-from consumer_sim.ui.order_form import Errors, find_errors, tell_errors
-from webkit.order_form import make_order_form, read_answers
+from consumer_sim.ui.order_form import ROW_WISHES, Errors, find_errors, tell_errors
+from webkit.order_form import change_rows, make_order_form, read_answers
 from webkit.pages import Pages
 
 pages = Pages("corrections", __name__)
@@ -27,16 +27,17 @@ def correct(connection_id: UUID, task_id: UUID) -> ResponseReturnValue:
     correction = _open(connection_id, task_id)
     if flask.request.method == "GET":
         return _begin(correction)
-    answers = read_answers(correction.form, flask.request.form)
-    step = _STEPS.get(flask.request.form.get("do", ""), _look)
-    return step(correction, answers)
+    wish, answers = flask.request.form.get("do", ""), _read(correction)
+    if wish.startswith(ROW_WISHES):
+        return _more(correction, change_rows(correction.form, answers, wish))
+    return _STEPS.get(wish, _look)(correction, answers)
 
 
 @pages.action(f"{_ONE}/check", Permission.REQUEST_WRITE)
 def check(connection_id: UUID, task_id: UUID) -> ResponseReturnValue:
     """What is wrong so far, for the script of the form; what was typed is kept as a draft."""
     correction = _open(connection_id, task_id)
-    answers = read_answers(correction.form, flask.request.form)
+    answers = _read(correction)
     return tell_errors(correction.form, answers, "Saved as draft." if _keep(correction, answers) else _TOO_LATE)
 
 
@@ -72,7 +73,7 @@ def _save(correction: Correction, answers: Answers) -> ResponseReturnValue:
 
 
 def _more(correction: Correction, answers: Answers) -> ResponseReturnValue:
-    """One contact more: a form that is shown anew always has an empty one."""
+    """One contact more, as a form that is shown anew always has an empty one; or other rows of a table."""
     _keep(correction, answers)
     return _show(correction, answers, []), 200
 
@@ -85,6 +86,10 @@ def _look(correction: Correction, answers: Answers) -> ResponseReturnValue:
 
 
 _STEPS = {"send": _send, "save": _save, "more": _more}
+
+
+def _read(correction: Correction) -> dict[str, Any]:
+    return read_answers(correction.form, flask.request.form, correction.answers)
 
 
 def _open(connection_id: UUID, task_id: UUID) -> Correction:

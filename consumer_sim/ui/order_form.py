@@ -10,6 +10,15 @@ from webkit.order_form import make_order_form
 from webkit.site import here as site
 
 Errors = list[dict[str, str]]
+ROW_WISHES = ("add ", "remove ")
+"""How the buttons of a table begin: `add /sets/people`, `remove /sets/people/1`."""
+
+
+def place_of(wish: str) -> str:
+    """Where on the page one was when a button was pressed that shows it anew."""
+    verb, _, pointer = wish.partition(" ")
+    steps = pointer.split("/")[1:3]
+    return f"set-{'-'.join(steps)}" if f"{verb} " in ROW_WISHES else "contacts"
 
 
 def find_errors(action: Callable[[], object]) -> Errors:

@@ -23,8 +23,10 @@ from consumer_sim.ui.context import here
 from consumer_sim.ui.order_form import Errors, find_errors
 from webkit.forms import Form, strip
 from webkit.listing import read_listing
-from webkit.order_form import OrderForm, make_order_form, read_answers, show_answers
+from webkit.order_fields import OrderForm
+from webkit.order_form import make_order_form, read_answers
 from webkit.pages import Pages
+from webkit.shown_answers import show_answers
 
 pages = Pages("products", __name__)
 _ONE = "/products/<uuid:connection_id>/<uuid:product_id>"

@@ -24,8 +24,8 @@ from consumer_sim.ui.attachments import rows_for_page
 from consumer_sim.ui.context import here
 from webkit.forms import Form, strip
 from webkit.listing import read_listing
-from webkit.order_form import show_answers
 from webkit.pages import Pages
+from webkit.shown_answers import show_answers
 from webkit.uploads import FileForm
 
 pages = Pages("requests", __name__)

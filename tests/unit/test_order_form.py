@@ -8,7 +8,9 @@ from lxml import html
 from werkzeug.datastructures import MultiDict
 
 from bridge.forms import FormErrors, check_answers
-from webkit.order_form import CONTACTS_MOST, OrderForm, make_order_form, read_answers, show_answers
+from webkit.order_fields import OrderForm
+from webkit.order_form import CONTACTS_MOST, make_order_form, read_answers
+from webkit.shown_answers import show_answers
 
 TEMPLATE = """{% from "webkit/order_form.html" import order_fields %}
 <form method="post">{% call order_fields(order) %}{% endcall %}</form>"""
