@@ -11,6 +11,8 @@ class EventType(StrEnum):
     PROVIDER_TASK_STATE_CHANGED = "exchange.provider_task.state_changed"
     COMMENT_ADDED = "exchange.provider_task.comment_added"
     ATTACHMENT_ADDED = "exchange.provider_task.attachment_added"
+    CASE_CHANGED = "exchange.provider_task.case_changed"
+    SCRATCHPAD_CHANGED = "exchange.provider_task.scratchpad_changed"
     PRODUCT_CHANGED = "exchange.product.changed"
     AUTHORISED_USER_CHANGED = "exchange.authorised_user.changed"
     CONNECTION_SETTINGS_CHANGED = "exchange.connection.settings_changed"

@@ -72,6 +72,12 @@ class AskedSchema(StrictSchema):
         values=fields.Dict(keys=SafeStr(max_length=255), allow_none=True),
         metadata=about("By key: selected, quantity, characteristics, parts.", {"edge": {"selected": True}}),
     )
+    sets = fields.Dict(
+        keys=SafeStr(max_length=255),
+        metadata=about(
+            "Answers to sets of variables, by key: an object, or a list of rows.", {"people": [{"name": "Ada"}]}
+        ),
+    )
     location = fields.Nested(LocationSchema, allow_none=True, metadata=about("Where."))
     contacts = fields.List(
         fields.Nested(ContactSchema),

@@ -9,20 +9,33 @@ from provider.domain.states import LabelledState, StateTable
 
 _S = ProviderTaskState
 
-CASE_MOVES = StateTable(
+_NONE: frozenset[ProviderTaskState] = frozenset()
+AGENT_MOVES = StateTable(
     "provider task",
     _S.RECEIVED,
     {
         _S.RECEIVED: frozenset({_S.WORK_IN_PROGRESS, _S.CANCELLED}),
         _S.WORK_IN_PROGRESS: frozenset({_S.AWAITING_INFO, _S.RESOLVED, _S.CANCELLED}),
         _S.AWAITING_INFO: frozenset({_S.WORK_IN_PROGRESS, _S.CANCELLED}),
-        # A proposed solution is accepted, rejected, or not wanted any more.
-        _S.RESOLVED: frozenset({_S.WORK_IN_PROGRESS, _S.CLOSED, _S.CANCELLED}),
-        _S.CLOSED: frozenset(),
-        _S.CANCELLED: frozenset(),
+        # Closed if nobody answers what was proposed. It is not taken back: the consumer may be accepting it.
+        _S.RESOLVED: frozenset({_S.CLOSED, _S.CANCELLED}),
+        _S.CLOSED: _NONE,
+        _S.CANCELLED: _NONE,
     },
 )
-OVER = tuple(state for state in _S if CASE_MOVES.is_final(state))
+CONSUMER_MOVES = StateTable(
+    "provider task",
+    _S.RECEIVED,
+    {
+        _S.RECEIVED: frozenset({_S.CANCELLED}),
+        _S.WORK_IN_PROGRESS: frozenset({_S.CANCELLED}),
+        _S.AWAITING_INFO: frozenset({_S.WORK_IN_PROGRESS, _S.CANCELLED}),  # whoever comments has answered
+        _S.RESOLVED: frozenset({_S.WORK_IN_PROGRESS, _S.CLOSED, _S.CANCELLED}),
+        _S.CLOSED: _NONE,
+        _S.CANCELLED: _NONE,
+    },
+)
+OVER = tuple(state for state in _S if AGENT_MOVES.is_final(state))
 
 
 class Side(StrEnum):
@@ -61,6 +74,9 @@ class Priority(LabelledState):
         return list(cls)[rank - 1]
 
 
+_TABLES = {Side.PROVIDER: AGENT_MOVES, Side.CONSUMER: CONSUMER_MOVES}
+
+
 @dataclass(frozen=True, slots=True)
 class Solution:
     """What the provider proposes."""
@@ -76,10 +92,20 @@ def waits_for(state: ProviderTaskState) -> Side | None:
     return Side.CONSUMER if state in (_S.AWAITING_INFO, _S.RESOLVED) else Side.PROVIDER
 
 
-def check_canceller(opened_by: Side, who: Side) -> None:
-    """Only who opened a case takes it back. Raises Conflict `illegal_move`."""
-    if opened_by != who:
+def move_case(
+    current: ProviderTaskState, wanted: ProviderTaskState, *, who: Side, opened_by: Side
+) -> ProviderTaskState:
+    """Return `wanted`. Raises IllegalMove, which tells what this side may do, and Conflict `illegal_move` for who would
+    cancel what the other side opened.
+    """
+    if wanted is _S.CANCELLED and who is not opened_by and current not in OVER:
         raise Conflict("illegal_move", f"only the {opened_by}, who opened this provider task, can cancel it")
+    return _TABLES[who].move(current, wanted)
+
+
+def legal_moves(current: ProviderTaskState, *, who: Side, opened_by: Side) -> tuple[ProviderTaskState, ...]:
+    """Where this side may take it, in the order of the states."""
+    return tuple(state for state in _TABLES[who].legal(current) if state is not _S.CANCELLED or who is opened_by)
 
 
 def check_solution(code: str, text: str) -> Solution:

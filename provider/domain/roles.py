@@ -20,6 +20,8 @@ class Permission(StrEnum):
     ORDER_WRITE = "order.write"
     ORDER_TASK_READ = "order_task.read"
     ORDER_TASK_WRITE = "order_task.write"
+    CASE_READ = "case.read"
+    CASE_WRITE = "case.write"
     COMMENT_WRITE = "comment.write"
     WORK_NOTE_WRITE = "work_note.write"
     PRODUCT_READ = "product.read"
@@ -50,12 +52,14 @@ class Role(StrEnum):
 
 _P = Permission
 
-_SEE_WORK = frozenset({_P.ORDER_READ, _P.ORDER_TASK_READ, _P.PRODUCT_READ, _P.CATALOG_READ, _P.CONTRACT_READ})
+_SEE_WORK = frozenset(
+    {_P.ORDER_READ, _P.ORDER_TASK_READ, _P.CASE_READ, _P.PRODUCT_READ, _P.CATALOG_READ, _P.CONTRACT_READ}
+)
 _SEE_EXCHANGE = frozenset({_P.CONNECTION_READ, _P.PRODUCER_READ, _P.DELIVERY_READ, _P.MAPPING_READ})
 _TALK = frozenset({_P.COMMENT_WRITE, _P.WORK_NOTE_WRITE})
 
-_ORDER_AGENT = _SEE_WORK | _TALK | {_P.ORDER_WRITE}
-_FULFILMENT_AGENT = _SEE_WORK | _TALK | {_P.ORDER_TASK_WRITE}
+_ORDER_AGENT = _SEE_WORK | _TALK | {_P.ORDER_WRITE, _P.CASE_WRITE}
+_FULFILMENT_AGENT = _SEE_WORK | _TALK | {_P.ORDER_TASK_WRITE, _P.CASE_WRITE}
 _FALLOUT_AGENT = _SEE_WORK | {_P.ORDER_TASK_WRITE, _P.WORK_NOTE_WRITE}
 
 ROLES: Mapping[Role, frozenset[Permission]] = MappingProxyType(

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from bridge.models import BigId, Connection, Id
+from bridge.models import BigId, Connection
 from provider.models.base import Base
 from provider.models.orders import ProviderTask
 
@@ -67,6 +67,8 @@ class CaseChange(Base):
     to_state: Mapped[str] = mapped_column(String(20))
     reason: Mapped[str | None] = mapped_column(Text)
     actor: Mapped[str] = mapped_column(String(160))
+    person: Mapped[str | None] = mapped_column(String(255))
+    """Who it was at the consumer, if it said so."""
     at: Mapped[datetime]
 
 

@@ -16,15 +16,14 @@ from bridge.database import insert_into
 from bridge.errors import AttachmentRefused
 from bridge.files import Kept
 from bridge.ids import new_id
-from bridge.models import Instance
 from bridge.outbox import record_event
 from bridge.vocabulary import EventType
 from provider.domain.errors import Conflict, DomainError, FieldError, InvalidFields, NotFound
 from provider.models.attachments import Attachment
-from provider.models.orders import CustomerOrder, ProviderTask
+from provider.models.orders import ProviderTask
 from provider.services.errors import FileRefused
 from provider.services.pages import Page, read_page
-from provider.services.provider_tasks import get_task, task_stream
+from provider.services.provider_tasks import company_of, get_subject, get_task, own_name, task_stream
 
 Document = dict[str, Any]
 
@@ -77,13 +76,13 @@ def attach_file(
     """A file of ours on an order, told to the consumer, who fetches it. The same file again is told once; one that was
     refused is offered again. Raises NotFound, FileRefused.
     """
-    task = _task_of_order(session, number)
+    task = get_subject(session, number)
     identity = new_id()
     values: Document = {
         "id": identity, "connection_id": task.connection_id, "external_id": identity, "provider_task_id": task.id,
         "name": clean_name(name), "media_type": media_type[:100] or MEDIA_TYPE, "size_bytes": kept.size_bytes,
         "sha256": kept.sha256, "author_name": author_name,
-        "author_company": session.execute(select(Instance.name)).scalar_one(), "created_at": now,
+        "author_company": own_name(session), "created_at": now,
         "from_consumer": False, "state": AttachmentState.ON_ITS_WAY, "problem": None,
     }  # fmt: skip
     _check(limits, values["name"], kept.size_bytes, _count_others(session, task, identity))
@@ -142,12 +141,12 @@ def list_own(
 
 def check_order(session: Session, number: str) -> None:
     """Raises NotFound, before a file for the order is taken in."""
-    _task_of_order(session, number)
+    get_subject(session, number)
 
 
 def list_attachments(session: Session, number: str) -> list[Document]:
     """Both sides' files of an order, as our people see them. Raises NotFound."""
-    return attachments_of(session, _task_of_order(session, number))
+    return attachments_of(session, get_subject(session, number))
 
 
 def attachments_of(session: Session, task: ProviderTask) -> list[Document]:
@@ -192,7 +191,7 @@ def _offer(session: Session, task: ProviderTask, attachment: Attachment, now: da
 
 
 def _row_of(session: Session, task: ProviderTask, said: Announced) -> Document:
-    company = session.execute(select(CustomerOrder.company).where(CustomerOrder.id == task.order_id)).scalar_one()
+    company = company_of(session, task)
     return {
         "id": new_id(), "connection_id": task.connection_id, "external_id": said.id, "provider_task_id": task.id,
         "name": clean_name(said.name), "media_type": said.media_type, "size_bytes": said.size_bytes,
@@ -231,15 +230,3 @@ def _count_others(session: Session, task: ProviderTask, attachment_id: str) -> i
 def _task_id(session: Session, attachment: Attachment) -> str:
     found = select(ProviderTask.external_id).where(ProviderTask.id == attachment.provider_task_id)
     return session.execute(found).scalar_one()
-
-
-def _task_of_order(session: Session, number: str) -> ProviderTask:
-    found = (
-        select(ProviderTask)
-        .join(CustomerOrder, CustomerOrder.id == ProviderTask.order_id)
-        .where(CustomerOrder.number == number)
-    )
-    task = session.execute(found).scalar_one_or_none()
-    if task is None:
-        raise NotFound("order", number)
-    return task

@@ -9,13 +9,13 @@ from sqlalchemy.orm import Session
 
 from bridge.database import insert_into
 from bridge.ids import new_id
-from bridge.models import Instance
 from bridge.outbox import record_event
 from bridge.vocabulary import EventType
-from provider.domain.errors import Conflict, NotFound
-from provider.models.orders import Comment, CustomerOrder, ProviderTask, WorkNote
+from provider.domain.errors import Conflict
+from provider.models.orders import Comment, ProviderTask, WorkNote
+from provider.services.cases import take_answer
 from provider.services.pages import Page, read_page
-from provider.services.provider_tasks import get_task, task_stream
+from provider.services.provider_tasks import company_of, get_subject, get_task, own_name, task_stream
 
 Document = dict[str, Any]
 
@@ -29,27 +29,29 @@ def add_comment(
     The same comment again is the same answer. Raises NotFound, and Conflict when the id belongs to another comment.
     """
     task = get_task(session, connection_id, external_id)
-    order = session.get_one(CustomerOrder, task.order_id)
     comment = Comment(
         id=comment_id,
         provider_task_id=task.id,
         author_name=author_name,
-        author_company=order.company,
+        author_company=company_of(session, task),
         text=text,
         created_at=created_at,
         from_consumer=True,
     )
-    return _write(session, task, comment, origin=connection_id, now=now)
+    data = _write(session, task, comment, origin=connection_id, now=now)
+    if task.order_id is None:
+        take_answer(session, task, person=author_name, now=now)
+    return data
 
 
 def add_reply(session: Session, number: str, *, text: str, author_name: str, now: datetime) -> Document:
-    """A comment of the provider on an order, sent to the consumer. Raises NotFound."""
-    task = _task_of_order(session, number)
+    """A comment of the provider on an order, or on a task without one, sent to the consumer. Raises NotFound."""
+    task = get_subject(session, number)
     comment = Comment(
         id=new_id(),
         provider_task_id=task.id,
         author_name=author_name,
-        author_company=session.execute(select(Instance.name)).scalar_one(),
+        author_company=own_name(session),
         text=text,
         created_at=now,
         from_consumer=False,
@@ -58,9 +60,10 @@ def add_reply(session: Session, number: str, *, text: str, author_name: str, now
 
 
 def add_work_note(session: Session, number: str, *, text: str, author: str, now: datetime) -> WorkNote:
-    """A private note on an order; no consumer ever sees it. Raises NotFound."""
-    task = _task_of_order(session, number)
-    note = WorkNote(id=new_id(), order_id=task.order_id, author=author, text=text, created_at=now)
+    """A private note on an order, or on a task without one; no consumer ever sees it. Raises NotFound."""
+    task = get_subject(session, number)
+    subject = {"order_id": task.order_id} if task.order_id else {"provider_task_id": task.id}
+    note = WorkNote(id=new_id(), **subject, author=author, text=text, created_at=now)
     session.add(note)
     session.flush()
     return note
@@ -113,15 +116,3 @@ def _same(session: Session, comment: Comment) -> Comment:
     if before.text != comment.text:
         raise Conflict("comment_exists", "this id was accepted with another comment")
     return before
-
-
-def _task_of_order(session: Session, number: str) -> ProviderTask:
-    found = (
-        select(ProviderTask)
-        .join(CustomerOrder, CustomerOrder.id == ProviderTask.order_id)
-        .where(CustomerOrder.number == number)
-    )
-    task = session.execute(found).scalar_one_or_none()
-    if task is None:
-        raise NotFound("order", number)
-    return task

@@ -143,15 +143,15 @@ def _joined(query: Select[Any], state: str, sort: str) -> Select[Any]:
 
 
 def _streams_of_number(session: Session, number: str) -> list[str]:
-    """The streams of the request and the products of one order, given its number or that of the consumer's task."""
+    """The streams of a request, and of the products of its order, if it has one, given the number of either."""
     row = session.execute(
         select(ProviderTask.external_id, CustomerOrder.id)
-        .join(CustomerOrder, CustomerOrder.id == ProviderTask.order_id)
+        .outerjoin(CustomerOrder, CustomerOrder.id == ProviderTask.order_id)
         .where(or_(CustomerOrder.number == number.upper(), ProviderTask.number == number.upper()))
     ).first()
     if row is None:
         return []
-    products = session.scalars(select(Product.id).where(Product.order_id == row.id))
+    products = session.scalars(select(Product.id).where(Product.order_id == row.id)) if row.id else ()
     return [f"provider_task/{row.external_id}", *(f"product/{product_id}" for product_id in products)]
 
 
@@ -164,7 +164,7 @@ def _records(session: Session, streams: Sequence[tuple[str, str]]) -> dict[tuple
             ids[kind].add(record_id)
     tasks = session.execute(
         select(ProviderTask.connection_id, ProviderTask.external_id, ProviderTask.number, CustomerOrder.number)
-        .join(CustomerOrder, CustomerOrder.id == ProviderTask.order_id)
+        .outerjoin(CustomerOrder, CustomerOrder.id == ProviderTask.order_id)
         .where(ProviderTask.external_id.in_(ids["provider_task"]))
     )
     products = session.execute(

@@ -27,15 +27,17 @@ from provider.models.inventory import InventoryOperation
 from provider.models.orders import CustomerOrder, OrderLine, ProviderTask, RefusedSubmission
 from provider.services.authorised_users import check_requester
 from provider.services.cancellations import request_cancellation
+from provider.services.cases import add_case, cancel_case, make_case
+from provider.services.choice_lookup import check_references
 from provider.services.numbers import next_numbers, take_numbers
 from provider.services.order_lines import plan_lines, write_lines
 from provider.services.order_locks import lock_order_of_task
 from provider.services.order_moves import OPENING, change_state, record_opening
 from provider.services.orderable import OrderableItem, get_orderable_item
-from provider.services.provider_tasks import render_task, task_data
+from provider.services.provider_tasks import get_task, render_task, show_case_task, task_data
 
 _S = OrderState
-_ANSWERS = ("quantity", "characteristics", "parts", "location", "contacts", "requested_on", "note")
+_ANSWERS = ("quantity", "characteristics", "parts", "sets", "location", "contacts", "requested_on", "note")
 
 Document = dict[str, Any]
 
@@ -75,9 +77,9 @@ _ADD_TASK = inserts_into(_TASKS, lambda insert: insert.on_conflict_do_nothing().
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A request that was accepted: the id of its order, and the answer to it."""
+    """A request that was accepted: the id of its order, if it made one, and the answer to it."""
 
-    order_id: str
+    order_id: str | None
     acceptance: Document
 
 
@@ -90,6 +92,8 @@ class Plan:
     kind: str
     lines: list[Document]
     operations: Sequence[Document] = ()
+    name: str = ""
+    """Of the item: what a request that needs no order is about."""
 
 
 def submit_provider_task(session: Session, connection_id: str, request: Document, *, now: datetime) -> Accepted:
@@ -101,7 +105,7 @@ def submit_provider_task(session: Session, connection_id: str, request: Document
 
     def plan() -> Plan:
         item, lines = _check_request(session, connection_id, request["catalog_item_id"], request)
-        return Plan(request["catalog_item_id"], request["catalog_item_revision"], item.kind, lines)
+        return Plan(request["catalog_item_id"], request["catalog_item_revision"], item.kind, lines, name=item.name)
 
     return accept_request(session, connection_id, request, plan, now=now)
 
@@ -115,11 +119,13 @@ def accept_request(
     """
     link = session.connection()
     consumer = link.execute(_LOCK_AND_LOOK, {"connection_id": connection_id, "external_id": request["id"]}).one()
-    if consumer.order_id:
+    if consumer.fingerprint:
         return _accepted(consumer, request)
     _check_not_superseded(consumer.refused_revision, request["revision"])
     _check_number(consumer.number_prefix, request["number"])
     plan = make_plan()
+    if plan.kind == "task":
+        return _accept_case(session, consumer, plan, request, now)
     numbers = take_numbers(session, {"order": 1, "order_line": len(plan.lines)})
     order = _open_order(session, consumer, numbers["order"][0], plan.kind, now)
     row = _task_row(connection_id, order.id, plan, request, now)
@@ -136,6 +142,18 @@ def accept_request(
     return Accepted(order.id, acceptance)
 
 
+def _accept_case(session: Session, consumer: Any, plan: Plan, request: Document, now: datetime) -> Accepted:
+    """The same for a request that needs no order."""
+    row = _task_row(consumer.id, None, plan, request, now)
+    case = make_case(row, company=consumer.company or consumer.name, name=plan.name, now=now)
+    acceptance = show_case_task(ProviderTask(**row), case)
+    link = session.connection()
+    if link.execute(_ADD_TASK[link.dialect.name], row | {"acceptance": acceptance}).first() is None:
+        return _of_another_call(session, consumer.id, request)
+    add_case(session, session.get_one(ProviderTask, row["id"]), case, actor=f"connection/{consumer.id}", now=now)
+    return Accepted(None, acceptance)
+
+
 def resubmit_provider_task(
     session: Session, connection_id: str, external_id: str, request: Document, *, now: datetime
 ) -> Document:
@@ -146,6 +164,8 @@ def resubmit_provider_task(
     """
     if request.get("id", external_id) != external_id:
         raise InvalidFields([FieldError("/id", "invalid", "this is not the id of the task that the path names")])
+    if get_task(session, connection_id, external_id).order_id is None:
+        raise Conflict("illegal_move", "no order stands behind this request: say in a comment what is different")
     locked = lock_order_of_task(session, connection_id, external_id)
     task, content = locked.task, _content(request)
     if "action" in task.request:
@@ -156,7 +176,7 @@ def resubmit_provider_task(
         raise _superseded(task.revision)
     known = _find_known(session.connection(), connection_id, external_id)
     _check_not_superseded(known.refused_revision, request["revision"])
-    item, lines = _check_request(session, connection_id, task.catalog_item_id, request)
+    item, lines = _check_request(session, connection_id, str(task.catalog_item_id), request)
     actor = f"connection/{connection_id}"
     locked.order.version += 1
     for state in (_S.DRAFT, _S.SUBMITTED, _S.NEW):
@@ -172,7 +192,11 @@ def resubmit_provider_task(
 def cancel_provider_task(
     session: Session, connection_id: str, external_id: str, *, reason: str, asked_by: str | None = None, now: datetime
 ) -> Document:
-    """Pass a consumer's wish to cancel on. Returns the task. Raises as `request_cancellation` does, and NotFound."""
+    """Pass a consumer's wish to cancel on. Returns the task. Raises as `request_cancellation` does, and NotFound;
+    without an order, as `cancel_case` does.
+    """
+    if get_task(session, connection_id, external_id).order_id is None:
+        return cancel_case(session, connection_id, external_id, reason=reason, person=asked_by, now=now)
     locked = lock_order_of_task(session, connection_id, external_id)
     actor = f"connection/{connection_id}"
     request_cancellation(session, locked, reason=reason, asked_by=asked_by, actor=actor, now=now)
@@ -253,10 +277,12 @@ def _check_request(
         answers = check_answers(item.form, {name: request[name] for name in _ANSWERS if name in request})
     except FormErrors as errors:
         raise InvalidFields(FieldError(error.pointer, error.code, error.message) for error in errors.errors) from None
+    if faults := check_references(session, connection_id, item.form, answers):
+        raise InvalidFields(faults)
     return item, plan_lines(item, prices, answers)
 
 
-def _task_row(connection_id: str, order_id: str, plan: Plan, request: Document, now: datetime) -> Document:
+def _task_row(connection_id: str, order_id: str | None, plan: Plan, request: Document, now: datetime) -> Document:
     return {
         "id": new_id(),
         "connection_id": connection_id,
@@ -277,7 +303,7 @@ def _task_row(connection_id: str, order_id: str, plan: Plan, request: Document, 
 def _of_another_call(session: Session, connection_id: str, request: Document) -> Accepted:
     """The UUID or the number was taken between our first look and the insert, or the number long ago."""
     known = _find_known(session.connection(), connection_id, request["id"])
-    if known.order_id:
+    if known.fingerprint:
         return _accepted(known, request)
     next_free = _next_free_number(session, connection_id, request["number"])
     message = f"another request has the number {request['number']}; {next_free} is free"
@@ -289,7 +315,7 @@ def _next_free_number(session: Session, connection_id: str, number: str) -> str:
     prefix = number[: number.rindex("-PT") + 3]
     highest: str = session.execute(
         select(ProviderTask.number)
-        .where(ProviderTask.connection_id == connection_id)
+        .where(ProviderTask.connection_id == connection_id, ProviderTask.number.startswith(prefix))
         .order_by(func.length(ProviderTask.number).desc(), ProviderTask.number.desc())
         .limit(1)
     ).scalar_one()

@@ -23,11 +23,14 @@ Row = dict[str, Any]
 
 
 def plan_lines(item: OrderableItem, prices: Prices, answers: Mapping[str, Any]) -> list[Row]:
-    """The lines that an order of this needs, parents first, without what they have of their order and their number.
+    """The lines that an order of this needs, parents first, without what they have of their order and their number;
+    none for what needs no order.
 
     An offering costs what it costs now, also as a member of a bundle; parts have no prices of their own. Raises
     InvalidFields when the quantities make more than PRODUCT_LIMIT products.
     """
+    if item.whole is None:
+        return []
     common = {name: answers.get(name) for name in ("location", "requested_on")}
     common["contacts"] = answers.get("contacts") or []
     lines = list(_lines(item.whole, answers, None, None, common))

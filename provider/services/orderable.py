@@ -41,7 +41,8 @@ class OrderableItem:
     name: str
     form: Mapping[str, Any]
     product_offering_id: str | None
-    whole: Part
+    whole: Part | None
+    """None for what needs no order."""
     member_ids: frozenset[str]
     """The offerings in a bundle, at any depth."""
     persona_ids: frozenset[str] = frozenset()
@@ -97,9 +98,10 @@ def get_orderable_item(
 
 def _read_item(session: Session, producer_id: str) -> OrderableItem:
     producer = session.get_one(RemoteRecordProducer, producer_id)
-    root_id = str(producer.specification_id)  # whatever can be ordered has one
+    root_id = producer.specification_id or ""  # what needs no order has none
     offerings = _read_offerings(session, producer.product_offering_id)
-    specifications = _read_specifications(session, {root_id} | {row.specification_id for row in offerings.values()})
+    roots = {root_id} if root_id else set()
+    specifications = _read_specifications(session, roots | {row.specification_id for row in offerings.values()})
     offering = offerings.get(producer.product_offering_id or "")
     return OrderableItem(
         revision=producer.revision,
@@ -107,10 +109,19 @@ def _read_item(session: Session, producer_id: str) -> OrderableItem:
         name=producer.name,
         form=producer.form,
         product_offering_id=producer.product_offering_id,
-        whole=_offering(offerings, specifications, offering) if offering else _part(specifications, root_id),
+        whole=_whole(offerings, specifications, offering, root_id),
         member_ids=frozenset(offerings.keys() - {producer.product_offering_id}),
         persona_ids=frozenset(producer.persona_ids),
     )
+
+
+def _whole(
+    offerings: Mapping[str, ProductOffering], specifications: Mapping[str, Specification],
+    offering: ProductOffering | None, root_id: str,
+) -> Part | None:  # fmt: skip
+    if offering is not None:
+        return _offering(offerings, specifications, offering)
+    return _part(specifications, root_id) if root_id else None
 
 
 def _offering(

@@ -7,12 +7,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.mapping import MappingHole
-from bridge.models import Connection
+from bridge.models import Connection, Instance
 from bridge.outbox import Rendering
 from bridge.vocabulary import EventType
 from provider.domain.errors import NotFound
 from provider.domain.orders import OrderState
+from provider.models.cases import Case
 from provider.models.orders import CustomerOrder, ProviderTask
+from provider.services.case_view import case_task_data, moment
 from provider.services.pages import Page, read_page
 
 Document = dict[str, Any]
@@ -78,7 +80,15 @@ def get_task(session: Session, connection_id: str, external_id: str) -> Provider
 def show_task(session: Session, connection_id: str, external_id: str) -> Document:
     """One task of a connection. Raises NotFound."""
     task = get_task(session, connection_id, external_id)
+    if task.order_id is None:
+        return show_case_task(task, session.get_one(Case, task.id))
     return task_data(session, task, session.get_one(CustomerOrder, task.order_id))
+
+
+def show_case_task(task: ProviderTask, case: Case) -> Document:
+    """A task without an order, as in the event, plus what was asked."""
+    requested = {"requested_by": task.requested_by, "opened_at": moment(task.opened_at)}
+    return {**requested, **_asked(task), **case_task_data(task, case)}
 
 
 def list_tasks(
@@ -87,7 +97,9 @@ def list_tasks(
     """The tasks of a connection, by the consumer's number."""
     mine = select(ProviderTask).where(ProviderTask.connection_id == connection_id)
     page = read_page(session, mine, [ProviderTask.number], limit=limit, after=after)
-    return Page(tasks_data(session, connection_id, with_orders(session, page.items)), page.next_key)
+    found = tasks_data(session, connection_id, with_orders(session, page.items))
+    found += [show_case_task(task, case) for task, case in with_cases(session, page.items)]
+    return Page(sorted(found, key=lambda task: str(task["number"])), page.next_key)
 
 
 def with_orders(session: Session, tasks: Sequence[ProviderTask]) -> list[tuple[ProviderTask, CustomerOrder]]:
@@ -95,6 +107,37 @@ def with_orders(session: Session, tasks: Sequence[ProviderTask]) -> list[tuple[P
     wanted = select(CustomerOrder).where(CustomerOrder.id.in_([task.order_id for task in tasks]))
     orders = {order.id: order for order in session.execute(wanted).scalars()}
     return [(task, orders[task.order_id]) for task in tasks if task.order_id]
+
+
+def with_cases(session: Session, tasks: Sequence[ProviderTask]) -> list[tuple[ProviderTask, Case]]:
+    """Each task that has no order with its case, in one query, if there are any."""
+    without = {task.id: task for task in tasks if task.order_id is None}
+    if not without:
+        return []
+    cases = session.execute(select(Case).where(Case.provider_task_id.in_(without))).scalars()
+    return [(without[case.provider_task_id], case) for case in cases]
+
+
+def get_subject(session: Session, number: str) -> ProviderTask:
+    """The task behind a number that our people use: of an order, or of a task that has none. Raises NotFound."""
+    order_id = session.scalar(select(CustomerOrder.id).where(CustomerOrder.number == number))
+    mine = ProviderTask.order_id == order_id if order_id else ProviderTask.number == number
+    task = session.execute(select(ProviderTask).where(mine)).scalar_one_or_none()
+    if task is None or (task.order_id is not None and order_id is None):
+        raise NotFound("order", number)
+    return task
+
+
+def company_of(session: Session, task: ProviderTask) -> str:
+    """What the consumer of a task is called here."""
+    column = Case.company if task.order_id is None else CustomerOrder.company
+    mine = Case.provider_task_id == task.id if task.order_id is None else CustomerOrder.id == task.order_id
+    return session.execute(select(column).where(mine)).scalar_one()
+
+
+def own_name(session: Session) -> str:
+    """What consumers know us by."""
+    return session.execute(select(Instance.name)).scalar_one()
 
 
 def _asked(task: ProviderTask) -> Document:

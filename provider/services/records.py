@@ -14,7 +14,7 @@ from provider.services.connections import get_connection
 from provider.services.entitlements import list_catalog_items
 from provider.services.pages import Page, read_page
 from provider.services.product_changes import products_data
-from provider.services.provider_tasks import tasks_data, with_orders
+from provider.services.provider_tasks import show_case_task, tasks_data, with_cases, with_orders
 
 Row = dict[str, Any]
 
@@ -50,6 +50,8 @@ def _tasks(session: Session, connection_id: str, limit: int, after: Sequence[Any
         data = comment_data(comment, external_ids[comment.provider_task_id])
         said[data.pop("task_id")].append(data)
     documents = tasks_data(session, connection_id, with_orders(session, page.items))
+    documents += [show_case_task(task, case) for task, case in with_cases(session, page.items)]
+    documents.sort(key=lambda row: str(row["number"]))
     rows = [{name: row[name] for name in _TOLD} | {"comments": said[row["task_id"]]} for row in documents]
     return Page(rows, page.next_key)
 

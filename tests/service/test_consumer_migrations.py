@@ -14,7 +14,9 @@ from sqlalchemy import Engine, create_engine, inspect
 import bridge.models
 import consumer_sim.models
 import consumer_sim.models_attachments
+import consumer_sim.models_cases
 import consumer_sim.models_personas
+import consumer_sim.models_remote_tasks
 import webkit.models
 from bridge.database import Database
 from bridge.migrations import DOCUMENT, ID, TIME

@@ -74,6 +74,7 @@ def _create_cases() -> None:
         sa.Column("to_state", sa.String(length=20), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("actor", sa.String(length=160), nullable=False),
+        sa.Column("person", sa.String(length=255), nullable=True),
         sa.Column("at", TIME, nullable=False),
         sa.ForeignKeyConstraint(
             ["provider_task_id"], ["cases.provider_task_id"], name="fk_case_changes_provider_task_id"
