@@ -19,6 +19,7 @@ from bridge.outbox import Rendering
 from provider.config import ProviderConfig
 from provider.services.entitlement_plans import LIMITS
 from provider.services.mappings import adopt_tables
+from provider.services.transforms import adopt_transforms
 
 USER_AGENT = "sxg-provider/1"
 
@@ -55,6 +56,7 @@ def make_context(config: ProviderConfig, clock: Callable[[], datetime]) -> Conte
     with database.transaction() as session:
         identity = ensure_instance(session, config.display_name, config.data_dir)
         version, tables = adopt_tables(session, config.mappings_dir, now=clock())
+        adopt_transforms(session, config.mappings_dir, now=clock())
     database.info["outbox"] = Rendering(identity.source, version, {version: tables})
     database.info[LIMITS] = config.removal_limits
     if config.redis_url:

@@ -6,13 +6,16 @@ from provider.api import (
     attachments,
     cases,
     catalog,
+    choices,
     connection_care,
     connections,
     contracts,
     deliveries,
     entitlements,
     exchange,
+    exchange_remote_tasks,
     exchange_users,
+    incidents,
     issues,
     mappings,
     order_tasks,
@@ -23,10 +26,12 @@ from provider.api import (
     provider_tasks,
     records,
     registrations,
+    remote_task_definitions,
     scratchpads,
     task_attachments,
     task_cases,
     token,
+    transforms,
 )
 
 BLUEPRINTS: tuple[flask.Blueprint, ...] = (
@@ -38,6 +43,8 @@ BLUEPRINTS: tuple[flask.Blueprint, ...] = (
     personas.blueprint,
     entitlements.blueprint,
     contracts.blueprint,
+    choices.blueprint,
+    choices.exchange,
     token.blueprint,
     exchange.blueprint,
     exchange_users.blueprint,
@@ -54,5 +61,9 @@ BLUEPRINTS: tuple[flask.Blueprint, ...] = (
     products.blueprint,
     deliveries.blueprint,
     records.blueprint,
+    remote_task_definitions.blueprint,
+    incidents.blueprint,
+    transforms.blueprint,
+    exchange_remote_tasks.blueprint,
 )
 """Everything the app serves, but for health and metrics."""

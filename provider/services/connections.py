@@ -28,6 +28,7 @@ from provider.services.entitlements import lock_guard, refresh_entitlements, tel
 from provider.services.errors import ConnectionNotActive, CredentialsInvalid, NotAuthenticated
 from provider.services.pages import Page, read_page
 from provider.services.pricing import SHOW_PRICES
+from provider.services.remote_task_entitlements import end_definitions
 from provider.services.tokens import ACCESS, new_token, token_hash
 
 Document = dict[str, Any]
@@ -281,6 +282,7 @@ def revoke_connection(
     session.execute(
         update(Entitlement).where(Entitlement.connection_id == connection.id).values(entitled=False, updated_at=now)
     )
+    end_definitions(session, connection.id, now=now)
     return connection
 
 

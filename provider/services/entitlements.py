@@ -16,9 +16,10 @@ from provider.domain.errors import FieldError, InvalidFields, NotFound
 from provider.models.catalog import Entitlement, EntitlementGuard, RemoteRecordProducer
 from provider.models.criteria import HeldRemoval
 from provider.services.entitlement_plans import Change, Scope, make_plan
+from provider.services.item_telling import find_told_otherwise, tell_otherwise
 from provider.services.pages import Page, read_page
 from provider.services.personas import told_personas
-from provider.services.pricing import find_told_prices, told_prices
+from provider.services.remote_task_entitlements import refresh_definitions
 
 
 def lock_guard(session: Session) -> None:
@@ -49,6 +50,8 @@ def refresh_entitlements(
         if not additive:
             _hold(session, item, plan.holds.get(item), change, scope, now)
         changed += len(change.granted) + len(change.withdrawn)
+    if identity is None:
+        changed += refresh_definitions(session, now, connection_ids=connection_ids, additive=additive)
     return changed
 
 
@@ -110,7 +113,7 @@ def tell_items(session: Session, connection_id: str, *, now: datetime) -> None:
 def _items_data(
     session: Session, connection_id: str, producers: Sequence[RemoteRecordProducer]
 ) -> list[dict[str, Any]]:
-    told = find_told_prices(session, connection_id, producers)
+    told = find_told_otherwise(session, connection_id, producers)
     personas = told_personas(session, producers)
     return [item_data(one) | told.get(one.identity, {}) | personas.get(one.identity, {}) for one in producers]
 
@@ -127,7 +130,7 @@ def item_data(producer: RemoteRecordProducer) -> dict[str, Any]:
         "form": producer.form,
         "orderable": producer.kind != "inventory",
         "compatibility": producer.compatibility,
-    }
+    } | {name: text for name in ("description", "help_text") if (text := getattr(producer, name))}
 
 
 def _grant(session: Session, producer: RemoteRecordProducer | None, change: Change, now: datetime) -> None:
@@ -147,8 +150,8 @@ def _grant(session: Session, producer: RemoteRecordProducer | None, change: Chan
     _update(session, producer.identity, change.regained, row | {"active_revision": None, "withdrawn_at": None})
     stream, data = f"catalog_item/{producer.identity}", item_data(producer)
     data |= told_personas(session, [producer]).get(producer.identity, {})
-    for connection_ids, prices in told_prices(session, producer, change.granted):
-        record_event(session, stream, EventType.CATALOG_ITEM_CHANGED, data | prices, to=connection_ids, now=now)
+    for connection_ids, own in tell_otherwise(session, producer, change.granted):
+        record_event(session, stream, EventType.CATALOG_ITEM_CHANGED, data | own, to=connection_ids, now=now)
 
 
 def _withdraw(
