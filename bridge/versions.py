@@ -2,8 +2,9 @@
 
 import re
 
-WIRE_VERSION = "1.0"
-"""Ours, on both sides."""
+WIRE_VERSION = "1.1"
+"""Ours, on both sides. 1.1: items of kind `task`, and forms with sets, layout and more types of variables."""
+FIRST_VERSION = "1.0"
 
 VERSION = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){0,3}")
 

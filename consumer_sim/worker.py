@@ -13,6 +13,7 @@ from bridge.heartbeats import Beat
 from bridge.issues import look_for_issues
 from bridge.jobs import Bell, Station
 from bridge.models import Connection
+from bridge.versions import WIRE_VERSION
 from consumer_sim.config import ConsumerConfig
 from consumer_sim.context import Context, make_context
 from consumer_sim.services import settling
@@ -72,7 +73,7 @@ def make_heart(context: Context) -> Heart:
 
     return Heart(
         context.database, context.clock, context.config.heartbeat_s, beat, digests=False, chores=[look],
-        says=lambda *_: {"spoken": context.spoken},
+        says=lambda *_: {"spoken": context.spoken, "version": WIRE_VERSION},
         errands=[context.rotator.run_due, context.farewell_teller.run_due],
     )  # fmt: skip
 

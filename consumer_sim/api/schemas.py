@@ -53,6 +53,9 @@ class AnswersSchema(StrictSchema):
     quantity = fields.Raw(metadata=_about("How many.", 2))
     characteristics = fields.Dict(keys=fields.String(), metadata=_about("Answers by key.", {"bandwidth": "100"}))
     parts = fields.Dict(keys=fields.String(), metadata=_about("Answers for parts, by key."))
+    sets = fields.Dict(
+        keys=fields.String(), metadata=_about("Answers to sets of questions, by key: an object, or a list of rows.")
+    )
     location = fields.Nested(LocationSchema, allow_none=True, metadata=_about("Where."))
     contacts = fields.List(
         fields.Nested(ContactSchema), allow_none=True, validate=validate.Length(max=20), metadata=_about("Whom to ask.")

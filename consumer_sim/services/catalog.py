@@ -32,6 +32,8 @@ _RULES: Mapping[str, fields.Rules] = {
         "prices": fields.or_null(fields.documents),
         "personas": fields.or_null(personas.well_formed),
         "compatibility": fields.or_null(fields.text(20)),
+        "description": fields.or_null(fields.text(10_000, least=0)),
+        "help_text": fields.or_null(fields.text(10_000, least=0)),
         "revisions": fields.or_null(forms.list_of(fields.number_from(1))),
     },
     EventType.CATALOG_ITEM_REMOVED: {"item_id": fields.uuid, "reason": fields.text(40)},

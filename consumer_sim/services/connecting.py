@@ -118,7 +118,7 @@ class Connector:
                 raise ProviderRefused(token.status or 0, None, token.detail)
             bearer = {"Authorization": f"Bearer {token}"}
             try:
-                beat = {"every_s": _FIRST_BEAT_S, "spoken": list(self.spoken)}
+                beat = {"every_s": _FIRST_BEAT_S, "spoken": list(self.spoken), "version": WIRE_VERSION}
                 self._call(connecting, "/connection/heartbeat", bearer, beat, (200, 404))  # an older provider has none
                 self._call(connecting, "/connection/verify", bearer, {}, (200,))
                 break

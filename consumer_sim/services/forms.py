@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from bridge.answers import CHECKS
+from bridge.answers import CHECKS, LAYOUT_TYPES, AnswerError, check_answer
+from bridge.patterns import PATTERN_LIMIT, compile_pattern
 from consumer_sim.services import fields
 
-_TYPES = tuple(CHECKS)
+_TYPES = (*CHECKS, *LAYOUT_TYPES)
+_BESIDES = ("quantity", "location", "contacts", "requested_on", "note")
 _NODES_LIMIT = 2000
 _count = fields.or_null(fields.number_from(0))
 
@@ -30,23 +32,45 @@ def _object(rules: fields.Rules) -> fields.Check:
     return check
 
 
+def _pattern(value: Any) -> str | None:
+    is_usable = isinstance(value, str) and compile_pattern(value) is not None
+    return None if is_usable else f"is not a pattern of at most {PATTERN_LIMIT} characters without groups"
+
+
 _option = _object({"value": fields.text(255, least=0), "label": fields.text(255, least=0)})
 _variable_members = _object(
     {
         "key": fields.text(255),
-        "label": fields.text(255),
+        "label": fields.text(255, least=0),
         "type": fields.choice(*_TYPES),
         "mandatory": fields.boolean,
         "options": list_of(_option),
         "min_cardinality": fields.number_from(0),
         "max_cardinality": _count,
+        "description": fields.or_null(fields.text(10_000, least=0)),
+        "display": fields.or_null(fields.text(20, least=0)),
+        "min_length": _count,
+        "max_length": _count,
+        "pattern": fields.or_null(_pattern),
+        "pattern_hint": fields.or_null(fields.text(255, least=0)),
     }
 )
 
 
 def _variable(value: Any) -> str | None:
     """`default` may hold anything, for it is checked like an answer, but it must be there."""
-    return _variable_members(value) or (None if "default" in value else "default is missing")
+    return _variable_members(value) or (None if "default" in value else "default is missing") or _bounds(value)
+
+
+def _bounds(variable: dict[str, Any]) -> str | None:
+    """They are compared with answers, so they must be such."""
+    for name in ("min", "max"):
+        if variable.get(name) is not None:
+            try:
+                check_answer({"type": variable["type"]}, variable[name])
+            except (AnswerError, KeyError):
+                return f"{name} is not an answer"
+    return None
 
 
 def _part(value: Any) -> str | None:
@@ -88,7 +112,21 @@ _as_part = _object(
     }
     | _contents
 )
-_form = _object(_contents)
+_set_members = _object(
+    {
+        "key": fields.text(255),
+        "label": fields.text(255, least=0),
+        "many": fields.boolean,
+        "min_rows": fields.number_from(0),
+        "max_rows": _count,
+        "description": fields.or_null(fields.text(10_000, least=0)),
+        "variables": list_of(_variable),
+    }
+)
+_form = _object(
+    _contents
+    | {"sets": fields.or_null(list_of(_set_members)), "besides": fields.or_null(list_of(fields.choice(*_BESIDES)))}
+)
 
 
 def well_formed(value: Any) -> str | None:

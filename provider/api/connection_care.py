@@ -22,7 +22,9 @@ from provider.api.schemas_care import (
     SecretSchema,
 )
 from provider.services import addresses, connections, registrations, rotations
+from provider.services.entitlements import tell_items
 from provider.services.errors import ChallengeFailed
+from provider.services.item_telling import note_version
 
 blueprint = Blueprint(
     "connection_care", __name__, url_prefix="/exchange/v1/connection", description="For consumers: stay connected."
@@ -57,6 +59,8 @@ def hear(body: dict[str, Any]) -> dict[str, Any]:
     with here().transaction() as session:
         note_heard(session, flask.g.connection, body, now=now)
         note_spoken(session, flask.g.connection, body["spoken"], now=now)
+        if note_version(session, flask.g.connection, body["version"], now=now):
+            tell_items(session, flask.g.connection, now=now)
         connection = connections.get_connection(session, flask.g.connection)
         return {"connection_id": connection.id, "state": connection.state}
 

@@ -38,6 +38,10 @@ class HeartbeatSchema(Schema):
         validate=validate.Length(max=100),
         metadata=about("Types of events that you know; without it you are sent all.", ["exchange.product.changed"]),
     )  # fmt: skip
+    version = SafeStr(
+        max_length=20, load_default=None, allow_none=True,
+        metadata=about("The version of the exchange that you speak now, if not that of your registration.", "1.1"),
+    )  # fmt: skip
 
 
 class HeardSchema(Schema):

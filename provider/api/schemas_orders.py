@@ -74,9 +74,7 @@ class AskedSchema(StrictSchema):
     )
     sets = fields.Dict(
         keys=SafeStr(max_length=255),
-        metadata=about(
-            "Answers to sets of variables, by key: an object, or a list of rows.", {"people": [{"name": "Ada"}]}
-        ),
+        metadata=about("Answers to sets of variables, by key: by variable, or in rows.", {"people": [{"name": "Ada"}]}),
     )
     location = fields.Nested(LocationSchema, allow_none=True, metadata=about("Where."))
     contacts = fields.List(

@@ -14,8 +14,8 @@ from provider.models.catalog import Entitlement, RemoteRecordProducer
 from provider.models.personas import Persona
 from provider.services.audit import record_audit
 from provider.services.entitlements import item_data, lock_guard
+from provider.services.item_telling import tell_otherwise
 from provider.services.personas import check_name, get_persona, told_personas
-from provider.services.pricing import told_prices
 from provider.services.revisions import edit_producer
 
 
@@ -72,5 +72,5 @@ def _tell_items(session: Session, persona_id: str, now: datetime) -> None:
         data |= told_personas(session, [producer])[producer.identity]
         of_item = (Entitlement.identity == producer.identity, Entitlement.entitled)
         entitled = sorted(session.scalars(select(Entitlement.connection_id).where(*of_item)))
-        for to, prices in told_prices(session, producer, entitled):
-            record_event(session, stream, EventType.CATALOG_ITEM_CHANGED, data | prices, to=to, now=now)
+        for to, own in tell_otherwise(session, producer, entitled):
+            record_event(session, stream, EventType.CATALOG_ITEM_CHANGED, data | own, to=to, now=now)

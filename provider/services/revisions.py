@@ -21,8 +21,8 @@ from provider.domain.revisions import COPYABLE, ProducerAction, possible_actions
 from provider.models.catalog import Entitlement, ProductOffering, RemoteRecordProducer, Specification
 from provider.services.audit import record_audit
 from provider.services.entitlements import item_data, lock_guard, report_activation
+from provider.services.item_telling import spoken_by, tell_otherwise
 from provider.services.personas import told_personas
-from provider.services.pricing import told_prices
 from provider.services.producers import list_revisions
 
 _S = RemoteRecordProducerState
@@ -139,8 +139,7 @@ def accept_activation(
         producer = _find(list_revisions(session, identity), revision)
         if producer.state not in (_S.PUBLISHED, _S.INACTIVE):
             raise Conflict("revision_archived", f"revision {revision} is {producer.state}; activate the newest")
-        settings: Mapping[str, Any] = session.get_one(Connection, connection_id).settings
-        spoken = str(settings.get("peer_version") or WIRE_VERSION)
+        spoken = spoken_by(session.get_one(Connection, connection_id).settings)
         if not is_enough(spoken, producer.compatibility):
             message = f"this item asks for version {producer.compatibility} of the exchange, and you speak {spoken}"
             raise Conflict("version_too_old", message, compatibility=producer.compatibility)
@@ -219,9 +218,9 @@ def _tell_what_is_left(session: Session, revisions: Revisions, now: datetime) ->
         .values(consumer_state="pending_activation", active_revision=None, updated_at=now)
     )
     data = item_data(published) | {"revisions": left} | told_personas(session, [published]).get(published.identity, {})
-    for connection_ids, prices in told_prices(session, published, told):
+    for connection_ids, own in tell_otherwise(session, published, told):
         stream = f"catalog_item/{published.identity}"
-        record_event(session, stream, EventType.CATALOG_ITEM_CHANGED, data | prices, to=connection_ids, now=now)
+        record_event(session, stream, EventType.CATALOG_ITEM_CHANGED, data | own, to=connection_ids, now=now)
 
 
 def _find(revisions: Revisions, number: int | str) -> RemoteRecordProducer:
