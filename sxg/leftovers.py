@@ -21,8 +21,8 @@ from sxg.schema import check_migrated
 def read_metadata(side: str) -> list[MetaData]:
     """Every table of a side that may hold rows of a connection."""
     if side == "consumer":
-        for module in ("models_attachments", "models_personas", "models_remote_tasks"):
-            own: MetaData = importlib.import_module(f"consumer_sim.{module}").Base.metadata
+        for name in ("models_attachments", "models_personas", "models_remote_tasks"):
+            own: MetaData = importlib.import_module(f"consumer_sim.{name}").Base.metadata
         return [bridge.models.Base.metadata, own]
     package = importlib.import_module("provider.models")
     for module in pkgutil.iter_modules(package.__path__):

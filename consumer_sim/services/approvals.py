@@ -128,7 +128,7 @@ def count_approvals(session: Session, decider: Decider) -> int:
     return session.scalar(select(func.count()).select_from(query.subquery())) or 0
 
 
-def _waiting(decider: Decider) -> Select[Any]:
+def _waiting(decider: Decider) -> Select[ProviderTask, Approval, str, str, str]:
     same_item = and_(
         CatalogItem.connection_id == ProviderTask.connection_id, CatalogItem.id == ProviderTask.catalog_item_id
     )

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from bridge.carriers import CallAnswer
@@ -200,7 +200,8 @@ def list_users(session: Session, connection_id: str) -> list[tuple[AuthorisedUse
 
 def read_limit(session: Session, connection_id: str) -> int | None:
     """How many may be active; None: as many as there are."""
-    return session.scalars(_link_of(connection_id)).one().authorised_user_limit
+    link = session.scalars(_link_of(connection_id)).one()
+    return link.authorised_user_limit
 
 
 def _new(
@@ -248,11 +249,11 @@ def _find(session: Session, connection_id: str, user_ids: Collection[str]) -> di
     return {one.user_id: one for one in session.scalars(query.with_for_update())}
 
 
-def _of_connection(connection_id: str) -> Any:
+def _of_connection(connection_id: str) -> Select[AuthorisedUser]:
     return select(AuthorisedUser).where(AuthorisedUser.connection_id == connection_id)
 
 
-def _link_of(connection_id: str) -> Any:
+def _link_of(connection_id: str) -> Select[ProviderConnection]:
     return select(ProviderConnection).where(ProviderConnection.connection_id == connection_id)
 
 

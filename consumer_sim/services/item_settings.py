@@ -153,9 +153,7 @@ def _variable_errors(variables: Sequence[Mapping[str, Any]]) -> Iterator[FormErr
     for place, one in enumerate(variables):
         at, key = f"/variables/{place}", str(one.get("key", ""))
         if not _KEY.fullmatch(key):
-            yield FormError(
-                f"{at}/key", "invalid", "A key has small letters, digits and _, and begins with a letter."
-            )
+            yield FormError(f"{at}/key", "invalid", "A key has small letters, digits and _, and begins with a letter.")
         if key in keys:
             yield FormError(f"{at}/key", "taken", "Another question has this key.")
         keys.add(key)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from bridge.forms import FormError, FormErrors
@@ -109,7 +109,7 @@ def held_personas(user: AuthorisedUser) -> set[str]:
     return set(told["persona_ids"]) & set(user.approved_persona_ids)
 
 
-def _authorised(name: str) -> Any:
+def _authorised(name: str) -> Select[AuthorisedUser]:
     """The records of whoever is called so, one for each provider; none of those who are blocked here."""
     return (
         select(AuthorisedUser)

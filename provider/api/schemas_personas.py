@@ -1,5 +1,7 @@
 """The documents of personas and authorised users."""
 
+from typing import Any
+
 from marshmallow import Schema, fields, validate
 
 from bridge.schemas import BoundedInt, Identifier, SafeStr, StrictSchema, Uuid
@@ -11,7 +13,7 @@ _ID = "0b9d5c4e-7f57-4b59-8c5e-0f7a4f0d2c11"
 _PERSONAS_LIMIT = 200
 
 
-def _persona_ids(description: str) -> fields.List:
+def _persona_ids(description: str) -> fields.List[Any]:
     return fields.List(
         Uuid(), required=True, validate=validate.Length(max=_PERSONAS_LIMIT), metadata=about(description, [_ID])
     )
