@@ -180,7 +180,7 @@ class Demo:
             time.sleep(0.05)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def start() -> Iterator[Callable[..., Demo]]:
     demos: list[Demo] = []
 
@@ -197,36 +197,57 @@ def start() -> Iterator[Callable[..., Demo]]:
             demo.process.stdout.close()
 
 
-def test_one_pass_tells_the_day_and_leaves_nothing_behind(start: Callable[..., Demo]) -> None:
-    demo = start("--once")
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def one_pass(start: Callable[..., Demo], data: Path) -> Demo:
+    demo = start("--once", "--data-dir", str(data))
     assert demo.wait(180) == 0, demo.output
-    missing = [step for step in STORY if step not in demo.output]
-    assert not missing, demo.output
+    return demo
+
+
+def test_one_pass_tells_the_day_and_leaves_nothing_behind(one_pass: Demo) -> None:
+    output = one_pass.output
+    missing = [step for step in STORY if step not in output]
+    assert not missing, output
     place = 0
     for step in STORY:
-        place = demo.output.index(step, place)
-    assert told(demo.output) == TOLD, demo.output
-    assert table_rows(demo.output, 4) == INVENTORIES, demo.output
+        place = output.index(step, place)
+    assert told(output) == TOLD, output
+    assert table_rows(output, 4) == INVENTORIES, output
+    assert marked_processes(one_pass.mark) == []
+
+
+def test_it_goes_on_from_its_data_and_stays_up_until_told_to_stop(
+    start: Callable[..., Demo], one_pass: Demo, data: Path
+) -> None:
+    demo = start("--data-dir", str(data))
+    demo.until(demo.is_up, 180)
+    assert len(marked_processes(demo.mark)) >= 14
+    common, acme, globex = settings(demo.output)
+    for of_consumer, tasks, products, items in ((acme, 6, 16, 15), (globex, 3, 9, 14)):
+        compared = compare(common | of_consumer)
+        counted = f"{tasks * 2} provider tasks, {products * 2} products, {items} catalog items"
+        assert (compared.returncode, compared.stderr) == (0, "")
+        assert compared.stdout == f"both sides are equal: {counted}\n"
+    assert entered(demo.output) == dict.fromkeys(PEOPLE, 200)  # with the password of the first pass, and its users
+    stop(demo, signal.SIGINT)
+
+
+def test_it_is_stopped_in_the_middle_of_the_day(start: Callable[..., Demo], tmp_path: Path) -> None:
+    demo = start("--data-dir", str(tmp_path))
+    demo.until(lambda: "registers the consumer Globex" in demo.output, 180)
+    stop(demo, signal.SIGTERM)
+
+
+def stop(demo: Demo, number: signal.Signals) -> None:
+    demo.process.send_signal(number)
+    assert demo.wait(30) == 0, demo.output
+    assert "Traceback" not in demo.output
     assert marked_processes(demo.mark) == []
-
-
-def test_it_stays_up_until_told_to_stop_and_goes_on_from_its_data(start: Callable[..., Demo], tmp_path: Path) -> None:
-    for run, number in enumerate([signal.SIGINT, signal.SIGTERM], start=1):
-        demo = start("--data-dir", str(tmp_path))
-        demo.until(demo.is_up, 180)
-        assert len(marked_processes(demo.mark)) >= 14
-        common, acme, globex = settings(demo.output)
-        for of_consumer, tasks, products, items in ((acme, 6, 16, 15), (globex, 3, 9, 14)):
-            compared = compare(common | of_consumer)
-            counted = f"{tasks * run} provider tasks, {products * run} products, {items} catalog items"
-            assert (compared.returncode, compared.stderr) == (0, "")
-            assert compared.stdout == f"both sides are equal: {counted}\n"
-        if run > 1:  # the password is that of the first run, the users too
-            assert entered(demo.output) == dict.fromkeys(PEOPLE, 200)
-        demo.process.send_signal(number)
-        assert demo.wait(30) == 0, demo.output
-        assert "Traceback" not in demo.output
-        assert marked_processes(demo.mark) == []
 
 
 def entered(output: str) -> dict[tuple[str, str], int]:
