@@ -12,12 +12,14 @@ from bridge.flow_metrics import install_flow_metrics
 from bridge.jobs import Bell, Ringer
 from bridge.web import Api, health, install, openapi_config
 from consumer_sim.api import (
+    approvals,
     attachments,
     catalog,
     connections,
     drafts,
     faults,
     issues,
+    personas,
     products,
     receiver,
     records,
@@ -29,7 +31,20 @@ from consumer_sim.config import ConsumerConfig
 from consumer_sim.context import make_context
 from consumer_sim.ui import install_pages
 
-_ROUTES = (receiver, connections, issues, catalog, requests, attachments, drafts, products, records, faults)
+_ROUTES = (
+    receiver,
+    connections,
+    issues,
+    catalog,
+    requests,
+    attachments,
+    drafts,
+    products,
+    records,
+    faults,
+    personas,
+    approvals,
+)
 
 
 def utc_now() -> datetime:

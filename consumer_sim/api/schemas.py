@@ -62,6 +62,9 @@ class AnswersSchema(StrictSchema):
     )
     requested_on = DateText(allow_none=True, metadata=_about("When it is wanted.", "2026-12-01"))
     note = SafeStr(max_length=10_000, allow_none=True, metadata=_about("Anything else.", "Deliver before noon"))
+    own = fields.Dict(
+        keys=fields.String(), metadata=_about("Answers to questions of our own; never sent.", {"cost_centre": "4711"})
+    )
 
 
 class RequestSchema(AnswersSchema):

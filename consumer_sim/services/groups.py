@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
@@ -95,6 +96,14 @@ def view_group(session: Session, group_id: str) -> GroupView:
     members = session.execute(query.where(GroupMember.group_id == group_id).order_by(User.name))
     held = session.scalars(select(GroupPersonas).where(GroupPersonas.group_id == group_id))
     return GroupView(group, [(row[0], row[1]) for row in members], {one.connection_id: one.persona_ids for one in held})
+
+
+def group_document(session: Session, group_id: str) -> dict[str, Any]:
+    """For programs. Raises NotFound."""
+    view = view_group(session, group_id)
+    members = [{"id": key, "name": name} for key, name in view.members]
+    held = [{"connection_id": key, "persona_ids": ids} for key, ids in sorted(view.persona_ids.items())]
+    return {"id": view.group.id, "name": view.group.name, "members": members, "personas": held}
 
 
 def search_groups(

@@ -28,8 +28,10 @@ OWN_TYPES = (
 VARIABLES_LIMIT, OPTIONS_LIMIT = 50, 200
 _CHOICES = ("choice", "multiple_choice")
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,59}")
-_CHOSEN = ("quantity", "characteristics", "parts")
-"""What somebody approves; where, when, for whom and the note may be corrected afterwards."""
+_FREE = frozenset(
+    {"location", "contacts", "requested_on", "note", "requested_by", "opened_at", "catalog_item_revision"}
+)
+"""What may be corrected without another approval: where, when, whom to ask. The rest is what was approved."""
 
 
 def find_settings(session: Session, connection_id: str, item_id: str | None) -> ItemSettings | None:
@@ -95,7 +97,7 @@ def needs_approval(settings: ItemSettings | None, request: Mapping[str, Any]) ->
 
 def chooses_otherwise(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     """Whether a correction asks for something else than what was approved."""
-    return any(before.get(name) != after.get(name) for name in _CHOSEN)
+    return any(before.get(name) != after.get(name) for name in (before.keys() | after.keys()) - _FREE)
 
 
 def hold_back(

@@ -115,6 +115,14 @@ def get_user(session: Session, user_id: str) -> User:
     return user
 
 
+def get_user_by_name(session: Session, name: str) -> User:
+    """Raises NotFound."""
+    user = find_user(session, name)
+    if user is None:
+        raise NotFound("user", name)
+    return user
+
+
 def find_user(session: Session, name: str) -> User | None:
     return session.scalars(select(User).where(User.name == name)).first()
 
