@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from bridge.patterns import TEXT_LIMIT as PATTERN_TEXT_LIMIT
 from bridge.patterns import compile_pattern
+from bridge.references import PAIR
+from bridge.references import TEXT_LIMIT as PAIR_LIMIT
 
 TEXT_LIMIT = 4000
 URL_LIMIT = 2000
@@ -26,6 +28,13 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)*")
 _DURATION = re.compile(
     r"P?\s*(?:(?P<days>[0-9]{1,5})\s*D)?[\sT]*(?:(?P<hours>[0-9]{1,5})\s*H)?\s*(?:(?P<minutes>[0-9]{1,5})\s*M)?"
 )
+FIRST_TYPES = frozenset(
+    {
+        *("text", "multiline_text", "integer", "decimal", "boolean", "choice", "multiple_choice"),
+        *("date", "datetime", "email", "url", "ip_address"),
+    }
+)
+"""Those of the first version of the wire."""
 LAYOUT_TYPES = frozenset({"label", "rich_text", "break", "container_start", "container_split", "container_end"})
 """Variables that ask nothing: they stand between the others and are never answered."""
 
@@ -232,6 +241,16 @@ def _ip_address(variable: Mapping[str, Any], value: Any) -> str:
         raise AnswerError("format", "must be an IP address such as 192.0.2.1 or 2001:db8::1") from None
 
 
+def _reference(variable: Mapping[str, Any], value: Any) -> dict[str, str]:
+    """What can be chosen is known at the provider alone, which looks again when it is asked for."""
+    if not isinstance(value, Mapping) or set(value) != set(PAIR):
+        raise AnswerError("type", "must be chosen: an object of value and display")
+    pair = {name: _plain_text(value[name], limit=PAIR_LIMIT) for name in PAIR}
+    if not all(pair.values()):
+        raise AnswerError("required", "must be chosen with value and display")
+    return pair
+
+
 CHECKS: Mapping[str, Callable[[Mapping[str, Any], Any], Any]] = {
     "text": _text,
     "multiline_text": _multiline_text,
@@ -249,6 +268,7 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any], Any], Any]] = {
     "duration": _duration,
     "html": _multiline_text,
     "requested_for": _person,
+    "reference": _reference,
 }
 """One check for each type of variable that is answered."""
 

@@ -146,9 +146,9 @@ def demo_catalog() -> dict[str, Any]:
     return document
 
 
-def import_small_catalog(session: Session) -> RemoteRecordProducer:
+def import_small_catalog(session: Session, **specification: Any) -> RemoteRecordProducer:
     """The draft producer of the one offering."""
-    import_catalog(session, small_catalog(), NOW)
+    import_catalog(session, small_catalog(**specification), NOW)
     return session.execute(select(RemoteRecordProducer).where(RemoteRecordProducer.kind == "product")).scalar_one()
 
 

@@ -1,6 +1,6 @@
 """What is offered, what does a consumer fill in to order it, and which states do catalog records take?"""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
@@ -117,6 +117,7 @@ class CharacteristicType(StrEnum):
     EMAIL = "email"
     URL = "url"
     IP_ADDRESS = "ip_address"
+    REFERENCE = "reference"
 
 
 _WITH_OPTIONS = frozenset({CharacteristicType.CHOICE, CharacteristicType.MULTIPLE_CHOICE})
@@ -146,6 +147,8 @@ class Characteristic:
     min_cardinality: int = 0
     max_cardinality: int | None = None
     description: str = ""
+    choice: Mapping[str, Any] | None = None
+    """Of a reference: which rows it is answered with, as `bridge/references.py` tells."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +224,7 @@ def _variable(characteristic: Characteristic) -> dict[str, Any]:
         "min_cardinality": characteristic.min_cardinality,
         "max_cardinality": characteristic.max_cardinality,
         "description": characteristic.description,
+        **({"choice": dict(characteristic.choice)} if characteristic.choice else {}),
     }
 
 
@@ -272,6 +276,8 @@ def _characteristic_flaws(characteristic: Characteristic, pointer: str) -> Itera
         yield FieldError(f"{pointer}/options", "required", "a choice needs at least one option")
     if characteristic.type not in _WITH_OPTIONS and values:
         yield FieldError(f"{pointer}/options", "not_allowed", f"{characteristic.type} takes no options")
+    if (characteristic.type is CharacteristicType.REFERENCE) != (characteristic.choice is not None):
+        yield FieldError(f"{pointer}/choice", "required", "a reference, and nothing else, says what is chosen from")
     for index, value in enumerate(values):
         if value in values[:index]:
             yield FieldError(f"{pointer}/options/{index}/value", "duplicate", f"{value} is an option already")

@@ -7,9 +7,8 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, String, Uniq
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bridge.models import Connection, Id
+from provider.domain.remote_choices import SOURCES
 from provider.models.base import Base
-
-SOURCES = ("products", "locations", "contracts", "offerings", "list")
 
 
 class ChoiceDefinition(Base):

@@ -122,6 +122,7 @@ def characteristic_value(row: Mapping[str, Any]) -> Characteristic:
         min_cardinality=row["min_cardinality"],
         max_cardinality=row["max_cardinality"],
         description=row["description"],
+        choice=row.get("choice"),
     )
 
 

@@ -88,7 +88,17 @@ def _characteristic(stored: Mapping[str, Any]) -> Document:
         "minCardinality": stored["min_cardinality"],
         "maxCardinality": stored["max_cardinality"],
     }
+    if choice := stored.get("choice"):
+        document["x-choice"] = _choice(choice)
     return {**document, "productSpecCharacteristicValue": values} if values else document
+
+
+def _choice(stored: Mapping[str, Any]) -> Document:
+    named = {
+        "definition": stored["definition"], "displayField": stored["display_field"],
+        "infoFields": stored["info_fields"], "dependsOn": stored["depends_on"], "qualifier": stored["qualifier"],
+    }  # fmt: skip
+    return {name: value for name, value in named.items() if value}
 
 
 def _options(stored: Mapping[str, Any]) -> list[Document]:

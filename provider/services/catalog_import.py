@@ -35,6 +35,7 @@ from provider.services.catalog import (
     template_value,
 )
 from provider.services.catalog_references import References
+from provider.services.choice_definitions import reference_faults
 from provider.services.entitlements import lock_guard
 from provider.services.tmf_bundles import Part
 from provider.services.tmf_catalog import (
@@ -216,6 +217,8 @@ class _Plan:
         self._collect(lambda: check_templates(templates), "", f"{entry.pointer}/x-taskTemplate")
         for index, characteristic in enumerate(entry.characteristics):
             self._check_default(characteristic, f"{entry.pointer}/{member}/{index}")
+        for fault in reference_faults(self.session, entry.characteristics, f"{entry.pointer}/{member}"):
+            self._fault(fault.pointer.replace("/choice", "/x-choice", 1), fault.code, fault.message)
 
     def _check_default(self, characteristic: Mapping[str, Any], pointer: str) -> None:
         try:

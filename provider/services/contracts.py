@@ -211,8 +211,8 @@ def _move(session: Session, contract: Contract, wanted: ContractState, actor: st
 
 def _keep_date(session: Session, contract: Contract, actor: str, now: datetime) -> None:
     state = ContractState(contract.state)
-    dates = {"starts_on": contract.starts_on, "ends_on": contract.ends_on}
-    wanted = state_on(state, is_signed=contract.signed_at is not None, **dates, today=now.date())
+    is_signed, starts_on, ends_on = contract.signed_at is not None, contract.starts_on, contract.ends_on
+    wanted = state_on(state, is_signed=is_signed, starts_on=starts_on, ends_on=ends_on, today=now.date())
     if wanted is not state:
         _move(session, contract, wanted, actor, now)
 

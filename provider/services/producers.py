@@ -7,7 +7,11 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from bridge.forms import least_version
 from bridge.ids import new_id
+from bridge.references import SINCE, asks_references
+from bridge.versions import FIRST_VERSION
+from provider.domain.authored_forms import why_not_published
 from provider.domain.catalog import REMOTE_RECORD_PRODUCER_MOVES, RemoteRecordProducerState
 from provider.domain.errors import Conflict, NotFound
 from provider.domain.revisions import ProducerAction, require_action
@@ -19,6 +23,8 @@ from provider.services.entitlements import forget_kept, lock_guard, refresh_enti
 from provider.services.pages import Page, read_page
 
 _S = RemoteRecordProducerState
+TASK = "task"
+"""The kind of an item that was written by hand."""
 
 
 def list_producers(session: Session, *, limit: int, after: Sequence[Any] | None) -> Page[RemoteRecordProducer]:
@@ -66,6 +72,7 @@ def draft_producer(
         specification_id=specification.id,
         form=form,
         persona_ids=_former_personas(session, identity),
+        compatibility=SINCE if asks_references(form) else FIRST_VERSION,
     )
     session.add(producer)
     _draft_inventory_item(session)
@@ -99,7 +106,8 @@ def publish_producer(
 ) -> RemoteRecordProducer:
     """Publish the draft, or change the audience of what is published; those entitled are told at once.
 
-    Raises NotFound, InvalidFields (/criteria), or Conflict when everything of this item is retired.
+    Raises NotFound, InvalidFields (/criteria), or Conflict when everything of this item is retired, and for a form that
+    was written by hand and lacks something.
     """
     lock_guard(session)
     revisions = list_revisions(session, identity, lock=True)
@@ -108,6 +116,7 @@ def publish_producer(
     if not drafts and not published:
         raise Conflict("nothing_to_publish", "all revisions of this item are retired; publish a new version")
     if drafts:
+        _check_complete(drafts[-1])
         for former in published:
             _move(former, _S.INACTIVE)
         session.flush()  # two published revisions at once would violate the index
@@ -147,6 +156,11 @@ def retire_revisions(session: Session, revisions: Sequence[RemoteRecordProducer]
     for identity in sorted({producer.identity for producer in living}):
         record_audit(session, actor, "producer.retire", f"catalog_item/{identity}", now)
         refresh_entitlements(session, now, identity=identity)
+
+
+def _check_complete(producer: RemoteRecordProducer) -> None:
+    if producer.kind == TASK and (lacking := why_not_published(producer.form)):
+        raise Conflict("form_incomplete", " ".join(lacking))
 
 
 def _in_state(revisions: Sequence[RemoteRecordProducer], state: _S) -> list[RemoteRecordProducer]:

@@ -1,10 +1,11 @@
 """What does a TMF620-shaped catalog document say in our words? Nothing is looked up or changed here.
 
 Member names are those of TMF620 and TMF633 v4. Our own begin with `x-`: `x-taskTemplate` (the work that fulfils a
-specification), `x-channel` and `x-serviceType` (of service specifications), `x-label` (of characteristics and their
-values), `x-key` (of a bundled part), `x-lineLevelPointOfNoReturn` (of an offering: only lines past the point of no
-return stay when the others of their order are cancelled), and `x-compatibilityRule` (which choices need or exclude each
-other). A bundle that names no specification gets one of its own, of its id, name and version.
+specification), `x-choice` (from which live data a characteristic is chosen), `x-channel` and `x-serviceType` (of
+service specifications), `x-label` (of characteristics and their values), `x-key` (of a bundled part),
+`x-lineLevelPointOfNoReturn` (of an offering: only lines past the point of no return stay when the others of their order
+are cancelled), and `x-compatibilityRule` (which choices need or exclude each other). A bundle that names no
+specification gets one of its own, of its id, name and version.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,9 +40,11 @@ _PRICE = _COMMON | {"isBundle", "priceType", "recurringChargePeriodType", "recur
 _CHARACTERISTIC = frozenset(
     {
         *("id", "name", "description", "valueType", "configurable", "minCardinality", "maxCardinality", "x-label"),
+        "x-choice",
         *("productSpecCharacteristicValue", "characteristicValueSpecification", "isUnique", "extensible", "validFor"),
     }
 )
+_CHOICE = frozenset({"definition", "displayField", "infoFields", "dependsOn", "qualifier"})
 _VALUE = frozenset({"value", "isDefault", "valueType", "unitOfMeasure", "x-label", "validFor"})
 _PART = frozenset(
     {
@@ -245,7 +248,25 @@ def _characteristic(node: Node) -> dict[str, Any]:
         "max_cardinality": maximum,
         "description": node.text("description", limit=2000),
         "configurable": node.flag("configurable", default=True),
+        **({"choice": _choice(node.child("x-choice"))} if "x-choice" in node.value else {}),
     }
+
+
+def _choice(node: Node) -> dict[str, Any]:
+    """From which rows a reference is chosen. Whether they exist is asked when the document is taken in."""
+    node.allow(_CHOICE)
+    depends_on, qualifier = node.child("dependsOn"), node.child("qualifier")
+    found: dict[str, Any] = {
+        "definition": node.text("definition", required=True),
+        "display_field": node.text("displayField") or None,
+        "info_fields": [str(one) for one in node.items("infoFields")],
+        "depends_on": None,
+        "qualifier": {name: qualifier.items(name) for name in qualifier.value},
+    }
+    if depends_on.value:
+        depends_on.allow(frozenset({"variable", "field"}))
+        found["depends_on"] = {name: depends_on.text(name, required=True) for name in ("variable", "field")}
+    return found
 
 
 def _value_type(node: Node, has_values: bool, maximum: int | None) -> str:

@@ -27,7 +27,7 @@ EMPTY_LINES = 3
 _HOLDER_WORDS = {"connection_id": "Consumer", "company": "Company", "account": "Account"}
 
 
-class LineRow(Rows):
+class LineRow(Rows):  # type: ignore[misc]
     """One line; without a subject there is none."""
 
     subject = SelectField("What for", [Optional()], validate_choice=False)
