@@ -14,6 +14,7 @@ from bridge.web import Api, health, install, openapi_config
 from consumer_sim.api import (
     approvals,
     attachments,
+    cases,
     catalog,
     connections,
     drafts,
@@ -37,6 +38,7 @@ _ROUTES = (
     issues,
     catalog,
     requests,
+    cases,
     attachments,
     drafts,
     products,

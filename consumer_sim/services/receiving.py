@@ -18,12 +18,14 @@ from bridge.vocabulary import EventType, Verdict
 from consumer_sim.models import ProviderConnection
 from consumer_sim.services.attachments import AttachmentHandler
 from consumer_sim.services.authorised_users import AuthorisedUserHandler, ConnectionSettingsHandler
+from consumer_sim.services.cases import CaseHandler
 from consumer_sim.services.catalog import CatalogItemHandler
 from consumer_sim.services.comments import CommentHandler
 from consumer_sim.services.faults import NO_FAULT, Fault, RejectingHandler, use_fault
 from consumer_sim.services.heartbeats import HeartbeatHandler
 from consumer_sim.services.offboarding import ClosedHandler
 from consumer_sim.services.products import ProductHandler
+from consumer_sim.services.scratchpads import ScratchpadHandler
 from consumer_sim.services.tasks import TaskStateHandler
 
 
@@ -61,6 +63,8 @@ HANDLERS: Mapping[str, Handler] = {
     EventType.PROVIDER_TASK_STATE_CHANGED: TaskStateHandler(),
     EventType.COMMENT_ADDED: CommentHandler(),
     EventType.ATTACHMENT_ADDED: AttachmentHandler(),
+    EventType.CASE_CHANGED: CaseHandler(),
+    EventType.SCRATCHPAD_CHANGED: ScratchpadHandler(),
     EventType.PRODUCT_CHANGED: ProductHandler(),
     EventType.AUTHORISED_USER_CHANGED: AuthorisedUserHandler(),
     EventType.CONNECTION_SETTINGS_CHANGED: ConnectionSettingsHandler(),

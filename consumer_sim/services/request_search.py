@@ -11,12 +11,12 @@ from consumer_sim.models import CatalogItem, ProviderConnection, ProviderTask
 from consumer_sim.services.errors import NotFound
 
 STAGES = (
-    *("awaiting_approval", "sending", "received", "in_progress", "awaiting_info", "rejected", "done", "cancelled"),
-    "not_approved",
+    *("awaiting_approval", "sending", "received", "in_progress", "awaiting_info", "proposed", "rejected", "done"),
+    *("cancelled", "not_approved"),
 )
 """How far a request is, as its requester sees it. `rejected`: it can be corrected; `awaiting_approval`, `not_approved`:
 by our own people, before anything is sent; `sending`: not with the provider yet; `received`: the provider has not
-approved it yet."""
+approved it yet; `proposed`: it proposes a solution, to be accepted or rejected."""
 SORTS = ("number", "item", "state", "order", "opened", "updated")
 
 _OF_TASK = {
@@ -36,6 +36,7 @@ _STAGE = case(
     (ProviderTask.order_state == "rejected", "rejected"),
     # The wire shows it as cancelled, though the provider may still say no.
     (ProviderTask.order_state == "assessing_cancellation", "in_progress"),
+    (and_(ProviderTask.state == "resolved", ProviderTask.order_state.is_(None)), "proposed"),
     *((ProviderTask.state == state, stage) for state, stage in _OF_TASK.items()),
     (ProviderTask.submission == "waiting", "sending"),
     else_="received",

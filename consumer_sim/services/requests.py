@@ -22,7 +22,7 @@ from consumer_sim.services import catalog, item_settings, numbers
 from consumer_sim.services.errors import ConnectionNotUsable, MoveRefused, NotFound
 from consumer_sim.services.personas import check_requester
 
-_ASKED = ("quantity", "characteristics", "parts", "location", "contacts", "requested_on", "note")
+_ASKED = ("quantity", "characteristics", "parts", "sets", "location", "contacts", "requested_on", "note")
 
 
 def submit_request(
@@ -128,7 +128,8 @@ def cancel_request(
     """Take the request back: at once while the provider has refused it, else by asking the provider. Raises
     MoveRefused.
     """
-    if task.submission == "withdrawn" or task.state == "closed" or task.order_state == "cancelled":
+    is_cancelled = "cancelled" in (task.order_state, task.order_state or task.state)  # of an order it may be a wish
+    if task.submission == "withdrawn" or task.state == "closed" or is_cancelled:
         raise MoveRefused(task.number, "is over")
     if why := _CANCELLING.get(cancellation_stage(task)):
         raise MoveRefused(task.number, why)
@@ -204,7 +205,10 @@ _CANCELLING = {
     "requested": "has a cancellation that the provider decides on already; nothing was changed",
     "approved": "is being cancelled already; nothing was changed",
 }
-_PATHS = {"attachment": "attachments", "comment": "comments", "cancel": "cancel", "resubmit": "resubmit"}
+_PATHS = {
+    "attachment": "attachments", "comment": "comments", "cancel": "cancel", "resubmit": "resubmit",
+    "answer": "answer", "acknowledgement": "acknowledgement", "scratchpad": "scratchpad",
+}  # fmt: skip
 
 
 def _checked(form: Mapping[str, Any], answers: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from bridge.carriers import CallAnswer
 from consumer_sim.models import Comment, ProviderTask
-from consumer_sim.services import attachments, authorised_users, catalog, numbers, requests
+from consumer_sim.services import attachments, authorised_users, cases, catalog, numbers, requests, scratchpads
 
 # Codes of docs/wire.md that answer the operation. A 404 about a task that was accepted is not among them: the two sides
 # disagree then, the call parks, and people look at it.
@@ -24,6 +24,10 @@ _FINAL = {
     "resubmit": {"revision_superseded", "illegal_move"},
     "cancel": {"past_point_of_no_return", "illegal_move"},
     "comment": {"already_accepted", "comment_exists"},
+    "answer": {"illegal_move"},
+    "acknowledgement": {"illegal_move"},
+    # Also of a provider that knows no scratchpads.
+    "scratchpad": {"scratchpad_full", "task_over", "not_found", "method_not_allowed"},
     # Also of a provider that knows no attachments: a file must never hold up what comes after it.
     "attachment": {"attachment_refused", "attachment_exists", "not_found", "method_not_allowed"},
     "activation": {"not_found"},
@@ -99,12 +103,27 @@ def _settle_attachment(session: Session, task: ProviderTask, answer: CallAnswer,
     attachments.settle_announcement(session, answer, now)
 
 
+def _settle_answer(session: Session, task: ProviderTask, answer: CallAnswer, now: datetime) -> None:
+    cases.settle_answer(session, task, answer, _refusal_text(answer))
+
+
+def _settle_acknowledgement(session: Session, task: ProviderTask, answer: CallAnswer, now: datetime) -> None:
+    cases.settle_acknowledgement(session, task, answer)
+
+
+def _settle_write(session: Session, task: ProviderTask, answer: CallAnswer, now: datetime) -> None:
+    scratchpads.settle_write(session, task, answer, _refusal_text(answer))
+
+
 _SETTLE: dict[str, Callable[[Session, ProviderTask, CallAnswer, datetime], None]] = {
     "submit": _settle_submit,
     "resubmit": _settle_resubmit,
     "cancel": _settle_cancel,
     "comment": _settle_comment,
     "attachment": _settle_attachment,
+    "answer": _settle_answer,
+    "acknowledgement": _settle_acknowledgement,
+    "scratchpad": _settle_write,
 }
 
 

@@ -10,9 +10,11 @@ from bridge.flow import read_flow
 from bridge.flow_recent import read_directions
 from bridge.models import Rotation
 from consumer_sim.models import CatalogItem, Comment, Product, ProductStep, ProviderTask, TaskState
+from consumer_sim.models_cases import Case
 from consumer_sim.models_personas import Approval
 from consumer_sim.services import (
     attachments,
+    cases,
     comments,
     connections,
     product_actions,
@@ -128,7 +130,12 @@ def task_documents(session: Session, found: Sequence[ProviderTask]) -> list[Docu
         streams = [requests.stream_of(task) for task in found if task.connection_id == connection_id]
         errors = tasks.find_parked(session, connection_id, streams)
         parked |= {(connection_id, stream): error for stream, error in errors.items()}
-    return [_task(task, parked.get((task.connection_id, requests.stream_of(task)))) for task in found]
+    known = cases.find_cases(session, found)
+    return [
+        _task(task, parked.get((task.connection_id, requests.stream_of(task))))
+        | {"case": _case(known.get((task.connection_id, task.id)))}
+        for task in found
+    ]
 
 
 def task_detail(session: Session, task: ProviderTask) -> Document:
@@ -145,6 +152,25 @@ def task_detail(session: Session, task: ProviderTask) -> Document:
             attachments.attachment_document(one)
             for one in attachments.get_attachments(session, task.connection_id, task.id)
         ],
+    }
+
+
+def entry_document(entry: Document) -> Document:
+    """An entry of a scratchpad, of `scratchpads.show_entries`."""
+    return {name: _told(value) for name, value in entry.items()}
+
+
+def _case(found: Case | None) -> Document | None:
+    """What stands there instead of an order; None where there is one, or nothing is known yet."""
+    if found is None:
+        return None
+    named = ("opened_by", "short_description", "description", "priority", "acknowledged_by", "acknowledgement")
+    resolution = {name: getattr(found, f"resolution_{name}") for name in ("code", "label", "text")}
+    return {
+        **{name: getattr(found, name) for name in named},
+        "acknowledged_at": _told(found.acknowledged_at),
+        "resolution": resolution if found.resolution_code else None,
+        "answer": {"answer": found.answer, "sent": found.answer_sent, "problem": found.answer_problem},
     }
 
 

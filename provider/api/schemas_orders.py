@@ -138,7 +138,7 @@ class ProviderTaskSchema(Schema):
     order_version = fields.Integer(
         required=True, allow_none=True, metadata=about("Counts corrections, revisions, cancellations.", 1)
     )
-    ponr = fields.Boolean(required=True, metadata=about("Too late to cancel.", False))
+    ponr = fields.Boolean(required=True, allow_none=True, metadata=about("Too late to cancel.", False))
     reason = fields.String(required=True, allow_none=True, metadata=about("Why it has its state.", "No such street."))
     cancellation = fields.String(
         required=True, allow_none=True, metadata=about("What came of your wish to cancel.", "declined")

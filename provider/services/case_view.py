@@ -15,7 +15,7 @@ _NO_ORDER: Document = {
     "order_state": None,
     "order_state_label": None,
     "order_version": None,
-    "ponr": False,
+    "ponr": None,
     "cancellation": None,
     "cancellation_message": None,
 }
