@@ -57,6 +57,7 @@ from tests.factories import (
     small_catalog,
 )
 from tests.inventory_factories import bring, make_action, make_manage_inventory
+from tests.persona_worlds import add_to_consumer, add_to_provider
 
 Document = dict[str, Any]
 
@@ -173,7 +174,8 @@ def make_provider(url: str, directory: Path) -> World:
         )  # fmt: skip
         refused.state, refused.problem = "refused", "Too large."
         drafted, agreed = (make_contract(session, connection.id, is_active=signed) for signed in (False, True))
-        ids = {
+        persona_ids, persona_bodies, persona_own = add_to_provider(session, connection)
+        ids = persona_ids | {
             "registration_id": registration_id,
             "connection_id": connection.id,
             "offering_id": session.scalars(select(ProductOffering.id)).first() or "",
@@ -253,7 +255,8 @@ def make_provider(url: str, directory: Path) -> World:
         "connection_care.change_callback": {"callback_url": "http://127.0.0.1:9/mine"},
         "connection_care.prove_ourselves": {"connection_id": connection.id, "nonce": "n" * 32},
     }
-    own_ids = {
+    bodies |= persona_bodies
+    own_ids = persona_own | {
         "exchange_tasks.resubmit": {"task_id": orders[1][0]},
         "attachments.retry": {"attachment_id": refused.id},
         "exchange_tasks.cancel": {"task_id": orders[2][0]},
@@ -299,6 +302,7 @@ def make_consumer_world(one: Consumer) -> World:
     with one.context.database.transaction() as session:
         item = make_consumer_item(session, one.connection_id)
         cared = _cared_for(session, one)
+        persona_ids, persona_bodies, persona_own = add_to_consumer(session, one)
     asked = {"catalog_item_id": item.id, "requested_by": ASKED_BY, **ANSWERS}
     first, refused = (client.post("/api/v1/requests", json=asked).get_json()["id"] for _ in range(2))
     draft_id = client.post("/api/v1/drafts", json=asked).get_json()["id"]
@@ -334,13 +338,14 @@ def make_consumer_world(one: Consumer) -> World:
             "mode": "reject", "times": 1, "seconds": 1.5, "status": 500, "type": "x", "stream": "product/x",
         },
     }  # fmt: skip
-    own_ids = {
+    bodies |= persona_bodies
+    own_ids = persona_own | {
         "requests.correct": {"task_id": refused},
         **{
             f"connections.{name}": {"link_id": cared} for name in ("revoke", "settle_epoch", "change_address", "rotate")
         },
     }
-    ids = {
+    ids = persona_ids | {
         "item_id": item.id,
         "task_id": first,
         "product_id": product_id,
