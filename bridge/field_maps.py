@@ -253,6 +253,12 @@ def count_on(
     return following
 
 
+def count_first(lines: Mapping[str, Sequence[Document]], direction: str, stamps: Stamps) -> dict[str, Sequence[Any]]:
+    """The stamps with a first one for every field that was never told, so that it can be."""
+    fresh = {line["source"] for line in active_lines(lines, direction) if stamp_key(line, direction) not in stamps}
+    return count_on(lines, direction, fresh, stamps)
+
+
 def tell_fields(
     lines: Mapping[str, Sequence[Document]],
     direction: str,

@@ -28,6 +28,18 @@ def next_task_number(session: Session, connection_id: str, *, free_from: str | N
             return number
 
 
+def next_remote_task_number(session: Session, connection_id: str) -> str:
+    """The next number of a remote task to this provider; `ACME-RT0000001` at first."""
+    query = select(ProviderConnection.number_prefix).where(ProviderConnection.connection_id == connection_id)
+    prefix = session.execute(query).scalar_one() or ""
+    return f"{prefix}-RT{_take(session, f'remote_task/{connection_id}', 1):07d}"
+
+
+def next_ticket_number(session: Session) -> str:
+    """`TKT0000001` at first."""
+    return f"TKT{_take(session, 'ticket', 1):07d}"
+
+
 def _take(session: Session, series: str, least: int) -> int:
     statement = insert_into(session, Counter).values(name=series, value=least)
     following = Counter.value + 1

@@ -25,6 +25,8 @@ from consumer_sim.services.faults import NO_FAULT, Fault, RejectingHandler, use_
 from consumer_sim.services.heartbeats import HeartbeatHandler
 from consumer_sim.services.offboarding import ClosedHandler
 from consumer_sim.services.products import ProductHandler
+from consumer_sim.services.remote_task_definitions import DefinitionHandler
+from consumer_sim.services.remote_tasks import RemoteTaskHandler
 from consumer_sim.services.scratchpads import ScratchpadHandler
 from consumer_sim.services.tasks import TaskStateHandler
 
@@ -57,6 +59,7 @@ class TestEventHandler:
 
 
 _items = CatalogItemHandler()
+_definitions, _remote_tasks = DefinitionHandler(), RemoteTaskHandler()
 HANDLERS: Mapping[str, Handler] = {
     EventType.CATALOG_ITEM_CHANGED: _items,
     EventType.CATALOG_ITEM_REMOVED: _items,
@@ -66,6 +69,10 @@ HANDLERS: Mapping[str, Handler] = {
     EventType.CASE_CHANGED: CaseHandler(),
     EventType.SCRATCHPAD_CHANGED: ScratchpadHandler(),
     EventType.PRODUCT_CHANGED: ProductHandler(),
+    EventType.REMOTE_TASK_DEFINITION_CHANGED: _definitions,
+    EventType.REMOTE_TASK_DEFINITION_REMOVED: _definitions,
+    EventType.REMOTE_TASK_CHANGED: _remote_tasks,
+    EventType.REMOTE_TASK_COMMENT_ADDED: _remote_tasks,
     EventType.AUTHORISED_USER_CHANGED: AuthorisedUserHandler(),
     EventType.CONNECTION_SETTINGS_CHANGED: ConnectionSettingsHandler(),
     EventType.TOMBSTONE: TombstoneHandler(),

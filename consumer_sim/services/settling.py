@@ -7,7 +7,16 @@ from sqlalchemy.orm import Session
 
 from bridge.carriers import CallAnswer
 from consumer_sim.models import Comment, ProviderTask
-from consumer_sim.services import attachments, authorised_users, cases, catalog, numbers, requests, scratchpads
+from consumer_sim.services import (
+    attachments,
+    authorised_users,
+    cases,
+    catalog,
+    numbers,
+    remote_tasks,
+    requests,
+    scratchpads,
+)
 
 # Codes of docs/wire.md that answer the operation. A 404 about a task that was accepted is not among them: the two sides
 # disagree then, the call parks, and people look at it.
@@ -31,6 +40,7 @@ _FINAL = {
     # Also of a provider that knows no attachments: a file must never hold up what comes after it.
     "attachment": {"attachment_refused", "attachment_exists", "not_found", "method_not_allowed"},
     "activation": {"not_found"},
+    **remote_tasks.OPERATIONS,
     authorised_users.OPERATION: authorised_users.FINAL,
 }
 
@@ -42,6 +52,9 @@ def is_final(operation: str, code: str) -> bool:
 
 def apply_answer(session: Session, answer: CallAnswer, now: datetime) -> None:
     """Safe to repeat, and silent about a record that is gone: an answer must never be what stops a drain."""
+    if answer.operation in remote_tasks.OPERATIONS:
+        remote_tasks.settle_answer(session, answer, now)
+        return
     if answer.operation == "activation":
         catalog.settle_activation(session, answer.connection_id, _record_id(answer), _refusal_text(answer))
         return

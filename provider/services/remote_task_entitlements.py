@@ -123,15 +123,14 @@ def lock_entitlement(session: Session, connection_id: str, identity: str) -> Rem
 
 
 def get_usable_revision(session: Session, identity: str, revision: int) -> RemoteTaskDefinition:
-    """A revision that may be used: published, or an older one that is not archived. Raises NotFound, Conflict."""
+    """A revision that may be used: published, or an older one that is not archived. Raises Conflict."""
     query = select(RemoteTaskDefinition).where(
         RemoteTaskDefinition.identity == identity, RemoteTaskDefinition.revision == revision
     )
     found = session.scalars(query).first()
-    if found is None or found.state == _S.DRAFT:
-        raise NotFound("revision", str(revision))
-    if found.state not in (_S.PUBLISHED, _S.INACTIVE):
-        raise Conflict("revision_archived", f"revision {revision} is {found.state}; activate the newest")
+    if found is None or found.state not in (_S.PUBLISHED, _S.INACTIVE):
+        state = found.state if found is not None and found.state != _S.DRAFT else "not there"
+        raise Conflict("revision_archived", f"revision {revision} is {state}; activate the newest")
     return found
 
 

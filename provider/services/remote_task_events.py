@@ -13,6 +13,7 @@ from bridge.field_maps import (
     Document,
     active_lines,
     comments_line,
+    count_first,
     count_on,
     tell_fields,
 )
@@ -122,6 +123,9 @@ def task_data(task: RemoteTask, parent_number: str | None) -> dict[str, Any]:
 
 def catch_up(session: Session, task: RemoteTask, incident: Incident, *, now: datetime, initial: bool = False) -> None:
     """The task is connected (again): tell what the other side may have missed. What it has already changes nothing."""
+    definition = definition_of(session, task)
+    if definition is not None:
+        task.stamps = count_first(definition.lines, OUTBOUND, task.stamps)
     tell_changes(session, task, incident, None, now=now, initial=initial)
     crossed = select(RemoteTaskEntry.entry_id).where(RemoteTaskEntry.remote_task_id == task.id)
     missing = select(IncidentEntry).where(
