@@ -38,17 +38,31 @@ def search_catalog(
 
 
 def show_offering(session: Session, offering_id: str) -> Document:
-    """An offering, its specification with its parts, its catalog items, its other versions. Raises NotFound."""
+    """An offering, what it bundles, its specification with its parts, its items, its versions. Raises NotFound."""
     offering = session.get(ProductOffering, as_id("product offering", offering_id))
     if offering is None:
         raise NotFound("product offering", offering_id)
     mine = RemoteRecordProducer.product_offering_id == offering.id
     return {
         "offering": offering,
+        "members": _members(session, offering),
         "tree": read_tree(session, offering.specification_id),
         "producers": _producers(session, mine),
         "versions": _versions(session, ProductOffering, offering.external_id),
     }
+
+
+def _members(session: Session, offering: ProductOffering) -> list[Document]:
+    """How each offering in a bundle is bundled: `{"offering": row, "member": ..., "group": its group or None}`."""
+    if not offering.members:
+        return []
+    wanted = [member["offering_id"] for member in offering.members]
+    rows = {row.id: row for row in session.scalars(select(ProductOffering).where(ProductOffering.id.in_(wanted)))}
+    groups = {group["key"]: group for group in offering.groups}
+    return [
+        {"offering": rows[member["offering_id"]], "member": member, "group": groups.get(member["group"])}
+        for member in offering.members
+    ]
 
 
 def show_specification(session: Session, specification_id: str) -> Document:

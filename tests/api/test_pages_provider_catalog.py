@@ -106,6 +106,20 @@ def test_an_offering_shows_its_prices_its_parts_and_its_items(app: flask.Flask, 
     assert "Draft" in text
 
 
+def test_a_bundle_shows_what_it_holds_and_how_much_of_it_is_chosen(app: flask.Flask, manager: Visitor) -> None:
+    take_in(app, demo_catalog())
+    listed = manager.read("/catalog?kind=offering&q=Branch+Connect").cssselect("tbody a")[0]
+    with CountedStatements(app) as bundle:
+        page = manager.read(listed.get("href"))
+    rows = [text_of(row) for row in page.cssselect("#members tbody tr")]
+    assert "Managed LAN Switch 1.0 Published always 1 to 4 –" in rows
+    assert "Business Broadband 1.0 Published optional 1 Access, 1 of them" in rows
+    single = manager.read("/catalog?kind=offering&q=SD-WAN+Package").cssselect("tbody a")[0].get("href")
+    with CountedStatements(app) as alone:
+        assert manager.read(single).cssselect("#members") == []
+    assert bundle.count <= alone.count + 1
+
+
 def test_a_specification_that_two_parts_share_is_shown_in_both(app: flask.Flask, manager: Visitor) -> None:
     inner = {"id": "ps-port", "name": "Port", "version": "1.0", "lifecycleStatus": "Active"}
     outer = {
