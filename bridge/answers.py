@@ -28,13 +28,6 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)*")
 _DURATION = re.compile(
     r"P?\s*(?:(?P<days>[0-9]{1,5})\s*D)?[\sT]*(?:(?P<hours>[0-9]{1,5})\s*H)?\s*(?:(?P<minutes>[0-9]{1,5})\s*M)?"
 )
-FIRST_TYPES = frozenset(
-    {
-        *("text", "multiline_text", "integer", "decimal", "boolean", "choice", "multiple_choice"),
-        *("date", "datetime", "email", "url", "ip_address"),
-    }
-)
-"""Those of the first version of the wire."""
 LAYOUT_TYPES = frozenset({"label", "rich_text", "break", "container_start", "container_split", "container_end"})
 """Variables that ask nothing: they stand between the others and are never answered."""
 

@@ -5,6 +5,8 @@ import re
 WIRE_VERSION = "1.1"
 """Ours, on both sides. 1.1: items of kind `task`, and forms with sets, layout and more types of variables."""
 FIRST_VERSION = "1.0"
+TASKS_VERSION = "1.1"
+"""The first that knows items of kind `task`, and what their forms may ask."""
 
 VERSION = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){0,3}")
 

@@ -64,12 +64,19 @@ def tell_differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> lis
 
     Both are `{"name", "short_description", "category", "compatibility", "form"}`, perhaps with `persona_ids`.
     """
-    told = {"name": "Name", "short_description": "Description", "category": "Category", "compatibility": "Version"}
+    told = {
+        "name": "Name",
+        "short_description": "Short description",
+        "category": "Category",
+        "compatibility": "Version",
+    }
+    long = {"description": "Description", "help_text": "Help"}
     found = [
         f"{label}: {after[name] or 'nothing'} instead of {before[name] or 'nothing'}."
         for name, label in told.items()
         if before[name] != after[name]
     ]
+    found += [f"{label} changed." for name, label in long.items() if before.get(name) != after.get(name)]
     if set(before.get("persona_ids", ())) != set(after.get("persona_ids", ())):
         found.append("Other personas may order it." if after["persona_ids"] else "It is open to every requester.")
     return found + list(_form_differences(before["form"], after["form"], ""))
@@ -78,6 +85,11 @@ def tell_differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> lis
 def _form_differences(before: Mapping[str, Any], after: Mapping[str, Any], of: str) -> Iterator[str]:
     yield from _list_differences(before["variables"], after["variables"], "Question", "label", of)
     yield from _list_differences(before["parts"], after["parts"], "Part", "name", of)
+    former_sets, sets = before.get("sets") or (), after.get("sets") or ()
+    yield from _list_differences(former_sets, sets, "Set of questions", "label", of)
+    yield from _set_differences(former_sets, sets)
+    if before.get("besides") != after.get("besides"):
+        yield "What is asked beside the questions changed."
     former = {part["key"]: part for part in before["parts"]}
     for part in after["parts"]:
         if part["key"] in former:
@@ -87,17 +99,25 @@ def _form_differences(before: Mapping[str, Any], after: Mapping[str, Any], of: s
             yield f"{noun}{of} changed."
 
 
+def _set_differences(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    former = {one["key"]: one for one in before}
+    for one in after:
+        if one["key"] in former:
+            was = former[one["key"]]["variables"]
+            yield from _list_differences(was, one["variables"], "Question", "label", f" of {one['label']}")
+
+
 def _list_differences(
     before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]], noun: str, label: str, of: str
 ) -> Iterator[str]:
     former, present = ({row["key"]: row for row in rows} for rows in (before, after))
     for key in former.keys() | present.keys():
         if key not in former:
-            yield f"{noun} {present[key][label]}{of} is new."
+            yield f"{noun} {present[key][label] or key}{of} is new."
         elif key not in present:
-            yield f"{noun} {former[key][label]}{of} is gone."
+            yield f"{noun} {former[key][label] or key}{of} is gone."
         elif _flat(former[key]) != _flat(present[key]):
-            yield f"{noun} {present[key][label]}{of} changed."
+            yield f"{noun} {present[key][label] or key}{of} changed."
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:

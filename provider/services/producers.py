@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bridge.forms import least_version
 from bridge.ids import new_id
 from bridge.references import SINCE, asks_references
 from bridge.versions import FIRST_VERSION

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from bridge.ids import new_id
 from bridge.models import Connection
 from bridge.outbox import record_event
-from bridge.versions import VERSION, WIRE_VERSION, is_enough
+from bridge.versions import TASKS_VERSION, VERSION, WIRE_VERSION, is_enough
 from bridge.vocabulary import EventType
 from provider.domain.catalog import REMOTE_RECORD_PRODUCER_MOVES, CatalogState, RemoteRecordProducerState
 from provider.domain.errors import Conflict, FieldError, InvalidFields, NotFound
@@ -23,15 +23,15 @@ from provider.services.audit import record_audit
 from provider.services.entitlements import item_data, lock_guard, report_activation
 from provider.services.item_telling import spoken_by, tell_otherwise
 from provider.services.personas import told_personas
-from provider.services.producers import list_revisions
+from provider.services.producers import TASK, list_revisions
 
 _S = RemoteRecordProducerState
 _KEPT = (
     *("kind", "name", "short_description", "category", "product_offering_id", "specification_id", "form"),
-    "persona_ids",
+    *("persona_ids", "description", "help_text"),
 )
-_TOLD = ("name", "short_description", "category", "compatibility", "form", "persona_ids")
-EDITABLE = ("name", "short_description", "category", "compatibility")
+EDITABLE = ("name", "short_description", "category", "compatibility", "description", "help_text")
+_TOLD = (*EDITABLE, "form", "persona_ids")
 
 Revisions = Sequence[RemoteRecordProducer]
 
@@ -58,7 +58,7 @@ def edit_producer(
     lock_guard(session)
     revisions = list_revisions(session, identity, lock=True)
     require_action(_states(revisions), ProducerAction.EDIT)
-    _check_changes(changes)
+    check_changes(changes, revisions[-1].kind)
     draft = next((one for one in revisions if one.state == _S.DRAFT), None) or _check_out(session, revisions)
     for name, value in changes.items():
         setattr(draft, name, value.strip())
@@ -184,15 +184,17 @@ def _like(source: RemoteRecordProducer, *, identity: str, revision: int) -> Remo
 
 
 def _must_be_sold(session: Session, producer: RemoteRecordProducer) -> None:
-    origin = session.get(ProductOffering, producer.product_offering_id) or session.get(
-        Specification, producer.specification_id
-    )
+    if producer.specification_id is None:  # it is made of nothing that could be sold no more
+        return
+    offering = session.get(ProductOffering, producer.product_offering_id) if producer.product_offering_id else None
+    origin = offering or session.get(Specification, producer.specification_id)
     if origin is not None and origin.lifecycle_state != CatalogState.PUBLISHED:
         message = f"{origin.name}, which it is made of, is {origin.lifecycle_state}; publish a new version of that"
         raise Conflict("origin_not_published", message)
 
 
-def _check_changes(changes: Mapping[str, str]) -> None:
+def check_changes(changes: Mapping[str, str], kind: str) -> None:
+    """Of an item of this kind. Raises InvalidFields."""
     errors = []
     if not changes.get("name", "x").strip():
         errors.append(FieldError("/name", "required", "an item has a name"))
@@ -201,6 +203,9 @@ def _check_changes(changes: Mapping[str, str]) -> None:
         errors.append(FieldError("/compatibility", "format", "must be a version such as 1.0"))
     elif asked is not None and not is_enough(WIRE_VERSION, asked.strip()):
         message = f"this provider speaks {WIRE_VERSION} itself; no consumer could activate the item"
+        errors.append(FieldError("/compatibility", "range", message))
+    elif asked is not None and kind == TASK and not is_enough(asked.strip(), TASKS_VERSION):
+        message = f"older consumers than {TASKS_VERSION} do not know items whose requests need no order"
         errors.append(FieldError("/compatibility", "range", message))
     if errors:
         raise InvalidFields(errors)

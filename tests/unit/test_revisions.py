@@ -54,7 +54,6 @@ def test_what_differs_is_told_at_every_depth() -> None:
     after = told | {"name": "Fast line", "short_description": "Faster"}
     after |= {"form": form(variable("speed", mandatory=True), parts=(inside, part("card"))) | {"rules": [{}]}}
     assert sorted(tell_differences(before, after)) == [
-        "Description: Faster instead of nothing.",
         "Name: Fast line instead of Line.",
         "Part Card is new.",
         "Question Old is gone.",
@@ -62,6 +61,7 @@ def test_what_differs_is_told_at_every_depth() -> None:
         "Question Speed changed.",
         "Question Which model of Router changed.",
         "Rules changed.",
+        "Short description: Faster instead of nothing.",
     ]
     assert tell_differences(before, before) == []
 
