@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from provider.domain.order_tasks import OrderTaskState
-from provider.domain.orders import OrderState
+from provider.domain.orders import LineAction, OrderState
 
 APPROVE, DECLINE = "approve", "decline"
 _S, _T = OrderState, OrderTaskState
@@ -68,6 +68,12 @@ _RELABELLED: Mapping[tuple[str, str], str] = {
     (_S.ASSESSING_CANCELLATION, DECLINE): "Decline the cancellation",
 }
 CANCEL = Move("cancel", "Cancel the order", "outline-danger", asks=True, hint=_READ)
+ASK = Move(
+    "ask", "Ask the consumer", asks=True, hint=f"{_READ} It waits for the answer.", field="Question to the consumer",
+    missing="Write what the consumer shall answer.",
+)  # fmt: skip
+CLOSE_CASE = Move("close", "Close without an answer", "outline-secondary", asks=True, hint=_READ)
+WITHDRAW = Move("withdraw", "Take it back", "outline-danger", asks=True, hint=_READ)
 _REQUESTS = (_S.REVISION_IN_PROGRESS, _S.ASSESSING_CANCELLATION)
 _LATE = frozenset({_S.ASSESSING_CANCELLATION, _S.CANCELLATION_IN_PROGRESS, _S.CANCELLED})
 
@@ -110,6 +116,8 @@ def order_moves(order: Mapping[str, Any]) -> list[Move]:
         wanted = [to for to in wanted if to != _S.COMPLETED]
     if any(task["compensates_id"] for task in open_tasks):
         wanted = [to for to in wanted if to != _S.CANCELLED]
+    if any(line["action"] != LineAction.ADD for line in order["lines"]):
+        wanted = [to for to in wanted if to != _S.REVISION_IN_PROGRESS]
     return [_relabelled(state, move) for to, move in _ORDER.items() if to in wanted]
 
 
