@@ -9,8 +9,10 @@ from provider.api.auth import requires
 from provider.api.context import here
 from provider.api.paging import PageSchema, page_document, page_schema
 from provider.api.schemas import CatalogDocumentSchema, ImportResultSchema, OfferingSchema, SpecificationSchema
+from provider.api.schemas_producers import BulkSellSchema, OutcomesSchema
 from provider.models.catalog import ProductOffering, Specification
 from provider.services import catalog
+from provider.services.bulk_publishing import sell_entries
 from provider.services.catalog_export import export_catalog
 from provider.services.catalog_import import ImportResult, import_catalog
 
@@ -34,6 +36,17 @@ def export_document() -> dict[str, Any]:
     """The whole catalog, as the document that an import takes."""
     with here().database.reading() as session:
         return export_catalog(session)
+
+
+@blueprint.route("/catalog/sell", methods=["POST"])
+@requires("catalog.write")
+@blueprint.arguments(BulkSellSchema)
+@blueprint.response(200, OutcomesSchema)
+def sell_many(body: dict[str, Any]) -> dict[str, Any]:
+    """Sell up to 20 entries over the exchange, each judged by itself: their items for consumers are drafts then."""
+    entries = [(one["kind"], str(one["id"])) for one in body["entries"]]
+    with here().transaction() as session:
+        return {"outcomes": sell_entries(session, entries, flask.g.actor, here().clock())}
 
 
 @blueprint.route("/product-offerings", methods=["GET"])

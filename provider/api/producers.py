@@ -9,9 +9,15 @@ from provider.api.auth import requires
 from provider.api.context import here
 from provider.api.paging import PageSchema, page_document, page_schema
 from provider.api.schemas import ProducerDetailSchema, ProducerSchema, PublishSchema
-from provider.api.schemas_producers import EditProducerSchema
+from provider.api.schemas_producers import (
+    AuthorSchema,
+    BulkPublishSchema,
+    EditProducerSchema,
+    FormSchema,
+    OutcomesSchema,
+)
 from provider.models.catalog import RemoteRecordProducer
-from provider.services import producers, revisions
+from provider.services import authoring, bulk_publishing, producers, revisions
 
 blueprint = Blueprint(
     "producers", __name__, url_prefix="/api/v1/remote-record-producers", description="Remote record producers."
@@ -26,6 +32,39 @@ def list_all(page: dict[str, Any]) -> dict[str, Any]:
     """All revisions of all items."""
     with here().database.reading() as session:
         return page_document(producers.list_producers(session, limit=page["limit"], after=page["cursor"]))
+
+
+@blueprint.route("", methods=["POST"])
+@requires("producer.write")
+@blueprint.arguments(AuthorSchema)
+@blueprint.response(201, ProducerSchema)
+def author(body: dict[str, Any]) -> RemoteRecordProducer:
+    """Write an item by hand, as a draft. Its requests are provider tasks without an order."""
+    with here().transaction() as session:
+        return authoring.author_producer(session, body, flask.g.actor, here().clock())
+
+
+@blueprint.route("/publish", methods=["POST"])
+@requires("producer.write")
+@blueprint.arguments(BulkPublishSchema)
+@blueprint.response(200, OutcomesSchema)
+def publish_many(body: dict[str, Any]) -> dict[str, Any]:
+    """Publish the drafts of up to 20 items, each judged by itself."""
+    identities = [str(one) for one in body["identities"]]
+    with here().transaction() as session:
+        now = here().clock()
+        found = bulk_publishing.publish_producers(session, identities, body["criteria"], flask.g.actor, now)
+        return {"outcomes": found}
+
+
+@blueprint.route("/<identity>/form", methods=["PUT"])
+@requires("producer.write")
+@blueprint.arguments(FormSchema)
+@blueprint.response(200, ProducerSchema)
+def put_form(body: dict[str, Any], identity: str) -> RemoteRecordProducer:
+    """What an item written by hand is to ask; of what is published a draft is made first."""
+    with here().transaction() as session:
+        return authoring.replace_form(session, identity, body, flask.g.actor, here().clock())
 
 
 @blueprint.route("/<identity>", methods=["GET"])
