@@ -8,6 +8,7 @@ import flask
 import humanize
 from markupsafe import Markup
 
+from webkit.pairs import is_pair, show_pair
 from webkit.rich_text import rich_text
 
 NOTHING = "\u2013"
@@ -19,7 +20,7 @@ COLOURS = {
     # under way
     "in_progress": "primary", "work_in_progress": "primary", "acknowledged": "primary", "scheduled": "primary",
     "submitted": "primary", "new": "info", "open": "info", "assigned": "info", "waiting": "info", "pending": "info",
-    "received": "info",
+    "received": "info", "awaiting_approval": "info", "requested": "info", "approved": "success",
     "pending_activation": "info", "draft": "secondary", "in_draft": "secondary",
     # somebody has to do something
     "on_hold": "warning", "awaiting_info": "warning", "awaiting_information": "warning", "rejected": "warning",
@@ -66,7 +67,7 @@ def colour(state: Any) -> str:
 
 
 def show_value(value: Any) -> str:
-    """A characteristic's value: yes and no for truth, lists with commas, a dash for nothing."""
+    """A characteristic's value: yes and no for truth, lists with commas, pairs with both, a dash for nothing."""
     if value is None or value in ("", []):
         return NOTHING
     if isinstance(value, bool):
@@ -75,4 +76,4 @@ def show_value(value: Any) -> str:
         return ", ".join(show_value(one) for one in value)
     if isinstance(value, date):
         return value.isoformat()
-    return str(value)
+    return show_pair(value) if is_pair(value) else str(value)

@@ -127,6 +127,18 @@ def find_user(session: Session, name: str) -> User | None:
     return session.scalars(select(User).where(User.name == name)).first()
 
 
+def list_approvers(session: Session) -> list[str]:
+    """The names of those who may approve requests."""
+    active = session.scalars(select(User).where(User.active.is_(True)).order_by(User.name))
+    return [one.name for one in active if Permission.REQUEST_APPROVE in permissions_of(one.roles)]
+
+
+def list_people(session: Session) -> list[tuple[str, str]]:
+    """(id, name) of all who are not blocked, by name."""
+    query = select(User.id, User.name).where(User.active.is_(True)).order_by(User.name)
+    return [(row.id, row.name) for row in session.execute(query)]
+
+
 def _lock(session: Session, name: str) -> User:
     user = session.scalars(select(User).where(User.name == name).with_for_update()).first()
     if user is None:

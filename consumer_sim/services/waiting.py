@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from bridge.models import Connection
 from bridge.vocabulary import ConnectionState
 from consumer_sim.models import CatalogItem, ProviderTask
+from consumer_sim.services.approvals import Decider, count_approvals
 from consumer_sim.services.draft_search import count_own_drafts
 from consumer_sim.services.drafts import Writer
 from consumer_sim.services.item_search import count_items
@@ -31,6 +32,8 @@ def count_waiting(session: Session, *, writer: Writer, permissions: AbstractSet[
         found |= count_stages(session)
     if _P.REQUEST_WRITE in permissions:
         found["drafts"] = count_own_drafts(session, writer)
+    if _P.REQUEST_APPROVE in permissions:
+        found["approvals"] = count_approvals(session, Decider(writer.id or "", writer.name, permissions))
     if _P.CONNECTION_READ in permissions:
         found |= count_items(session)
         found["trouble"] = sum(1 for health in read_health(session, now) if health.troubles)

@@ -7,13 +7,17 @@ import flask
 
 from consumer_sim.context import Context
 from consumer_sim.ui import (
+    approvals,
     attachments,
+    authorised_users,
     catalog,
     connections,
     corrections,
     drafts,
     faults,
     flow,
+    groups,
+    item_settings,
     items,
     products,
     requests,
@@ -26,6 +30,7 @@ from webkit.site import install
 PAGES = (
     start.pages, catalog.pages, drafts.pages, requests.pages, attachments.pages, corrections.pages, products.pages,
     items.pages, connections.pages, flow.pages, faults.pages, users.pages,
+    approvals.pages, item_settings.pages, authorised_users.pages, groups.pages,
 )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from consumer_sim.services.request_view import (
     get_request_view,
 )  # fmt: skip
 from consumer_sim.services.users import Permission
+from consumer_sim.ui.approvals import decision_of
 from consumer_sim.ui.attachments import rows_for_page
 from consumer_sim.ui.context import here
 from webkit.forms import Form, strip
@@ -33,6 +34,7 @@ _ONE = "/requests/<uuid:connection_id>/<uuid:task_id>"
 WORDS = {
     "sending": "On its way", "received": "Received", "in_progress": "In progress", "awaiting_info": "Waiting",
     "rejected": "Rejected", "done": "Done", "cancelled": "Cancelled",
+    "awaiting_approval": "Waiting for approval", "not_approved": "Not approved",
 }  # fmt: skip
 _WAY = ("Sent", "Approved", "In progress", "Done")
 _REACHED = {"sending": 0, "received": 1, "in_progress": 2, "awaiting_info": 2, "done": 3}
@@ -128,8 +130,9 @@ def _show(
 ) -> ResponseReturnValue:
     with here().database.reading() as session:
         view = get_request_view(session, str(connection_id), str(task_id))
+        decision = decision_of(session, view.task)
     page = flask.render_template(
-        "consumer/request.html", view=view, task=view.task, words=WORDS, steps=_progress(view),
+        "consumer/request.html", view=view, task=view.task, decision=decision, words=WORDS, steps=_progress(view),
         form=comment or CommentForm(formdata=None), answer_form=answer or AnswerForm(formdata=None),
         asked=show_answers(view.form, view.task.request or {}), can_correct=can_correct(view.task),
         files=rows_for_page(view.attachments), file_form=FileForm(), file_limits=here().config.attachments,
@@ -143,6 +146,10 @@ def _progress(view: RequestView) -> list[tuple[str, str]]:
     nothing behind.
     """
     stage = view.found.stage
+    if requests.is_held_back(view.task):
+        return [(WORDS[stage], "now"), *((word, "") for word in _WAY)]
+    if stage == "not_approved":
+        return [(WORDS[stage], "rejected")]
     if stage in _REACHED:
         at = _REACHED[stage]
         steps = [(word, "done" if place < at or stage == "done" else "") for place, word in enumerate(_WAY)]

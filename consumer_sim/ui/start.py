@@ -15,6 +15,7 @@ _P = Permission
 
 _PROVIDER = "the provider"
 WAITING = (
+    Waiting("approvals", "Requests to approve", "/approvals", _P.REQUEST_APPROVE, single="Request to approve"),
     Waiting("drafts", "Drafts to finish", "/drafts?whose=mine", _P.REQUEST_WRITE, single="Draft to finish"),
     Waiting(
         "rejected", "Requests to correct", "/requests?state=rejected", _P.REQUEST_WRITE, single="Request to correct"
@@ -46,6 +47,14 @@ WAITING = (
         "/connections?health=ill",
         _P.CONNECTION_WRITE,
         single="Connection in trouble",
+    ),
+    Waiting(
+        "awaiting_approval",
+        "Requests waiting for our own approval",
+        "/requests?state=awaiting_approval",
+        _P.REQUEST_READ,
+        "those who approve",
+        single="Request waiting for our own approval",
     ),
     Waiting("sending", "Requests on their way", "/requests?state=sending", _P.REQUEST_READ, _PROVIDER),
     Waiting("received", "Requests waiting for approval", "/requests?state=received", _P.REQUEST_READ, _PROVIDER),
