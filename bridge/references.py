@@ -60,6 +60,16 @@ def find_references(form: Document, answers: Document) -> Iterator[Reference]:
             yield from _answered(one["variables"], row, place)
 
 
+def answers_beside(answers: Any, pointer: str) -> Document:
+    """The answers of the container in which a pointer's answer stands, as far as there are any."""
+    for step in _steps(pointer)[:-1]:
+        if isinstance(answers, list):
+            answers = answers[int(step)] if step.isdecimal() and len(step) < 5 and int(step) < len(answers) else None
+        else:
+            answers = answers.get(step) if isinstance(answers, Mapping) else None
+    return answers if isinstance(answers, Mapping) else {}
+
+
 def asks_references(form: Any) -> bool:
     """Whether a reference stands anywhere in a form."""
     if isinstance(form, Mapping):
@@ -67,18 +77,18 @@ def asks_references(form: Any) -> bool:
     return isinstance(form, list) and any(map(asks_references, form))
 
 
-def find_variable(form: Document, pointer: str) -> Document | None:
+def find_reference(form: Document, pointer: str) -> Document | None:
     """The reference that a pointer of an answer means; None where there is none."""
-    steps = [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
-    if steps[:1] == ["sets"] and len(steps) in (3, 4):
-        one = _by_key(form.get("sets") or (), steps[1])
-        found = _by_key(one["variables"], steps[-1]) if one else None
-    else:
-        found = _in_contents(form, steps)
+    found = find_variable(form, pointer)
     return found if found is not None and found["type"] == REFERENCE else None
 
 
-def _in_contents(form: Document, steps: Sequence[str]) -> Document | None:
+def find_variable(form: Document, pointer: str) -> Document | None:
+    """The same for a variable of any type."""
+    steps = _steps(pointer)
+    if steps[:1] == ["sets"] and len(steps) in (3, 4):
+        one = _by_key(form.get("sets") or (), steps[1])
+        return _by_key(one["variables"], steps[-1]) if one else None
     within: Document | None = form
     while within is not None and len(steps) > 2 and steps[0] == "parts":
         within, steps = _by_key(within["parts"], steps[1]), steps[2:]
@@ -101,6 +111,10 @@ def _answered(variables: Sequence[Document], given: Document, pointer: str) -> I
         answer = given.get(variable["key"])
         if variable["type"] == REFERENCE and isinstance(answer, Mapping):
             yield Reference(f"{pointer}/{_escape(variable['key'])}", variable, answer, given)
+
+
+def _steps(pointer: str) -> list[str]:
+    return [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
 
 
 def _by_key(some: Sequence[Document], key: str) -> Document | None:

@@ -20,6 +20,7 @@ from consumer_sim.services.attachment_lane import AttachmentLane
 from consumer_sim.services.calling import Caller
 from consumer_sim.services.connecting import Connector
 from consumer_sim.services.history import Historian, want_history
+from consumer_sim.services.live_choices import Chooser
 from consumer_sim.services.offboarding import FarewellTeller
 from consumer_sim.services.receiving import HANDLERS
 from consumer_sim.services.rotations import Rotator
@@ -59,6 +60,11 @@ class Context:
     def caller(self) -> Caller:
         """For calls that are made now."""
         return Caller(self.tokens, self.identity, self.sender)
+
+    @property
+    def chooser(self) -> Chooser:
+        """For what can be chosen in forms."""
+        return Chooser(self.database, self.caller, self.clock)
 
     @property
     def files(self) -> FileStore:

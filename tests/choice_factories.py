@@ -44,3 +44,9 @@ def reference(key: str, definition: str, **choice: Any) -> dict[str, Any]:
 
 def pair(value: str, display: str) -> dict[str, str]:
     return {"value": value, "display": display}
+
+
+def as_variable(characteristic: dict[str, Any]) -> dict[str, Any]:
+    """The same as a form has it."""
+    named = {"label" if name == "name" else name: value for name, value in characteristic.items()}
+    return {name: value for name, value in named.items() if name != "configurable"}

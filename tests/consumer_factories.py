@@ -359,7 +359,7 @@ class PlayedProvider:
     def answer(self, call: Call) -> Answer | None:
         """None breaks the connection without an answer."""
         for end, answers in self.script.items():
-            if call.path.endswith(end) and answers:
+            if call.path.partition("?")[0].endswith(end) and answers:
                 return answers.pop(0)
         if call.path.endswith("/registrations/complete"):
             return 201, self.issue(call.body)
@@ -409,8 +409,14 @@ class PlayedProvider:
             def do_POST(self) -> None:
                 text = self.rfile.read(int(self.headers["Content-Length"]))
                 is_json = self.headers["Content-Type"] == "application/json"
+                self.play(json.loads(text) if is_json else text.decode())
+
+            def do_GET(self) -> None:
+                self.play(None)
+
+            def play(self, content: Any) -> None:
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                call = Call("POST", self.path, headers, json.loads(text) if is_json else text.decode())
+                call = Call(self.command, self.path, headers, content)
                 provider.calls.append(call)
                 answer = provider.answer(call)
                 if answer is None:

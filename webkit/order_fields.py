@@ -29,6 +29,8 @@ class Field:
     values: tuple[str, ...] = ()
     display: str = ""
     """How the form wishes it to be shown, where there are several ways: `wide`, `checkbox`, `radio`, `scale`."""
+    depends_on: str = ""
+    """The name of the field without whose answer there is nothing to choose from."""
 
     @property
     def value(self) -> str:
@@ -116,6 +118,15 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Search:
+    """What was found for a field whose choices the provider knows: `options` are pairs and their words."""
+
+    text: str = ""
+    options: Options = ()
+    notice: str = ""
+
+
+@dataclass(frozen=True)
 class OrderForm:
     """A whole order as fields. `errors` are messages by a field's name, those under "" belong to no field. What a form
     does not ask for is None or empty.
@@ -131,6 +142,13 @@ class OrderForm:
     requested_on: Field | None
     note: Field | None
     errors: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    searches: Mapping[str, Search] = field(default_factory=dict)
+    """By the name of the field; whoever shows the form puts them in."""
+
+    @property
+    def has_live_choices(self) -> bool:
+        """Whether the script is needed that asks what can be chosen."""
+        return any(one.control == "reference" for one in self.all_fields())
 
     def all_fields(self) -> Iterator[Field]:
         if self.quantity:

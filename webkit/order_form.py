@@ -14,6 +14,7 @@ from typing import Any
 from werkzeug.datastructures import MultiDict
 
 from webkit.order_fields import Container, Entry, Field, FieldSet, Options, OrderForm, Part, Section, Text
+from webkit.pairs import read_pair, show_pair, write_pair
 from webkit.words import show_value
 
 CONTACTS_MOST = 20
@@ -27,6 +28,8 @@ _HINTS = {
     "datetime": "As UTC.", "duration": "Such as 1d 2h 30m.", "html": "HTML. It is kept and shown as it is written.",
     "requested_for": "The name of the person it is for.",
 }  # fmt: skip
+_REFERENCE = "reference"
+"""Chosen from what the provider knows now, as a pair."""
 _SELECTED = "selected"
 """The type of the tick that takes or leaves an optional part; no variable has it."""
 _LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")
@@ -152,7 +155,9 @@ class _Maker:
             f"{pointer}/{_escape(key)}", variable["label"], kind, answer, mandatory=variable["mandatory"],
             hint=_hint(variable, answer), display=variable.get("display") or "",
         )  # fmt: skip
-        return replace(made, options=_options(variable, made.values))
+        depends_on = (variable.get("choice") or {}).get("depends_on")
+        above = f"{pointer}/{_escape(depends_on['variable'])}" if depends_on else ""
+        return replace(made, options=_options(variable, made.values), depends_on=above)
 
     def sets(self, sets: Sequence[Document], given: Document) -> tuple[FieldSet, ...]:
         return tuple(
@@ -222,7 +227,7 @@ def _texts(answer: Any, kind: str) -> tuple[str, ...]:
     """An answer as the texts that an input holds."""
     if isinstance(answer, list):
         return tuple(_text(one) for one in answer) if kind == "multiple_choice" else (show_value(answer),)
-    text = _text(answer)
+    text = write_pair(answer) if kind == _REFERENCE else _text(answer)
     if kind == "datetime" and _LOCAL_TIME.fullmatch(text.removesuffix("Z")):
         text = text.removesuffix("Z")
     return (text,) if text else ()
@@ -249,6 +254,8 @@ def _options(variable: Document, values: tuple[str, ...]) -> Options:
         options = tuple((str(one), str(one)) for one in _scale(variable))
     elif variable["type"] in ("choice", "multiple_choice"):
         options = tuple((one["value"], one["label"] or one["value"]) for one in variable["options"])
+    elif variable["type"] == _REFERENCE:
+        return tuple((text, show_pair(pair)) for text in values if (pair := read_pair(text)))
     else:
         return ()
     known = {value for value, _ in options}
@@ -321,11 +328,16 @@ def _put(answers: dict[str, Any], one: Field, sent: MultiDict[str, str], kept: D
         value = _find(kept, way)
     if value is None:
         return
-    if one.type == "datetime" and _LOCAL_TIME.fullmatch(value):
-        value += "Z"
     for step in way[:-1]:
         answers = answers.setdefault(step, {})
-    answers[way[-1]] = value
+    answers[way[-1]] = _as_answer(one, value)
+
+
+def _as_answer(one: Field, value: Any) -> Any:
+    """What an input cannot say as answers do."""
+    if one.type == _REFERENCE:
+        return read_pair(value)
+    return f"{value}Z" if one.type == "datetime" and _LOCAL_TIME.fullmatch(value) else value
 
 
 def _find(answers: Any, way: Sequence[str]) -> Any:

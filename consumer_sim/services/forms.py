@@ -57,9 +57,20 @@ _variable_members = _object(
 )
 
 
+_choice_members = _object(
+    {"depends_on": fields.or_null(_object({"variable": fields.text(255), "field": fields.text(255)}))}
+)
+
+
 def _variable(value: Any) -> str | None:
     """`default` may hold anything, for it is checked like an answer, but it must be there."""
-    return _variable_members(value) or (None if "default" in value else "default is missing") or _bounds(value)
+    missing = None if "default" in value else "default is missing"
+    return _variable_members(value) or missing or _bounds(value) or _choice(value)
+
+
+def _choice(variable: dict[str, Any]) -> str | None:
+    """A reference says what its choices depend on; from which rows they are is known at the provider."""
+    return _choice_members(variable.get("choice")) if variable["type"] == "reference" else None
 
 
 def _bounds(variable: dict[str, Any]) -> str | None:

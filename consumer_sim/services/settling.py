@@ -17,6 +17,7 @@ from consumer_sim.services import (
     requests,
     scratchpads,
 )
+from consumer_sim.services.live_choices import forget_refused
 
 # Codes of docs/wire.md that answer the operation. A 404 about a task that was accepted is not among them: the two sides
 # disagree then, the call parks, and people look at it.
@@ -83,6 +84,7 @@ def _settle_submit(session: Session, task: ProviderTask, answer: CallAnswer, now
         requests.send_create(session, task, now)
     else:
         task.submission, task.refusal = "refused", dict(answer.document)
+        forget_refused(session, task.connection_id, answer.document)
         if task.cancellation == "waiting":
             task.cancellation = "accepted"
             requests.withdraw(session, task, now)
@@ -92,6 +94,7 @@ def _settle_resubmit(session: Session, task: ProviderTask, answer: CallAnswer, n
     if answer.body.get("revision") == task.revision:
         task.resubmission = "accepted" if answer.accepted else "refused"
         task.refusal = None if answer.accepted else dict(answer.document)
+        forget_refused(session, task.connection_id, answer.document)
 
 
 def _settle_cancel(session: Session, task: ProviderTask, answer: CallAnswer, now: datetime) -> None:

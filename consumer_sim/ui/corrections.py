@@ -1,6 +1,7 @@
 """Correcting a request that came back: the order form again, with what was sent and what the provider found wrong."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,17 @@ from consumer_sim.services.correcting import Correction, keep_correction, open_c
 from consumer_sim.services.order_answers import check_order
 from consumer_sim.services.users import Permission
 from consumer_sim.ui.context import here, writer
-from consumer_sim.ui.order_form import ROW_WISHES, Errors, find_errors, tell_errors
+from consumer_sim.ui.order_form import (
+    FIND,
+    NOTHING_FOUND,
+    ROW_WISHES,
+    Errors,
+    Searches,
+    find_choices,
+    find_errors,
+    tell_choices,
+    tell_errors,
+)
 from webkit.order_form import change_rows, make_order_form, read_answers
 from webkit.pages import Pages
 
@@ -30,7 +41,16 @@ def correct(connection_id: UUID, task_id: UUID) -> ResponseReturnValue:
     wish, answers = flask.request.form.get("do", ""), _read(correction)
     if wish.startswith(ROW_WISHES):
         return _more(correction, change_rows(correction.form, answers, wish))
+    if wish.startswith(FIND):
+        return _find(correction, answers, wish.removeprefix(FIND))
     return _STEPS.get(wish, _look)(correction, answers)
+
+
+@pages.action(f"{_ONE}/choices", Permission.REQUEST_WRITE)
+def choose(connection_id: UUID, task_id: UUID) -> ResponseReturnValue:
+    """What can be chosen for a field, for the script of the form."""
+    correction = _open(connection_id, task_id)
+    return tell_choices(str(connection_id), str(correction.task.catalog_item_id), _read(correction))
 
 
 @pages.action(f"{_ONE}/check", Permission.REQUEST_WRITE)
@@ -78,6 +98,14 @@ def _more(correction: Correction, answers: Answers) -> ResponseReturnValue:
     return _show(correction, answers, []), 200
 
 
+def _find(correction: Correction, answers: Answers, pointer: str) -> ResponseReturnValue:
+    """What can be chosen for one field, without the script of the form."""
+    _keep(correction, answers)
+    task = correction.task
+    found = find_choices(task.connection_id, str(task.catalog_item_id), pointer, answers)
+    return _show(correction, answers, [], {pointer: found}), 200
+
+
 def _look(correction: Correction, answers: Answers) -> ResponseReturnValue:
     """Somebody pressed Enter: say what is still wrong, and send nothing."""
     _keep(correction, answers)
@@ -103,8 +131,8 @@ def _keep(correction: Correction, answers: Answers) -> bool:
         return kept is not None
 
 
-def _show(correction: Correction, answers: Answers, errors: Errors) -> str:
-    made = make_order_form(correction.form, answers, errors)
+def _show(correction: Correction, answers: Answers, errors: Errors, searches: Searches = NOTHING_FOUND) -> str:
+    made = replace(make_order_form(correction.form, answers, errors), searches=searches)
     return flask.render_template(
         "consumer/request_correct.html", found=correction.found, order=made, draft_id=_draft_id()
     )

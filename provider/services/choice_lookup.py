@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, String, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from bridge.models import Connection
-from bridge.references import depended_on, find_references, find_variable
+from bridge.references import depended_on, find_reference, find_references
 from provider.domain.catalog import RemoteRecordProducerState
 from provider.domain.contracts import ContractState
 from provider.domain.errors import FieldError, InvalidFields, NotFound
@@ -46,7 +46,7 @@ def find_choices(
     `pointer` is that of the answer, `depends_on` the answer that the variable depends on. Raises NotFound (catalog
     item), InvalidFields (/variable).
     """
-    variable = find_variable(_get_form(session, connection_id, item_id, revision), pointer)
+    variable = find_reference(_get_form(session, connection_id, item_id, revision), pointer)
     if variable is None:
         raise InvalidFields([FieldError("/variable", "unknown", "this form has no such variable with live choices")])
     if variable["choice"].get("depends_on") and not depends_on:

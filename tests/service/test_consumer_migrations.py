@@ -15,6 +15,7 @@ import bridge.models
 import consumer_sim.models
 import consumer_sim.models_attachments
 import consumer_sim.models_cases
+import consumer_sim.models_choices
 import consumer_sim.models_personas
 import consumer_sim.models_remote_tasks
 import webkit.models
