@@ -16,6 +16,7 @@ from consumer_sim.api import (
     attachments,
     cases,
     catalog,
+    choices,
     connections,
     drafts,
     faults,
@@ -25,6 +26,7 @@ from consumer_sim.api import (
     receiver,
     records,
     requests,
+    tickets,
 )
 from consumer_sim.api.context import attach
 from consumer_sim.api.problems import ERROR_TABLE
@@ -37,6 +39,7 @@ _ROUTES = (
     connections,
     issues,
     catalog,
+    choices,
     requests,
     cases,
     attachments,
@@ -45,6 +48,7 @@ _ROUTES = (
     records,
     faults,
     personas,
+    tickets,
     approvals,
 )
 

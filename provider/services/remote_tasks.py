@@ -63,6 +63,8 @@ def accept_task(session: Session, connection_id: str, request: Mapping[str, Any]
         _require_free(session, connection_id, request)
         task = _new_task(connection_id, request, now)
         session.add(task)
+    else:  # its incident was deleted, and what was written on that with it
+        session.execute(delete(RemoteTaskEntry).where(RemoteTaskEntry.remote_task_id == task.id))
     task.revision, task.definition_revision, task.updated_at = request["revision"], definition.revision, now
     task.error = task.stopped_here = task.stopped_there = None
     incident = _make_incident(session, task, definition, request, now)

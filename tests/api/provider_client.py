@@ -35,22 +35,26 @@ class Clock:
         return self.now
 
 
+def make_config(database_url: str, directory: Path, **settings: Any) -> ProviderConfig:
+    values: dict[str, Any] = {
+        "database_url": database_url,
+        "redis_url": "",
+        "data_dir": directory / "provider",
+        "public_url": "http://127.0.0.1:1",
+        "instance_name": "northwind",
+        "display_name": "Northwind",
+        "egress_allow": ("127.0.0.0/8",),
+        "lease_s": 30.0,
+        "sweep_s": 5.0,
+        "failpoint": "",
+        "mappings_dir": Path(mappings.__file__).parent,
+    }
+    return ProviderConfig(**values | settings)
+
+
 def make_app(database_url: str, directory: Path, clock: Clock | None = None) -> flask.Flask:
     prepare(database_url, upgrade)
-    config = ProviderConfig(
-        database_url=database_url,
-        redis_url="",
-        data_dir=directory / "provider",
-        public_url="http://127.0.0.1:1",
-        instance_name="northwind",
-        display_name="Northwind",
-        egress_allow=("127.0.0.0/8",),
-        lease_s=30.0,
-        sweep_s=5.0,
-        failpoint="",
-        mappings_dir=Path(mappings.__file__).parent,
-    )
-    return create_app(config, clock=clock or Clock())
+    return create_app(make_config(database_url, directory), clock=clock or Clock())
 
 
 def context_of(app: flask.Flask) -> Context:

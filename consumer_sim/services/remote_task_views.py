@@ -1,0 +1,45 @@
+"""Tickets, remote tasks and definitions as documents, for the API and the pages."""
+
+from typing import Any
+
+from sqlalchemy import inspect, select
+from sqlalchemy.orm import Session
+
+from consumer_sim.models_remote_tasks import RemoteTask, RemoteTaskDefinition, Ticket, TicketEntry
+from consumer_sim.services.remote_task_definitions import effective_lines
+from consumer_sim.services.requests import moment
+from consumer_sim.services.tickets import list_entries
+
+Document = dict[str, Any]
+
+
+def ticket_document(ticket: Ticket) -> Document:
+    return _document(ticket)
+
+
+def ticket_detail(session: Session, ticket: Ticket) -> Document:
+    """With what was written on it, and what ties it."""
+    tied = select(RemoteTask).where(RemoteTask.ticket_id == ticket.id).order_by(RemoteTask.number)
+    return _document(ticket) | {
+        "entries": [entry_document(entry) for entry in list_entries(session, ticket)],
+        "remote_tasks": [remote_task_document(task) for task in session.scalars(tied)],
+    }
+
+
+def entry_document(entry: TicketEntry) -> Document:
+    return _document(entry)
+
+
+def remote_task_document(task: RemoteTask) -> Document:
+    return _document(task)
+
+
+def definition_document(definition: RemoteTaskDefinition) -> Document:
+    """`decided` are the lines as they are in force once the newest revision is activated."""
+    return _document(definition) | {"decided": effective_lines(definition.lines, definition.overrides)}
+
+
+def _document(row: Any) -> Document:
+    """Every column; times as the wire writes them."""
+    values = {attribute.key: getattr(row, attribute.key) for attribute in inspect(type(row)).column_attrs}
+    return {name: moment(value) if hasattr(value, "isoformat") else value for name, value in values.items()}
