@@ -123,6 +123,24 @@ def test_f2_an_item_follows_what_a_consumer_owns(stage: Stage, globex: Neighbour
     assert (told["entitled"], told["matches"]) == (False, False)
 
 
+def test_f2_an_item_follows_a_contract(stage: Stage, globex: Neighbour) -> None:
+    import_catalog(stage)
+    extra = publish(stage, "Dedicated Internet Access", {"contracts": {"names": ["Gold"], "offerings": ["po-mpls"]}})
+    manager = stage.provider("order_manager")
+    agreed = {"name": "Gold", "connection_id": stage.connection_id, "starts_on": "2026-01-01"}
+    made = manager.post("/contracts", agreed | {"lines": [{"offering": "po-mpls", "quantity": 5}]})
+    assert made["state"] == "draft"
+    stage.until(stage.is_quiet)
+    assert acme_item(stage, extra) is None, "a draft is no contract in force"
+    manager.post(f"/contracts/{made['number']}/activate")
+    stage.until(lambda: state_at(lambda one: acme_item(stage, one), extra) == "pending_activation")
+    told = stage.provider().get("/entitlements/explain", consumer=stage.connection_id, item=extra)
+    assert told["criteria"][0]["looked_at"] == f"it has {made['number']} (Gold) in force"
+    assert globex.find_item(extra) is None
+    manager.post(f"/contracts/{made['number']}/cancel", {"reason": "Sold."})
+    stage.until(lambda: state_at(lambda one: acme_item(stage, one), extra) == "removed")
+
+
 def test_f2_all_consumers_are_named_as_such(stage: Stage, globex: Neighbour) -> None:
     import_catalog(stage)
     with pytest.raises(ApiProblem) as refused:
