@@ -1,20 +1,33 @@
 """What can be ordered, and ordering it. An order has one id from its first letter on: that of its draft and request."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import flask
 from flask.typing import ResponseReturnValue
+from flask_login import current_user
 
 from bridge.ids import new_id
 from consumer_sim.services.catalog_search import SORTS, get_shelves, search_catalog
-from consumer_sim.services.order_answers import check_order
-from consumer_sim.services.ordering import Sheet, keep_draft, open_order, send_order
+from consumer_sim.services.ordering import Sheet, check_order_and_own, keep_draft, open_order, send_order
 from consumer_sim.services.users import Permission
 from consumer_sim.ui.context import here, writer
-from consumer_sim.ui.order_form import ROW_WISHES, Errors, find_errors, place_of, tell_errors
+from consumer_sim.ui.order_form import (
+    FIND,
+    NOTHING_FOUND,
+    ROW_WISHES,
+    Errors,
+    Searches,
+    find_choices,
+    find_errors,
+    place_of,
+    tell_choices,
+)
+from consumer_sim.ui.own_form import is_own, make_own_form, read_own
 from webkit.listing import read_listing
+from webkit.order_fields import OrderForm
 from webkit.order_form import change_rows, make_order_form, read_answers
 from webkit.pages import Pages
 from webkit.site import here as site
@@ -30,7 +43,9 @@ def list_all() -> str:
     chosen: dict[str, Any] = {"category": listing.filters.get("category"), "connection_id": listing.id_in("provider")}
     with here().database.reading() as session:
         shelves = get_shelves(session)
-        offers, total = search_catalog(session, text=listing.text, **chosen, **listing.place)
+        offers, total = search_catalog(
+            session, text=listing.text, name=current_user.name, **chosen, **listing.place
+        )  # fmt: skip
         ask = [] if total else list(site().accounts.whom_to_ask(session, Permission.CATALOG_WRITE))
     categories = [(category, category) for category in shelves.categories]
     return flask.render_template(
@@ -50,29 +65,44 @@ def order(connection_id: UUID, item_id: UUID) -> ResponseReturnValue:
         return _go_to_request(sheet, "This was sent already.")
     if flask.request.method == "GET":
         return _show(sheet, sheet.answers, [])
-    wish, answers = flask.request.form.get("do", ""), read_answers(sheet.form, flask.request.form, sheet.answers)
+    wish, answers = flask.request.form.get("do", ""), _read(sheet)
     if wish.startswith(ROW_WISHES):
         return _more(sheet, change_rows(sheet.form, answers, wish))
+    if wish.startswith(FIND):
+        return _find(sheet, answers, wish.removeprefix(FIND))
     return _STEPS.get(wish, _look)(sheet, answers)
+
+
+@pages.action(f"{_ORDER}/choices", Permission.REQUEST_WRITE)
+def choose(connection_id: UUID, item_id: UUID) -> ResponseReturnValue:
+    """What can be chosen for a field, for the script of the form."""
+    sheet = _open(connection_id, item_id, flask.request.args.get("draft", type=UUID) or UUID(new_id()))
+    return tell_choices(str(connection_id), str(item_id), _read(sheet))
 
 
 @pages.action(f"{_ORDER}/check", Permission.REQUEST_WRITE)
 def check(connection_id: UUID, item_id: UUID) -> ResponseReturnValue:
     """What is wrong so far, for the script of the form; what was typed is kept as a draft."""
     sheet = _open(connection_id, item_id, flask.request.args.get("draft", type=UUID) or UUID(new_id()))
-    answers = read_answers(sheet.form, flask.request.form, sheet.answers)
+    answers = _read(sheet)
     is_kept = sheet.sent is None and _keep(sheet, answers)
-    return tell_errors(sheet.form, answers, "Saved as draft." if is_kept else "This was sent already.")
+    order, own = _make_forms(sheet, answers, _find_errors(sheet, answers))
+    status = "Saved as draft." if is_kept else "This was sent already."
+    return flask.jsonify(errors={**order.errors, **own.errors}, status=status)
 
 
 def _send(sheet: Sheet, answers: Answers) -> ResponseReturnValue:
+    waits: list[bool] = []
+
     def send() -> None:
         with here().database.transaction() as session:
-            send_order(session, sheet.item, sheet.draft_id, answers, writer(), now=here().clock())
+            task = send_order(session, sheet.item, sheet.draft_id, answers, writer(), now=here().clock())
+            waits.append(task.approval == "waiting")
 
     errors = find_errors(send)
     if not errors:
-        return _go_to_request(sheet, "Thank you. Your request is on its way.", "success")
+        said = "It waits for approval before it is sent." if waits[-1] else "Your request is on its way."
+        return _go_to_request(sheet, f"Thank you. {said}", "success")
     _keep(sheet, answers)
     return _show(sheet, answers, errors)
 
@@ -91,10 +121,17 @@ def _more(sheet: Sheet, answers: Answers) -> ResponseReturnValue:
     return flask.redirect(f"{_url(sheet.item.connection_id, sheet.item.id, sheet.draft_id)}#{place}", 303)
 
 
+def _find(sheet: Sheet, answers: Answers, pointer: str) -> ResponseReturnValue:
+    """What can be chosen for one field, without the script of the form."""
+    _keep(sheet, answers)
+    found = find_choices(sheet.item.connection_id, sheet.item.id, pointer, answers)
+    return _show(sheet, answers, [], {pointer: found})
+
+
 def _look(sheet: Sheet, answers: Answers) -> ResponseReturnValue:
     """Somebody pressed Enter: say what is still wrong, and send nothing."""
     _keep(sheet, answers)
-    return _show(sheet, answers, find_errors(lambda: check_order(sheet.form, answers)))
+    return _show(sheet, answers, _find_errors(sheet, answers))
 
 
 _STEPS = {"send": _send, "save": _save, "more": _more}
@@ -111,9 +148,29 @@ def _keep(sheet: Sheet, answers: Answers) -> bool:
         return kept is not None
 
 
-def _show(sheet: Sheet, answers: Answers, errors: Errors) -> ResponseReturnValue:
-    made = make_order_form(sheet.form, answers, errors, person=writer().name)
-    return flask.render_template("consumer/order.html", sheet=sheet, order=made), 422 if errors else 200
+def _show(sheet: Sheet, answers: Answers, errors: Errors, searches: Searches = NOTHING_FOUND) -> ResponseReturnValue:
+    order, own = _make_forms(sheet, answers, errors)
+    order = replace(order, searches=searches)
+    page = flask.render_template("consumer/order.html", sheet=sheet, order=order, own=own)
+    return page, 422 if errors else 200
+
+
+def _read(sheet: Sheet) -> dict[str, Any]:
+    """What was typed, answers to our own questions apart."""
+    sent = flask.request.form
+    return read_answers(sheet.form, sent, sheet.answers) | read_own(sheet.own, sent)
+
+
+def _make_forms(sheet: Sheet, answers: Answers, errors: Errors) -> tuple[OrderForm, OrderForm]:
+    """What the provider asks, and what we ask ourselves."""
+    theirs = [one for one in errors if not is_own(one)]
+    order = make_order_form(sheet.form, answers, theirs, person=writer().name)
+    return order, make_own_form(sheet.own, answers, errors)
+
+
+def _find_errors(sheet: Sheet, answers: Answers) -> Errors:
+    with here().database.reading() as session:
+        return find_errors(lambda: check_order_and_own(session, sheet.item, sheet.form, answers))
 
 
 def _go_to_request(sheet: Sheet, message: str, category: str = "message") -> ResponseReturnValue:

@@ -8,7 +8,7 @@ import flask
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from sqlalchemy.orm import Session
-from wtforms import BooleanField, IntegerField, RadioField, SelectField, StringField, TextAreaField
+from wtforms import BooleanField, IntegerField, RadioField, SelectChoice, SelectField, StringField, TextAreaField
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
 
 from consumer_sim.models import CatalogItem
@@ -33,7 +33,7 @@ _TYPES = {
 class ApprovalForm(Form):
     needs_approval = RadioField(
         "Before a request is sent", [InputRequired()],
-        choices=[("no", "It is sent at once"), ("yes", "Somebody here approves it")],
+        choices=[SelectChoice("no", "It is sent at once"), SelectChoice("yes", "Somebody here approves it")],
     )  # fmt: skip
     approver = SelectField("By whom", validate_choice=False)
     above_quantity = IntegerField(
@@ -44,7 +44,7 @@ class ApprovalForm(Form):
 
 class QuestionForm(Form):
     label = StringField("Question", [DataRequired("A question needs its words."), Length(max=255)], filters=[strip])
-    type = SelectField("Answer", choices=[(one, _TYPES[one]) for one in OWN_TYPES])
+    type = SelectField("Answer", choices=[SelectChoice(one, _TYPES[one]) for one in OWN_TYPES])
     options = TextAreaField("Options", [Length(max=20_000)], description="One a line, where the answer is one of some.")
     description = StringField("Hint", [Length(max=2000)], filters=[strip])
     mandatory = BooleanField("It must be answered")
