@@ -33,7 +33,7 @@ pages = Pages("requests", __name__)
 _ONE = "/requests/<uuid:connection_id>/<uuid:task_id>"
 WORDS = {
     "sending": "On its way", "received": "Received", "in_progress": "In progress", "awaiting_info": "Waiting",
-    "rejected": "Rejected", "done": "Done", "cancelled": "Cancelled",
+    "proposed": "Solution proposed", "rejected": "Rejected", "done": "Done", "cancelled": "Cancelled",
     "awaiting_approval": "Waiting for approval", "not_approved": "Not approved",
 }  # fmt: skip
 _WAY = ("Sent", "Approved", "In progress", "Done")
