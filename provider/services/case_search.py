@@ -6,10 +6,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
+from bridge.models import Connection
+from bridge.vocabulary import ConnectionState
 from provider.domain.cases import OVER, Priority, Side, legal_moves, waits_for
 from provider.domain.errors import NotFound
 from provider.domain.provider_tasks import ProviderTaskState
+from provider.models.access import Registration
 from provider.models.cases import Case, CaseChange
+from provider.models.catalog import RemoteRecordProducer
 from provider.models.orders import ProviderTask, WorkNote
 from provider.services.attachments import attachments_of
 from provider.services.case_view import resolution_of
@@ -73,6 +77,17 @@ def count_cases(session: Session, actor: str) -> dict[str, int]:
     return dict(zip((FREE, MINE, OTHERS), row, strict=True))
 
 
+def list_consumers(session: Session) -> list[tuple[str, str]]:
+    """(id, name) of those that can be told of something, by name."""
+    gone = (ConnectionState.PENDING, ConnectionState.REVOKED)
+    query = (
+        select(Connection.id, func.coalesce(Registration.company, Connection.name))
+        .outerjoin(Registration, Registration.connection_id == Connection.id)
+        .where(Connection.state.not_in(gone))
+    )
+    return sorted(((row[0], row[1]) for row in session.execute(query)), key=lambda row: row[1].lower())
+
+
 def show_case(session: Session, number: str) -> Document:
     """One case with all that people do with it. Raises NotFound."""
     row = session.execute(_joined().where(ProviderTask.number == number)).first()
@@ -84,6 +99,7 @@ def show_case(session: Session, number: str) -> Document:
     return {
         **_row(task, case),
         "catalog_item_id": task.catalog_item_id,
+        "form": _form_of(session, task),
         "request": task.request,
         "requested_by": task.requested_by,
         "history": [_change(change) for change in session.scalars(history)],
@@ -97,6 +113,16 @@ def show_case(session: Session, number: str) -> Document:
         "scratchpad": [entry_data(one, task) for one in list_entries(session, task)],
         "delivery": show_delivery(session, task),
     }  # fmt: skip
+
+
+def _form_of(session: Session, task: ProviderTask) -> Document:
+    """The form that was filled in; an empty one for what we opened."""
+    query = select(RemoteRecordProducer.form).where(
+        RemoteRecordProducer.identity == task.catalog_item_id,
+        RemoteRecordProducer.revision == task.catalog_item_revision,
+    )
+    form: Document | None = session.scalar(query) if task.catalog_item_id else None
+    return form or {"variables": [], "parts": []}
 
 
 def _joined() -> Select[Any]:

@@ -16,6 +16,7 @@ from provider.models.orders import CustomerOrder, ProviderTask
 from provider.services.cancellations import show_cancellation
 from provider.services.order_view import show_order
 from provider.services.provider_tasks import task_stream
+from provider.services.scratchpads import show_entries
 from provider.services.task_search import tasks_of_order
 
 Document = dict[str, Any]
@@ -49,7 +50,11 @@ def read_order_page(session: Session, number: str) -> Document:
         line["order_tasks"] = [task for task in tasks if task["line_id"] == line["id"]]
     is_cancelling = order["state"] in (OrderState.ASSESSING_CANCELLATION, OrderState.CANCELLATION_IN_PROGRESS)
     assessed = show_cancellation(session, number) if is_cancelling else None
-    return order | {"lines": lines, "order_tasks": tasks, "told": _told(session, number), "assessed": assessed}
+    return (
+        order
+        | {"lines": lines, "order_tasks": tasks, "told": _told(session, number), "assessed": assessed}
+        | {"scratchpad": show_entries(session, order["provider_task"]["number"])}
+    )
 
 
 def _flat(lines: list[Document], depth: int) -> Iterator[Document]:

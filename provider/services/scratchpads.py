@@ -100,6 +100,12 @@ def find_by_number(session: Session, number: str) -> ProviderTask:
     return task
 
 
+def find_order_number(session: Session, number: str) -> str | None:
+    """Of the order behind a task, by the task's number; None if it has none. Raises NotFound."""
+    order_id = find_by_number(session, number).order_id
+    return session.get_one(CustomerOrder, order_id).number if order_id else None
+
+
 def entry_data(entry: ScratchpadEntry, task: ProviderTask) -> Document:
     return {
         "task_id": task.external_id,

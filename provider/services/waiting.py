@@ -17,6 +17,7 @@ from provider.models.access import Registration
 from provider.models.catalog import ProductOffering, RemoteRecordProducer
 from provider.models.criteria import HeldRemoval
 from provider.models.orders import CustomerOrder, ProviderTask
+from provider.services.case_search import count_cases
 from provider.services.order_search import said_since
 from provider.services.task_search import FREE, MINE, count_order_tasks
 
@@ -27,8 +28,8 @@ def count_waiting(session: Session, *, actor: str, permissions: AbstractSet[str]
     """How many records wait, by what they wait for; only what these permissions let one read is counted.
 
     Order states count the orders in them, `comments` those of which the consumer said something since. `free` and
-    `mine` are order tasks, `parked` deliveries, `trouble` connections, `drafts` remote record producers, `removals`
-    items that many would lose at once.
+    `mine` are order tasks, with `cases_` before them tasks without an order, `parked` deliveries, `trouble`
+    connections, `drafts` remote record producers, `removals` items that many would lose at once.
     """
     found: dict[str, int] = {}
     if _P.ORDER_READ in permissions:
@@ -39,6 +40,9 @@ def count_waiting(session: Session, *, actor: str, permissions: AbstractSet[str]
     if _P.ORDER_TASK_READ in permissions:
         tasks = count_order_tasks(session, actor)
         found |= {kind: tasks[kind] for kind in (FREE, MINE)}
+    if _P.CASE_READ in permissions:
+        cases = count_cases(session, actor)
+        found |= {"cases_free": cases[FREE], "cases_mine": cases[MINE]}
     if _P.DELIVERY_READ in permissions:
         found["parked"] = _count(session, Delivery.state == "parked")
     if _P.CONNECTION_READ in permissions:

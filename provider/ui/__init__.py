@@ -9,6 +9,8 @@ from provider.config import ProviderConfig
 from provider.context import Context
 from provider.ui import (
     attachments,
+    authoring,
+    cases,
     catalog,
     connections,
     contracts,
@@ -20,6 +22,7 @@ from provider.ui import (
     producers,
     products,
     registrations,
+    scratchpads,
     start,
     users,
 )
@@ -31,11 +34,14 @@ PAGES = (
     orders.pages,
     attachments.pages,
     order_tasks.pages,
+    cases.pages,
+    scratchpads.pages,
     products.pages,
     deliveries.pages,
     connections.pages,
     registrations.pages,
     catalog.pages,
+    authoring.pages,
     producers.pages,
     entitlements.pages,
     contracts.pages,

@@ -1,4 +1,4 @@
-"""Files of orders: attach one, fetch one, offer one again. They are listed on the order's page."""
+"""Files of orders, and of tasks without one: attach one, fetch one, offer one again. Their pages list them."""
 
 from typing import Any
 
@@ -20,12 +20,22 @@ pages = Pages("attachments", __name__)
 @pages.form("/orders/<number>/attach", "comment.write", upload_limit=lambda: upload_limit(here().attachment_limits))
 def attach(number: str) -> ResponseReturnValue:
     """Give the consumer a file; a page of its own only when something is wrong with it."""
+    return _take(number)
+
+
+@pages.form("/cases/<number>/attach", "comment.write", upload_limit=lambda: upload_limit(here().attachment_limits))
+def attach_to_case(number: str) -> ResponseReturnValue:
+    """The same for a task without an order."""
+    return _take(number)
+
+
+def _take(number: str) -> ResponseReturnValue:
     form, limits = FileForm(), here().attachment_limits
     if form.done(lambda: _attach(number, form.chosen)):
         return _back(number)
     with here().database.reading() as session:
         attachments.check_order(session, number)
-    page = flask.render_template("provider/attach.html", number=number, form=form, limits=limits)
+    page = flask.render_template("provider/attach.html", number=number, form=form, limits=limits, owner=_owner(number))
     return page, 422 if form.is_submitted() else 200
 
 
@@ -36,6 +46,11 @@ def fetch(attachment_id: str) -> ResponseReturnValue:
     return download(find_content(here().files, attachment), attachment.name)
 
 
+@pages.action("/cases/<number>/attachments/<attachment_id>/retry", "comment.write")
+def retry_of_case(number: str, attachment_id: str) -> ResponseReturnValue:
+    return retry(number, attachment_id)
+
+
 @pages.action("/orders/<number>/attachments/<attachment_id>/retry", "comment.write")
 def retry(number: str, attachment_id: str) -> ResponseReturnValue:
     with here().transaction() as session:
@@ -44,7 +59,7 @@ def retry(number: str, attachment_id: str) -> ResponseReturnValue:
 
 
 def rows_for_page(order: dict[str, Any]) -> list[dict[str, Any]]:
-    """The files of an order as its page lists them, with what can be done."""
+    """The files of an order, or of a case, as its page lists them, with what can be done."""
     return [_row(order["number"], one) for one in order["attachments"]]
 
 
@@ -55,8 +70,12 @@ def _row(number: str, one: dict[str, Any]) -> dict[str, Any]:
         **one, "author_name": one["author"]["name"], "author_company": one["author"]["company"],
         "problem": one["reason"], "ours": ours,
         "url": flask.url_for("attachments.fetch", attachment_id=one["id"]) if ours or there else None,
-        "retry": flask.url_for("attachments.retry", number=number, attachment_id=one["id"]) if may_retry else None,
+        "retry": flask.url_for(_retry(), number=number, attachment_id=one["id"]) if may_retry else None,
     }  # fmt: skip
+
+
+def _retry() -> str:
+    return "attachments.retry_of_case" if flask.request.path.startswith("/cases/") else "attachments.retry"
 
 
 def _attach(number: str, chosen: Any) -> None:
@@ -69,4 +88,10 @@ def _attach(number: str, chosen: Any) -> None:
 
 
 def _back(number: str) -> ResponseReturnValue:
-    return flask.redirect(flask.url_for("orders.show", number=number, _anchor="conversation"), 303)
+    return flask.redirect(f"{_owner(number)}#conversation", 303)
+
+
+def _owner(number: str) -> str:
+    """The page that the file is listed on."""
+    noun = "cases" if flask.request.path.startswith("/cases/") else "orders"
+    return flask.url_for(f"{noun}.show", number=number)

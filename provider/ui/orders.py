@@ -17,6 +17,7 @@ from provider.services.order_search import SORTABLE, list_companies, search_orde
 from provider.ui.attachments import rows_for_page
 from provider.ui.context import actor, here
 from provider.ui.moves import APPROVE, CANCEL, DECLINE, may_be_cancelled, order_move, order_moves, task_moves
+from provider.ui.scratchpads import EntryForm
 from webkit.forms import Form, strip
 from webkit.listing import read_listing
 from webkit.pages import Pages
@@ -147,6 +148,7 @@ def _show(number: str, to: str = "", form: Form | None = None) -> str:
     told: dict[str, Any] = {"moves": order_moves(order), "cancel": CANCEL if may_be_cancelled(order) else None}
     told |= {"seen": SEEN, "seen_stage": seen_stage}
     told |= {"files": rows_for_page(order), "file_form": FileForm(), "file_limits": here().attachment_limits}
+    told["entry_form"] = EntryForm(formdata=None)
     return flask.render_template(
         "provider/order.html", order=order, **told, task_moves=task_moves, to=to, form=form or PlainForm()
     )

@@ -50,6 +50,14 @@ WAITING = (
         _P.ORDER_TASK_WRITE, single="Task to take",
     ),
     Waiting(
+        "cases_mine", "Cases of mine", "/cases?whose=mine",
+        _P.CASE_WRITE, single="Case of mine",
+    ),
+    Waiting(
+        "cases_free", "Cases to take", "/cases?whose=free",
+        _P.CASE_WRITE, single="Case to take",
+    ),
+    Waiting(
         "parked", "Parked deliveries", "/deliveries?state=parked",
         _P.DELIVERY_WRITE, single="Parked delivery",
     ),
