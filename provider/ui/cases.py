@@ -45,10 +45,6 @@ OPENERS = [(str(Side.CONSUMER), "The consumer"), (str(Side.PROVIDER), "Us")]
 _ASKING: Mapping[str, Any] = {
     ASK.to: cases.ask_consumer, CLOSE_CASE.to: cases.close_unanswered, WITHDRAW.to: cases.withdraw_case,
 }  # fmt: skip
-    ASK.to: cases.ask_consumer,
-    CLOSE_CASE.to: cases.close_unanswered,
-    WITHDRAW.to: cases.withdraw_case,
-}
 _ARGUMENT = {ASK.to: "question"}
 
 
