@@ -111,7 +111,7 @@ def kind_of(variable: Mapping[str, Any]) -> str:
 
 def find_question(form: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
     """Raises NotFound."""
-    found = next((one for one in _questions(form, place[0]) if one["key"] == place[1]), None)
+    found = next((one for one in questions_of(form, place[0]) if one["key"] == place[1]), None)
     if found is None:
         raise NotFound("question", place[1])
     return found
@@ -133,7 +133,7 @@ def put_question(form: Mapping[str, Any], place: Place, variable: Mapping[str, A
         return _with_questions(
             form, place[0], [variable if row["key"] == place[1] else row for row in _of(form, place)]
         )
-    return _with_questions(form, place[0], [*_questions(form, place[0]), variable])
+    return _with_questions(form, place[0], [*questions_of(form, place[0]), variable])
 
 
 def remove_question(form: Mapping[str, Any], place: Place) -> Document:
@@ -182,10 +182,10 @@ def why_not_published(form: Mapping[str, Any]) -> list[str]:
 
 
 def _of(form: Mapping[str, Any], place: Place) -> Sequence[Mapping[str, Any]]:
-    return _questions(form, place[0])
+    return questions_of(form, place[0])
 
 
-def _questions(form: Mapping[str, Any], set_key: str) -> Sequence[Mapping[str, Any]]:
+def questions_of(form: Mapping[str, Any], set_key: str) -> Sequence[Mapping[str, Any]]:
     found: Sequence[Mapping[str, Any]] = (find_set(form, set_key) if set_key else form)["variables"]
     return found
 

@@ -10,9 +10,10 @@ from bridge.ids import new_id
 from bridge.versions import WIRE_VERSION
 from provider.domain.authored_forms import complete_form, new_form
 from provider.domain.catalog import RemoteRecordProducerState
-from provider.domain.errors import Conflict
+from provider.domain.errors import Conflict, InvalidFields
 from provider.models.catalog import RemoteRecordProducer
 from provider.services.audit import record_audit
+from provider.services.choice_definitions import reference_faults
 from provider.services.entitlements import lock_guard
 from provider.services.producers import TASK
 from provider.services.revisions import EDITABLE, check_changes, edit_producer
@@ -31,7 +32,7 @@ def author_producer(session: Session, facts: Mapping[str, Any], actor: str, now:
         revision=1,
         state=RemoteRecordProducerState.DRAFT,
         kind=TASK,
-        form=complete_form(facts["form"]) if facts.get("form") else new_form(),
+        form=_checked(session, facts["form"]) if facts.get("form") else new_form(),
         **{"short_description": "", "category": "", "compatibility": WIRE_VERSION, **told},
     )
     session.add(producer)
@@ -51,7 +52,7 @@ def change_form(
     draft = edit_producer(session, identity, {}, actor, now)
     if draft.kind != TASK:
         raise Conflict("form_of_catalog", "what this item asks comes from the catalog; change it there")
-    draft.form = complete_form(change(draft.form))
+    draft.form = _checked(session, change(draft.form))
     session.flush()
     record_audit(session, actor, "producer.form", f"catalog_item/{identity}", now, {"revision": draft.revision})
     return draft
@@ -60,3 +61,14 @@ def change_form(
 def replace_form(session: Session, identity: str, form: Form, actor: str, now: datetime) -> RemoteRecordProducer:
     """As `change_form`, with a form that was written as a whole."""
     return change_form(session, identity, lambda _: form, actor, now)
+
+
+def _checked(session: Session, form: Form) -> dict[str, Any]:
+    """The whole form, whose references lead to choices that there are. Raises InvalidFields."""
+    made = complete_form(form)
+    faults = list(reference_faults(session, made["variables"], "/variables"))
+    for index, one in enumerate(made["sets"]):
+        faults += reference_faults(session, one["variables"], f"/sets/{index}/variables")
+    if faults:
+        raise InvalidFields(faults)
+    return made

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import Session, defer
 
 from provider.domain.catalog import SERVICE_EXCHANGE, CatalogState, RemoteRecordProducerState, ServiceType
 from provider.domain.errors import Conflict, DomainError, FieldError, InvalidFields, NotFound
@@ -20,6 +20,7 @@ from provider.services.producers import list_revisions, publish_producer
 from provider.services.selling import find_sold, sell_offering
 
 BULK_LIMIT = 20
+_SHOWN = 100
 OFFERING, SPECIFICATION = "offering", "specification"
 
 Criteria = Mapping[str, Any] | None
@@ -75,6 +76,32 @@ def sell_entries(session: Session, entries: Sequence[tuple[str, str]], actor: st
         return _Done(name, "It is sold: its item for consumers is a draft.", item.identity)
 
     return _each(session, keys, sell)
+
+
+def list_drafts(session: Session) -> Sequence[RemoteRecordProducer]:
+    """The items that wait to be published, by name; the first hundred."""
+    is_draft = RemoteRecordProducer.state == RemoteRecordProducerState.DRAFT
+    query = select(RemoteRecordProducer).where(is_draft).options(defer(RemoteRecordProducer.form))
+    return session.scalars(query.order_by(func.lower(RemoteRecordProducer.name)).limit(_SHOWN)).all()
+
+
+def list_sellable(session: Session) -> list[tuple[str, ProductOffering | Specification]]:
+    """What could be sold over the exchange and is not, each with its kind, by name; the first hundred of each kind.
+
+    Offerings that are published or in draft, without an item; customer-facing specifications in draft.
+    """
+    has_item = exists().where(RemoteRecordProducer.product_offering_id == ProductOffering.id)
+    living = ProductOffering.lifecycle_state.in_((CatalogState.IN_DRAFT, CatalogState.PUBLISHED))
+    offerings = select(ProductOffering).where(living, ~has_item).order_by(func.lower(ProductOffering.name))
+    specifications = select(Specification).where(
+        Specification.lifecycle_state == CatalogState.IN_DRAFT,
+        Specification.service_type == ServiceType.CUSTOMER_FACING,
+    )
+    specifications = specifications.order_by(func.lower(Specification.name))
+    return [
+        *((OFFERING, row) for row in session.scalars(offerings.limit(_SHOWN))),
+        *((SPECIFICATION, row) for row in session.scalars(specifications.limit(_SHOWN))),
+    ]
 
 
 def _check(session: Session, chosen: Sequence[Any], criteria: Criteria, pointer: str) -> None:

@@ -10,8 +10,10 @@ from provider.context import Context
 from provider.ui import (
     attachments,
     authoring,
+    bulk,
     cases,
     catalog,
+    choices,
     connections,
     contracts,
     deliveries,
@@ -42,9 +44,11 @@ PAGES = (
     registrations.pages,
     catalog.pages,
     authoring.pages,
+    bulk.pages,
     producers.pages,
     entitlements.pages,
     contracts.pages,
+    choices.pages,
     flow.pages,
     users.pages,
 )

@@ -7,7 +7,7 @@ import flask
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from werkzeug import Response
-from wtforms import StringField
+from wtforms import StringField, TextAreaField
 from wtforms.validators import InputRequired, Length
 
 from bridge.forms import FormErrors, check_answers
@@ -27,22 +27,26 @@ from provider.ui.context import actor, here
 from webkit.forms import Form
 from webkit.listing import read_listing
 from webkit.next_step import flash_next
-from webkit.order_form import make_order_form, read_answers
+from webkit.order_form import change_rows, make_order_form, read_answers
 from webkit.pages import Pages
 
 pages = Pages("producers", __name__)
 
 STATES = tuple((str(state), state.label) for state in RemoteRecordProducerState)
 UNSOLD_MOST = 5
-KINDS = (("product", "Product"), ("service", "Service"), ("inventory", "Inventory"))
+KINDS = (("product", "Product"), ("service", "Service"), ("task", "Written by hand"), ("inventory", "Inventory"))
 
 
 class EditForm(Form):
     """What of a generated item people may say otherwise. The questions come from the catalog."""
 
     name = StringField("Name", [InputRequired("An item has a name."), Length(max=200)])
-    short_description = StringField("Description", [Length(max=500)])
+    short_description = StringField("Short description", [Length(max=500)])
+    description = TextAreaField("Description", [Length(max=10_000)])
     category = StringField("Category", [Length(max=120)])
+    help_text = TextAreaField(
+        "Help", [Length(max=10_000)], description="Stands above the form, for whoever fills it in."
+    )
     compatibility = StringField(
         "Version", [InputRequired("Say which version a consumer has to speak."), Length(max=20)],
         description="Consumers that speak an older version of the exchange cannot activate the item.",
@@ -77,8 +81,9 @@ def try_form(identity: str) -> ResponseReturnValue:
     """The order form as consumers will have it; what is filled in is checked as an order's would be, and forgotten."""
     with here().database.reading() as session:
         item = show_producer(session, identity)["newest"]
-    is_tried = flask.request.method == "POST"
-    answers = read_answers(item.form, flask.request.form) if is_tried else {}
+    wish, is_sent = flask.request.form.get("do", ""), flask.request.method == "POST"
+    answers = change_rows(item.form, read_answers(item.form, flask.request.form), wish) if is_sent else {}
+    is_tried = is_sent and not wish
     errors = _faults(item.form, answers) if is_tried else []
     order = make_order_form(item.form, answers, errors)
     page = flask.render_template("provider/producer_form.html", item=item, order=order, is_tried=is_tried)
