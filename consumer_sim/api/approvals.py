@@ -69,7 +69,7 @@ def list_approvals(query: Document) -> Document:
         return {"items": views.task_documents(session, [one.task for one in found]), "next": None, "total": total}
 
 
-@blueprint.route("/requests/<uuid:task_id>/approve", methods=["POST"])
+@blueprint.route("/requests/<uuid:task_id>/approval/approve", methods=["POST"])
 @blueprint.arguments(DecisionSchema)
 @blueprint.response(200)
 def approve(body: Document, task_id: UUID) -> Document:
@@ -81,7 +81,7 @@ def approve(body: Document, task_id: UUID) -> Document:
         return views.task_detail(session, task)
 
 
-@blueprint.route("/requests/<uuid:task_id>/reject", methods=["POST"])
+@blueprint.route("/requests/<uuid:task_id>/approval/reject", methods=["POST"])
 @blueprint.arguments(RejectionSchema)
 @blueprint.response(200)
 def reject(body: Document, task_id: UUID) -> Document:

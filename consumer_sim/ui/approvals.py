@@ -42,7 +42,7 @@ def list_all() -> str:
     return flask.render_template("consumer/approvals.html", listing=listing, rows=rows, total=total)
 
 
-@pages.action(f"{_ONE}/approve", Permission.REQUEST_APPROVE)
+@pages.action(f"{_ONE}/approval/approve", Permission.REQUEST_APPROVE)
 def approve(connection_id: UUID, task_id: UUID) -> ResponseReturnValue:
     with here().database.transaction() as session:
         task = tasks.lock_task(session, str(connection_id), str(task_id))
@@ -51,7 +51,7 @@ def approve(connection_id: UUID, task_id: UUID) -> ResponseReturnValue:
     return _to_request(connection_id, task_id)
 
 
-@pages.form(f"{_ONE}/reject", Permission.REQUEST_APPROVE)
+@pages.form(f"{_ONE}/approval/reject", Permission.REQUEST_APPROVE)
 def reject(connection_id: UUID, task_id: UUID) -> ResponseReturnValue:
     """Asks for the reason first."""
     form = RejectForm()

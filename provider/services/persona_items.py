@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from bridge.outbox import record_event
 from bridge.vocabulary import EventType
 from provider.domain.catalog import RemoteRecordProducerState
+from provider.domain.criteria import as_id
 from provider.domain.errors import Conflict, FieldError, InvalidFields
 from provider.models.catalog import Entitlement, RemoteRecordProducer
 from provider.models.personas import Persona
@@ -29,7 +30,8 @@ def choose_personas(
     """
     lock_guard(session)
     wanted = list(dict.fromkeys(persona_ids))
-    known = set(session.scalars(select(Persona.id).where(Persona.id.in_(wanted)).with_for_update(read=True)))
+    ids = [one for one in wanted if as_id(one)]
+    known = set(session.scalars(select(Persona.id).where(Persona.id.in_(ids)).with_for_update(read=True)))
     if missing := [place for place, one in enumerate(wanted) if one not in known]:
         raise InvalidFields(
             FieldError(f"/persona_ids/{one}", "not_found", "there is no such persona") for one in missing

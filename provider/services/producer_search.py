@@ -14,6 +14,7 @@ from provider.models.access import Registration
 from provider.models.catalog import Entitlement, ProductOffering, RemoteRecordProducer, Specification
 from provider.services.contract_search import list_contract_names
 from provider.services.criteria import read_names
+from provider.services.personas import read_personas
 from provider.services.producers import list_revisions
 from provider.services.revisions import explain_revisions, find_actions
 
@@ -58,6 +59,7 @@ def show_producer(session: Session, identity: str) -> Document:
         "actions": find_actions(oldest_first),
         "entitlements": _entitlements(session, revisions[0].identity),
         "audience": _audience(session, published.criteria if published else None),
+        "personas": [one["name"] for one in read_personas(session, revisions[0].persona_ids).values()],
     }
 
 

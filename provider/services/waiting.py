@@ -17,6 +17,7 @@ from provider.models.access import Registration
 from provider.models.catalog import ProductOffering, RemoteRecordProducer
 from provider.models.criteria import HeldRemoval
 from provider.models.orders import CustomerOrder, ProviderTask
+from provider.models.personas import AuthorisedUser
 from provider.services.case_search import count_cases
 from provider.services.order_search import said_since
 from provider.services.task_search import FREE, MINE, count_order_tasks
@@ -46,6 +47,7 @@ def count_waiting(session: Session, *, actor: str, permissions: AbstractSet[str]
     if _P.DELIVERY_READ in permissions:
         found["parked"] = _count(session, Delivery.state == "parked")
     if _P.CONNECTION_READ in permissions:
+        found["authorised_users"] = _count(session, AuthorisedUser.approval == "requested")
         found["trouble"] = sum(1 for flow in read_flows(session) if find_ailments(flow, now))
     if _P.PRODUCER_READ in permissions:
         found["removals"] = _count(session, HeldRemoval.state == "held")

@@ -66,6 +66,10 @@ WAITING = (
         _P.CONNECTION_WRITE, single="Connection in trouble",
     ),
     Waiting(
+        "authorised_users", "Users of consumers to approve", "/authorised-users?state=requested",
+        _P.CONNECTION_WRITE, single="User of a consumer to approve",
+    ),
+    Waiting(
         "removals", "Removals of many to confirm", "/removals",
         _P.PRODUCER_WRITE, single="Removal of many to confirm",
     ),
