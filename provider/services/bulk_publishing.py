@@ -70,7 +70,9 @@ def sell_entries(session: Session, entries: Sequence[tuple[str, str]], actor: st
 
     def sell(key: str) -> _Done:
         kind, id_ = keys[key]
-        name, which = {OFFERING: _sell_offering, SPECIFICATION: _sell_specification}[kind](session, id_, actor, now)
+        if kind not in _SELL:
+            raise NotFound("kind of entry", kind)
+        name, which = _SELL[kind](session, id_, actor, now)
         newest = select(RemoteRecordProducer).where(which).order_by(RemoteRecordProducer.revision.desc()).limit(1)
         item = session.scalars(newest).one()
         return _Done(name, "It is sold: its item for consumers is a draft.", item.identity)
@@ -171,13 +173,19 @@ def _has_channel(row: ProductOffering) -> bool:
     return row.sellable and SERVICE_EXCHANGE in row.channels
 
 
+_SELL: Mapping[str, Callable[[Session, str, str, datetime], tuple[str, Any]]] = {
+    OFFERING: _sell_offering,
+    SPECIFICATION: _sell_specification,
+}
+
+
 def _name_of(session: Session, key: str) -> str:
     """What people call it, if it is there at all; else the key."""
     kind, _, id_ = key.rpartition("/")
     models: Mapping[str, Any] = {OFFERING: ProductOffering, SPECIFICATION: Specification}
     try:
         if kind:
-            row = session.get(models[kind], as_id(kind, id_))
+            row = session.get(models[kind], as_id(kind, id_)) if kind in models else None
             return str(row.name) if row else id_
         return list_revisions(session, id_)[-1].name
     except NotFound:

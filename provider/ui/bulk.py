@@ -5,7 +5,7 @@ from typing import Any
 
 import flask
 from flask.typing import ResponseReturnValue
-from wtforms import RadioField, SelectMultipleField, ValidationError
+from wtforms import RadioField, SelectChoice, SelectMultipleField, ValidationError
 from wtforms.validators import InputRequired
 
 from provider.domain.criteria import EVERYONE
@@ -39,9 +39,9 @@ class PublishForm(ChoiceForm):
         "Who may order them",
         [InputRequired("Decide who may order them.")],
         choices=[
-            (AS_IT_IS, "Of each, those who may already; what was never published is left out"),
-            (ALL, "All consumers, also those that connect later"),
-            (NAMED, "Only these consumers"),
+            SelectChoice(AS_IT_IS, "Of each, those who may already; what was never published is left out"),
+            SelectChoice(ALL, "All consumers, also those that connect later"),
+            SelectChoice(NAMED, "Only these consumers"),
         ],
     )
     consumers = SelectMultipleField("Consumers", validate_choice=False)

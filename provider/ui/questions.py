@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from wtforms import BooleanField, Field, IntegerField, RadioField, SelectField, StringField, TextAreaField
+from wtforms import BooleanField, Field, IntegerField, RadioField, SelectChoice, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
 from provider.domain.authored_forms import KINDS, ROWS_LIMIT, SCALE_LIMIT
@@ -76,8 +76,8 @@ class QuestionForm(Form):
         super().__init__(**options)
         self.kind = kind
         _, self.type, self.display = KINDS[kind]
-        self.choice_definition.choices = [("", "Choose one"), *((one, one) for one in definitions)]
-        self.choice_depends_on_variable.choices = [("", "Nothing"), *((one, one) for one in others)]
+        self.choice_definition.choices = _choices("Choose one", definitions)
+        self.choice_depends_on_variable.choices = _choices("Nothing", others)
         kept = {*self._kept(), "csrf_token"}
         for name in [name for name in self._fields if name not in kept]:
             del self[name]
@@ -129,8 +129,8 @@ class SetForm(Form):
 
     label = StringField("Heading", [InputRequired("Say what it is about."), Length(max=255)], filters=[strip])
     many = RadioField(
-        "It is", choices=[("", "Asked once"), ("many", "A table: a row for each thing that is told")], default="",
-        validate_choice=False,
+        "It is", default="", validate_choice=False,
+        choices=[SelectChoice("", "Asked once"), SelectChoice("many", "A table: a row for each thing that is told")],
     )  # fmt: skip
     description = TextAreaField("Help", [Length(max=10_000)], filters=[strip])
     min_rows = _number("Rows of a table, at least", 0, ROWS_LIMIT)
@@ -183,6 +183,10 @@ def free_key(text: str, taken: Iterable[str]) -> str:
         number += 1
         key = f"{base}_{number}"
     return key
+
+
+def _choices(nothing: str, some: Sequence[str]) -> list[SelectChoice]:
+    return [SelectChoice("", nothing), *(SelectChoice(one, one) for one in some)]
 
 
 def _option(option: Mapping[str, str]) -> str:
