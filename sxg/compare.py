@@ -10,7 +10,12 @@ from sxg.client import Client
 
 Row = Mapping[str, Any]
 
-ID_MEMBERS = {"provider_task": "task_id", "product": "product_id", "catalog_item": "item_id"}
+ID_MEMBERS = {
+    "provider_task": "task_id",
+    "product": "product_id",
+    "catalog_item": "item_id",
+    "authorised_user": "authorised_user_id",
+}
 MISSING = "(no such record)"
 NOT_TOLD = "(not told)"
 _POLL_S = 0.2
@@ -167,8 +172,11 @@ def _name(kind: str, record_id: str, row: Row) -> str:
 
 
 def report_lines(report: Report) -> list[str]:
-    """The report for people: one line a difference, and a last one that sums up."""
-    compared = ", ".join(f"{count} {kind.replace('_', ' ')}s" for kind, count in report.compared.items())
+    """The report for people: one line a difference, and a last one that sums up, without kinds of which there are
+    none.
+    """
+    told = {kind: count for kind, count in report.compared.items() if count} or report.compared
+    compared = ", ".join(f"{count} {kind.replace('_', ' ')}s" for kind, count in told.items())
     unrest = "" if report.quiet else "; messages were still on their way"
     if not report.differences:
         return [f"both sides are equal: {compared}{unrest}"]

@@ -7,11 +7,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from consumer_sim.models import CatalogItem, Comment, Product, ProviderTask
+from consumer_sim.models_personas import AuthorisedUser
 from consumer_sim.services import comments, pages
 from consumer_sim.services.requests import moment
 
 Row = dict[str, Any]
-KINDS = ("provider_task", "product", "catalog_item")
+KINDS = ("provider_task", "product", "catalog_item", "authorised_user")
 
 _TASK = (
     "number",
@@ -89,8 +90,14 @@ def _items(session: Session, connection_id: str, items: Sequence[CatalogItem]) -
 
 
 def _prices(item: CatalogItem) -> Row:
-    """The provider tells them to few."""
-    return {} if item.prices is None else {"prices": item.prices}
+    """The provider tells them to few, and personas of few."""
+    told = {"prices": item.prices, "personas": item.personas}
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _users(session: Session, connection_id: str, users: Sequence[AuthorisedUser]) -> list[Row]:
+    shown = ("revision", "approval", "approved_persona_ids", "reason")
+    return [{"authorised_user_id": user.id, **(user.told or {}), **_members(user, shown)} for user in users]
 
 
 def _members(row: Any, names: Sequence[str]) -> Row:
@@ -101,4 +108,5 @@ _KINDS: Mapping[str, tuple[Any, Any, Callable[[Session, str, Sequence[Any]], lis
     "provider_task": (ProviderTask, ProviderTask.submission == "accepted", _tasks),
     "product": (Product, Product.id.is_not(None), _products),
     "catalog_item": (CatalogItem, CatalogItem.state != "removed", _items),
+    "authorised_user": (AuthorisedUser, (AuthorisedUser.revision > 0) & (AuthorisedUser.sent != "refused"), _users),
 }

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from provider.models.inventory import Product
 from provider.models.orders import ProviderTask
+from provider.services.authorised_users import list_authorised_users, user_data
 from provider.services.comments import comment_data, comments_of
 from provider.services.connections import get_connection
 from provider.services.entitlements import list_catalog_items
@@ -66,9 +67,15 @@ def _items(session: Session, connection_id: str, limit: int, after: Sequence[Any
     return list_catalog_items(session, connection_id, limit=limit, after=after)
 
 
+def _users(session: Session, connection_id: str, limit: int, after: Sequence[Any] | None) -> Page[Row]:
+    page = list_authorised_users(session, connection_id, limit=limit, after=after)
+    return Page([user_data(user) for user in page.items], page.next_key)
+
+
 _READ: Mapping[str, Callable[[Session, str, int, Sequence[Any] | None], Page[Row]]] = {
     "provider_task": _tasks,
     "product": _products,
     "catalog_item": _items,
+    "authorised_user": _users,
 }
 KINDS = tuple(_READ)
