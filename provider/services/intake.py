@@ -33,7 +33,7 @@ from provider.services.numbers import next_numbers, take_numbers
 from provider.services.order_lines import plan_lines, write_lines
 from provider.services.order_locks import lock_order_of_task
 from provider.services.order_moves import OPENING, change_state, record_opening
-from provider.services.orderable import OrderableItem, get_orderable_item
+from provider.services.orderable import OrderableItem, Prices, get_orderable_item, read_orderable_item, with_right
 from provider.services.provider_tasks import get_task, render_task, show_case_task, task_data
 
 _S = OrderState
@@ -67,7 +67,7 @@ _LOOK = (
     )
     .where(_CONNECTIONS.c.id == bindparam("connection_id"))
 )
-_LOCK_AND_LOOK = _LOOK.with_for_update(read=True, of=_CONNECTIONS)  # as `lock_connection` does
+_LOCK_AND_LOOK = with_right(_LOOK).with_for_update(read=True, of=_CONNECTIONS)  # as `lock_connection` does
 _ADD_ORDER = insert(_ORDERS)
 _DROP_ORDER = delete(_ORDERS).where(_ORDERS.c.id == bindparam("order_id"))
 _ADD_OPERATIONS = insert(table_of(InventoryOperation))
@@ -103,27 +103,31 @@ def submit_provider_task(session: Session, connection_id: str, request: Document
     catalog item), and Conflict `already_accepted`, `revision_superseded` or `number_taken`.
     """
 
-    def plan() -> Plan:
-        item, lines = _check_request(session, connection_id, request["catalog_item_id"], request)
+    def plan(right: Any) -> Plan:
+        found = read_orderable_item(session, request["catalog_item_id"], right)
+        item, lines = _check_request(session, connection_id, found, request)
         return Plan(request["catalog_item_id"], request["catalog_item_revision"], item.kind, lines, name=item.name)
 
     return accept_request(session, connection_id, request, plan, now=now)
 
 
 def accept_request(
-    session: Session, connection_id: str, request: Document, make_plan: Callable[[], Plan], *, now: datetime
+    session: Session, connection_id: str, request: Document, make_plan: Callable[[Any], Plan], *, now: datetime
 ) -> Accepted:
-    """Make a task and its order, once for each id of the consumer's; the plan is asked for where there is none yet.
+    """Make a task and its order, once for each id of the consumer's; the plan is asked for where there is none yet, and
+    given what was found of the right to order the item.
 
     Raises what the plan does, InvalidFields, and Conflict `already_accepted`, `revision_superseded` or `number_taken`.
     """
     link = session.connection()
-    consumer = link.execute(_LOCK_AND_LOOK, {"connection_id": connection_id, "external_id": request["id"]}).one()
+    asked = {"connection_id": connection_id, "external_id": request["id"]}
+    asked |= {"identity": request.get("catalog_item_id"), "revision": request.get("catalog_item_revision")}
+    consumer = link.execute(_LOCK_AND_LOOK, asked).one()
     if consumer.fingerprint:
         return _accepted(consumer, request)
     _check_not_superseded(consumer.refused_revision, request["revision"])
     _check_number(consumer.number_prefix, request["number"])
-    plan = make_plan()
+    plan = make_plan(consumer)
     if plan.kind == "task":
         return _accept_case(session, consumer, plan, request, now)
     numbers = take_numbers(session, {"order": 1, "order_line": len(plan.lines)})
@@ -176,7 +180,8 @@ def resubmit_provider_task(
         raise _superseded(task.revision)
     known = _find_known(session.connection(), connection_id, external_id)
     _check_not_superseded(known.refused_revision, request["revision"])
-    item, lines = _check_request(session, connection_id, str(task.catalog_item_id), request)
+    found = get_orderable_item(session, connection_id, str(task.catalog_item_id), request["catalog_item_revision"])
+    item, lines = _check_request(session, connection_id, found, request)
     actor = f"connection/{connection_id}"
     locked.order.version += 1
     for state in (_S.DRAFT, _S.SUBMITTED, _S.NEW):
@@ -267,10 +272,10 @@ def _check_number(prefix: str | None, number: str) -> None:
 
 
 def _check_request(
-    session: Session, connection_id: str, item_id: str, request: Document
+    session: Session, connection_id: str, found: tuple[OrderableItem, Prices], request: Document
 ) -> tuple[OrderableItem, list[Document]]:
     """The item, and the lines that an order of it needs."""
-    item, prices = get_orderable_item(session, connection_id, item_id, request["catalog_item_revision"])
+    item, prices = found
     if item.persona_ids:  # only an item that asks for personas costs this statement
         check_requester(session, connection_id, item.persona_ids, request["requested_by"])
     try:

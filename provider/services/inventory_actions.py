@@ -53,7 +53,9 @@ def request_action(
     product = _find(session, connection_id, product_id)
     tree = Tree(session, lock_products(session, product.order_id))
     request = request | {"product_id": product_id}
-    return accept_request(session, connection_id, request, lambda: _plan(session, product, tree, request, now), now=now)
+    return accept_request(
+        session, connection_id, request, lambda _: _plan(session, product, tree, request, now), now=now
+    )
 
 
 def lock_products(session: Session, order_id: str) -> list[Product]:

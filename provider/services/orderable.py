@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import Select, and_, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from bridge.models import table_of
@@ -52,25 +52,35 @@ class OrderableItem:
 _PRODUCERS, _ENTITLEMENTS, _OFFERINGS = (
     table_of(model) for model in (RemoteRecordProducer, Entitlement, ProductOffering)
 )
-_RIGHT = (
-    select(_PRODUCERS.c.id, _PRODUCERS.c.product_offering_id, _OFFERINGS.c.prices)
-    .select_from(_PRODUCERS)
-    .join(_ENTITLEMENTS, _ENTITLEMENTS.c.identity == _PRODUCERS.c.identity)
-    .outerjoin(_OFFERINGS, _OFFERINGS.c.id == _PRODUCERS.c.product_offering_id)
-    .where(
-        _ENTITLEMENTS.c.connection_id == bindparam("connection_id"),
-        _ENTITLEMENTS.c.entitled,
-        _PRODUCERS.c.identity == bindparam("identity"),
-        _PRODUCERS.c.revision == bindparam("revision"),
-        or_(*(_PRODUCERS.c.state == state for state in _ORDERABLE)),  # `in_` is put together anew at each execution
-        _PRODUCERS.c.kind != "inventory",
-    )
+_ENTITLED = and_(
+    _ENTITLEMENTS.c.connection_id == bindparam("connection_id"),
+    _ENTITLEMENTS.c.identity == bindparam("identity"),
+    _ENTITLEMENTS.c.entitled,
+)
+_MEANT = and_(
+    _PRODUCERS.c.identity == _ENTITLEMENTS.c.identity,
+    _PRODUCERS.c.revision == bindparam("revision"),
+    or_(*(_PRODUCERS.c.state == state for state in _ORDERABLE)),  # `in_` is put together anew at each execution
+    _PRODUCERS.c.kind != "inventory",
+)
+_COLUMNS = (_PRODUCERS.c.id.label("producer_id"), _PRODUCERS.c.product_offering_id, _OFFERINGS.c.prices)
+_PRICED = _OFFERINGS.c.id == _PRODUCERS.c.product_offering_id
+_RIGHT = (select(*_COLUMNS).select_from(_ENTITLEMENTS).join(_PRODUCERS, _MEANT).outerjoin(_OFFERINGS, _PRICED)).where(
+    _ENTITLED
 )
 _MEMBER_PRICES = select(_OFFERINGS.c.id, _OFFERINGS.c.prices).where(
     _OFFERINGS.c.id.in_(bindparam("ids", expanding=True))
 )
 _kept: dict[str, OrderableItem] = {}
 """By the id of the producer: a revision that was published never changes, nor do its specifications."""
+
+
+def with_right(query: Select[Any]) -> Select[Any]:
+    """A query of one row asks in passing whether `connection_id` may order `revision` of the item `identity`; see
+    `read_orderable_item`. A query of its own costs an order more than all else that is checked of it.
+    """
+    query = query.outerjoin(_ENTITLEMENTS, _ENTITLED).outerjoin(_PRODUCERS, _MEANT).outerjoin(_OFFERINGS, _PRICED)
+    return query.add_columns(*_COLUMNS)
 
 
 def get_orderable_item(
@@ -82,14 +92,18 @@ def get_orderable_item(
     retired: the consumer may not have switched yet.
     """
     asked = {"connection_id": connection_id, "identity": identity, "revision": revision}
-    row = session.connection().execute(_RIGHT, asked).first()
-    if row is None:
+    return read_orderable_item(session, identity, session.connection().execute(_RIGHT, asked).first())
+
+
+def read_orderable_item(session: Session, identity: str, right: Any) -> tuple[OrderableItem, Prices]:
+    """As `get_orderable_item`, with what a query `with_right` found."""
+    if right is None or right.producer_id is None:
         raise NotFound("catalog item", identity)
-    if row.id not in _kept:
+    if right.producer_id not in _kept:
         if len(_kept) >= _KEPT_LIMIT:
             _kept.clear()
-        _kept[row.id] = _read_item(session, row.id)
-    item, prices = _kept[row.id], {row.product_offering_id: row.prices or []}
+        _kept[right.producer_id] = _read_item(session, right.producer_id)
+    item, prices = _kept[right.producer_id], {right.product_offering_id: right.prices or []}
     if item.member_ids:  # only a bundle costs this statement
         rows = session.connection().execute(_MEMBER_PRICES, {"ids": sorted(item.member_ids)})
         prices |= {member.id: member.prices or [] for member in rows}
