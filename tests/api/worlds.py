@@ -34,6 +34,7 @@ from provider.services.intake import submit_provider_task
 from provider.services.orders import approve_order, reject_order
 from provider.services.tokens import new_token, token_hash
 from tests.api.provider_client import context_of, make_app, user_headers
+from tests.choice_factories import CENTRES, ROUTERS, make_definition
 from tests.consumer_factories import (
     ANSWERS,
     API_TOKEN,
@@ -173,6 +174,7 @@ def make_provider(url: str, directory: Path) -> World:
             author_name="Ann", limits=AttachmentLimits(), now=NOW,
         )  # fmt: skip
         refused.state, refused.problem = "refused", "Too large."
+        chosen = make_definition(session)
         drafted, agreed = (make_contract(session, connection.id, is_active=signed) for signed in (False, True))
         persona_ids, persona_bodies, persona_own = add_to_provider(session, connection)
         ids = persona_ids | {
@@ -193,6 +195,8 @@ def make_provider(url: str, directory: Path) -> World:
             "attachment_id": attached.id,
             "removal_id": held.id,
             "contracts.number": drafted.number,
+            "choice_definitions.name": chosen.name,
+            "choices.name": chosen.name,
         }
     correction = make_request(item, revision=2)
     for name in ("id", "number", "catalog_item_id"):
@@ -224,6 +228,9 @@ def make_provider(url: str, directory: Path) -> World:
         "producers.edit": {"name": "Better line", "compatibility": "1.0"},
         "producers.publish": {"criteria": {"connection_ids": [connection.id]}},
         "entitlements.preview": {"item": producer.identity, "criteria": {"connection_ids": [connection.id]}},
+        "choice_definitions.create": ROUTERS,
+        "choice_definitions.edit": {"description": "Ours", "columns": ["city", "floor"]},
+        "choice_definitions.replace_rows": {"rows": CENTRES},
         "contracts.create": {"name": "Gold", "connection_id": connection.id, **TERM, "lines": [PO_LINE]},
         "contracts.edit": {"name": "Silver", **TERM},
         "contracts.cancel": {"reason": "Sold."},
