@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from consumer_sim.models import CatalogItem, ProviderConnection, ProviderTask
+from consumer_sim.models_cases import Case
 from consumer_sim.services.errors import NotFound
 
 STAGES = (
@@ -27,6 +28,13 @@ _OF_TASK = {
     "closed": "done",
     "cancelled": "cancelled",
 }
+_cases = aliased(Case)
+_HAS_CASE = (
+    select(_cases.task_id)
+    .where(_cases.connection_id == ProviderTask.connection_id, _cases.task_id == ProviderTask.id)
+    .exists()
+)
+"""Without an order a solution is to be accepted; a connection's own mapping may call an order resolved, which is not."""
 _STAGE = case(
     (ProviderTask.approval == "waiting", "awaiting_approval"),
     (and_(ProviderTask.submission == "withdrawn", ProviderTask.approval == "rejected"), "not_approved"),
@@ -36,12 +44,12 @@ _STAGE = case(
     (ProviderTask.order_state == "rejected", "rejected"),
     # The wire shows it as cancelled, though the provider may still say no.
     (ProviderTask.order_state == "assessing_cancellation", "in_progress"),
-    (and_(ProviderTask.state == "resolved", ProviderTask.order_state.is_(None)), "proposed"),
+    (and_(ProviderTask.state == "resolved", _HAS_CASE), "proposed"),
     *((ProviderTask.state == state, stage) for state, stage in _OF_TASK.items()),
     (ProviderTask.submission == "waiting", "sending"),
     else_="received",
 )
-_ITEM_NAME = func.coalesce(CatalogItem.name, "")
+_ITEM_NAME = func.coalesce(CatalogItem.name, Case.short_description, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +109,7 @@ def _requests() -> Select[ProviderTask, str, str, str]:
     return (
         select(ProviderTask, _STAGE, _ITEM_NAME, func.coalesce(ProviderConnection.provider_name, ""))
         .outerjoin(CatalogItem, same_item)
+        .outerjoin(Case, and_(Case.connection_id == ProviderTask.connection_id, Case.task_id == ProviderTask.id))
         .outerjoin(ProviderConnection, ProviderConnection.connection_id == ProviderTask.connection_id)
     )
 
@@ -108,7 +117,7 @@ def _requests() -> Select[ProviderTask, str, str, str]:
 def _wanted(text: str, stage: str | None, item_id: str | None, asked_by: str | None) -> list[ColumnElement[bool]]:
     wanted: list[ColumnElement[bool]] = []
     if text:
-        told = (ProviderTask.number, ProviderTask.order_number, CatalogItem.name)
+        told = (ProviderTask.number, ProviderTask.order_number, CatalogItem.name, Case.short_description)
         wanted.append(or_(*(column.icontains(text, autoescape=True) for column in told)))
     if stage:
         wanted.append(_STAGE.in_([stage]))

@@ -11,9 +11,12 @@ from sqlalchemy.orm import Session
 from bridge.models import Connection, Lease
 from consumer_sim.models import CatalogItem, Comment, Product, ProviderTask, TaskState
 from consumer_sim.models_attachments import Attachment
+from consumer_sim.models_cases import Case
 from consumer_sim.services import comments, requests, tasks
 from consumer_sim.services.attachments import get_attachments
+from consumer_sim.services.cases import can_answer, find_case
 from consumer_sim.services.request_search import Found, get_found
+from consumer_sim.services.scratchpads import show_entries
 
 _PRODUCTS_SHOWN = 50
 _BEFORE_APPROVAL = ("draft", "submitted", "enrichment_in_progress", "enrichment_on_hold", "new", "rejected")
@@ -45,6 +48,21 @@ class RequestView:
     attachments: Sequence[Attachment] = ()
     product: Product | None = None
     """What an action is about."""
+    case: Case | None = None
+    """What the provider tells of a task without an order."""
+    is_case: bool = False
+    """Whether there is no order, also while nothing was told yet."""
+    scratchpad: Sequence[dict[str, Any]] = ()
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the provider opened it."""
+        return self.case is not None and self.case.opened_by == "provider"
+
+    @property
+    def can_answer(self) -> bool:
+        """Whether a proposed solution waits for us."""
+        return can_answer(self.task, self.case)
 
     @property
     def task(self) -> ProviderTask:
@@ -53,12 +71,12 @@ class RequestView:
     @property
     def was_approved(self) -> bool:
         """Whether work on it was let begin, whatever became of that."""
-        return any(step.order_state not in (*_BEFORE_APPROVAL, "cancelled") for step in self.timeline)
+        return any(step.order_state not in (None, *_BEFORE_APPROVAL, "cancelled") for step in self.timeline)
 
     @property
     def is_asked(self) -> bool:
         """Whether the provider waits for an answer of ours."""
-        return self.found.stage == "awaiting_info" and self.task.order_state == "awaiting_information"
+        return self.found.stage == "awaiting_info" and (self.is_case or self.task.order_state == "awaiting_information")
 
 
 def get_request_view(session: Session, connection_id: str, task_id: str) -> RequestView:
@@ -66,6 +84,7 @@ def get_request_view(session: Session, connection_id: str, task_id: str) -> Requ
     found = get_found(session, connection_id, task_id)
     said = comments.get_comments(session, connection_id, [task_id])[task_id]
     products = select(Product).where(Product.connection_id == connection_id, Product.task_id == task_id)
+    case = find_case(session, found.task)
     first = products.order_by(Product.number, Product.id).limit(_PRODUCTS_SHOWN)
     return RequestView(
         found=found,
@@ -77,7 +96,15 @@ def get_request_view(session: Session, connection_id: str, task_id: str) -> Requ
         attachments=get_attachments(session, connection_id, task_id),
         way=_way_of(session, found.task, said),
         product=session.get(Product, (connection_id, found.task.product_id)) if found.task.product_id else None,
+        case=case,
+        is_case=case is not None or _needs_no_order(session, found.task),
+        scratchpad=show_entries(session, found.task),
     )
+
+
+def _needs_no_order(session: Session, task: ProviderTask) -> bool:
+    item = session.get(CatalogItem, (task.connection_id, task.catalog_item_id)) if task.catalog_item_id else None
+    return item is not None and item.kind == "task" and task.order_number is None
 
 
 def get_form(session: Session, task: ProviderTask) -> dict[str, Any]:

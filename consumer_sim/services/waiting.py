@@ -11,6 +11,7 @@ from bridge.models import Connection
 from bridge.vocabulary import ConnectionState
 from consumer_sim.models import CatalogItem, ProviderTask
 from consumer_sim.services.approvals import Decider, count_approvals
+from consumer_sim.services.case_search import count_unseen
 from consumer_sim.services.draft_search import count_own_drafts
 from consumer_sim.services.drafts import Writer
 from consumer_sim.services.item_search import count_items
@@ -24,12 +25,13 @@ _P = Permission
 def count_waiting(session: Session, *, writer: Writer, permissions: AbstractSet[str], now: datetime) -> dict[str, int]:
     """How many records wait, by what they wait for; only what these permissions let one read is counted.
 
-    Stages count the requests in them, `drafts` those of the writer; kinds of items count the items; `trouble` counts
-    connections.
+    Stages count the requests in them, `unseen` what providers opened, `drafts` those of the writer; kinds of items
+    count the items; `trouble` counts connections.
     """
     found: dict[str, int] = {}
     if _P.REQUEST_READ in permissions:
         found |= count_stages(session)
+        found["unseen"] = count_unseen(session)
     if _P.REQUEST_WRITE in permissions:
         found["drafts"] = count_own_drafts(session, writer)
     if _P.REQUEST_APPROVE in permissions:

@@ -10,6 +10,7 @@ from consumer_sim.ui import (
     approvals,
     attachments,
     authorised_users,
+    cases,
     catalog,
     connections,
     corrections,
@@ -28,8 +29,8 @@ from consumer_sim.ui.site import make_site
 from webkit.site import install
 
 PAGES = (
-    start.pages, catalog.pages, drafts.pages, requests.pages, attachments.pages, corrections.pages, products.pages,
-    items.pages, connections.pages, flow.pages, faults.pages, users.pages,
+    start.pages, catalog.pages, drafts.pages, requests.pages, cases.pages, attachments.pages, corrections.pages,
+    products.pages, items.pages, connections.pages, flow.pages, faults.pages, users.pages,
     approvals.pages, item_settings.pages, authorised_users.pages, groups.pages,
 )  # fmt: skip
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import flask
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
-from wtforms import TextAreaField
+from wtforms import BooleanField, StringField, TextAreaField
 from wtforms.validators import DataRequired, Length
 
 from consumer_sim.services import requests, tasks
@@ -19,6 +19,7 @@ from consumer_sim.services.request_view import (
     cancels_at_once,
     get_request_view,
 )  # fmt: skip
+from consumer_sim.services.scratchpads import NAME_MOST, VALUE_MOST
 from consumer_sim.services.users import Permission
 from consumer_sim.ui.approvals import decision_of
 from consumer_sim.ui.attachments import rows_for_page
@@ -38,6 +39,13 @@ WORDS = {
 }  # fmt: skip
 _WAY = ("Sent", "Approved", "In progress", "Done")
 _REACHED = {"sending": 0, "received": 1, "in_progress": 2, "awaiting_info": 2, "done": 3}
+_CASE_WAY = ("Sent", "Received", "In progress", "Solution proposed", "Done")
+_CASE_REACHED = {"sending": 0, "received": 1, "in_progress": 2, "awaiting_info": 2, "proposed": 3, "done": 4}
+_CASE_MEANWHILE = {
+    "sending": "On its way",
+    "awaiting_info": "Waiting for your answer",
+    "proposed": "Solution to accept",
+}
 _MEANWHILE = {"sending": "On its way", "received": "Waiting for approval", "awaiting_info": "Waiting"}
 
 
@@ -63,6 +71,20 @@ class CancelForm(Form):
     )
 
 
+class RejectForm(Form):
+    reason = TextAreaField(
+        "Why not? (the provider reads it)",
+        [DataRequired("Say why, so that the work can go on."), Length(max=4000, message="At most 4,000 characters.")],
+        filters=[strip],
+    )
+
+
+class EntryForm(Form):
+    name = StringField("Name", [DataRequired("An entry has a name."), Length(max=NAME_MOST)], filters=[strip])
+    value = TextAreaField("Value", [Length(max=VALUE_MOST)])
+    client_visible = BooleanField("Requesters see it, too")
+
+
 @pages.page("/requests", Permission.REQUEST_READ)
 def list_all() -> str:
     listing = read_listing(SORTS, "-opened", ("state", "item", "who"))
@@ -79,7 +101,7 @@ def list_all() -> str:
 
 @pages.page(_ONE, Permission.REQUEST_READ)
 def show(connection_id: UUID, task_id: UUID) -> ResponseReturnValue:
-    return _show(connection_id, task_id)
+    return show_request(connection_id, task_id)
 
 
 @pages.form(f"{_ONE}/comment", Permission.REQUEST_WRITE)
@@ -88,7 +110,7 @@ def comment(connection_id: UUID, task_id: UUID) -> ResponseReturnValue:
     form = CommentForm()
     if form.done(lambda: _say(connection_id, task_id, form.text.data or "")):
         return _go_to(connection_id, task_id)
-    return _show(connection_id, task_id, comment=form)
+    return show_request(connection_id, task_id, comment=form)
 
 
 @pages.form(f"{_ONE}/answer", Permission.REQUEST_WRITE)
@@ -98,7 +120,7 @@ def answer(connection_id: UUID, task_id: UUID) -> ResponseReturnValue:
     if form.done(lambda: _say(connection_id, task_id, form.answer.data or "")):
         flask.flash("Thank you. Your answer is in the conversation.", "success")
         return _go_to(connection_id, task_id)
-    return _show(connection_id, task_id, answer=form)
+    return show_request(connection_id, task_id, answer=form)
 
 
 @pages.form(f"{_ONE}/cancel", Permission.REQUEST_WRITE)
@@ -125,9 +147,11 @@ def _say(connection_id: UUID, task_id: UUID, text: str) -> None:
         add_comment(session, task, text, current_user.name, here().identity.name, now=here().clock())
 
 
-def _show(
-    connection_id: UUID, task_id: UUID, *, comment: CommentForm | None = None, answer: AnswerForm | None = None
-) -> ResponseReturnValue:
+def show_request(
+    connection_id: UUID, task_id: UUID, *, comment: CommentForm | None = None, answer: AnswerForm | None = None,
+    reject: RejectForm | None = None, entry: EntryForm | None = None,
+) -> ResponseReturnValue:  # fmt: skip
+    """The page of a request; a form that is given was sent, with what was typed and what is wrong."""
     with here().database.reading() as session:
         view = get_request_view(session, str(connection_id), str(task_id))
         decision = decision_of(session, view.task)
@@ -136,9 +160,10 @@ def _show(
         form=comment or CommentForm(formdata=None), answer_form=answer or AnswerForm(formdata=None),
         asked=show_answers(view.form, view.task.request or {}), can_correct=can_correct(view.task),
         files=rows_for_page(view.attachments), file_form=FileForm(), file_limits=here().config.attachments,
-        can_cancel=can_cancel(view.task), cancellation=requests.cancellation_stage(view.task),
+        reject_form=reject or RejectForm(formdata=None), entry_form=entry or EntryForm(formdata=None),
+        can_cancel=can_cancel(view.task) and not view.is_told, cancellation=requests.cancellation_stage(view.task),
     )  # fmt: skip
-    return page, _status(comment or answer)
+    return page, _status(comment or answer or reject or entry)
 
 
 def _progress(view: RequestView) -> list[tuple[str, str]]:
@@ -146,6 +171,8 @@ def _progress(view: RequestView) -> list[tuple[str, str]]:
     nothing behind.
     """
     stage = view.found.stage
+    if view.is_case and stage in _CASE_REACHED:
+        return _case_progress(view, stage)
     if requests.is_held_back(view.task):
         return [(WORDS[stage], "now"), *((word, "") for word in _WAY)]
     if stage == "not_approved":
@@ -156,6 +183,15 @@ def _progress(view: RequestView) -> list[tuple[str, str]]:
         return steps if stage == "done" else [*steps[:at], (_MEANWHILE.get(stage, _WAY[at]), "now"), *steps[at + 1 :]]
     reached = [("Approved" if view.was_approved else "Received", "done")] if view.task.submission == "accepted" else []
     return [("Sent", "done"), *reached, (WORDS[stage], stage)]
+
+
+def _case_progress(view: RequestView, stage: str) -> list[tuple[str, str]]:
+    """Without an order nobody approves anything: it is received, worked on, and solved if we agree."""
+    at = _CASE_REACHED[stage]
+    words = ["Opened" if view.is_told else "Sent", *_CASE_WAY[1:]]
+    words[at] = _CASE_MEANWHILE.get(stage, words[at])
+    return [(word, "done" if place < at or stage == "done" else "now" if place == at else "")
+            for place, word in enumerate(words)]  # fmt: skip
 
 
 def _find(connection_id: UUID, task_id: UUID) -> Found:

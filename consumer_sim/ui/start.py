@@ -21,6 +21,20 @@ WAITING = (
         "rejected", "Requests to correct", "/requests?state=rejected", _P.REQUEST_WRITE, single="Request to correct"
     ),
     Waiting(
+        "proposed",
+        "Solutions to accept",
+        "/requests?state=proposed",
+        _P.REQUEST_WRITE,
+        single="Solution to accept",
+    ),
+    Waiting(
+        "unseen",
+        "New from your provider",
+        "/from-provider?seen=no",
+        _P.REQUEST_WRITE,
+        single="New from your provider",
+    ),
+    Waiting(
         "awaiting_info",
         "Requests on hold or asked about",
         "/requests?state=awaiting_info",

@@ -91,6 +91,8 @@ def test_what_waits_is_counted_and_leads_to_its_list(acme: Consumer) -> None:
     requests = {
         "Request to correct": (1, "/requests?state=rejected"),
         "Request on hold or asked about": (1, "/requests?state=awaiting_info"),
+        "Solutions to accept": (0, "/requests?state=proposed"),
+        "New from your provider": (0, "/from-provider?seen=no"),
     }
     assert waits(ada.read("/")) == {"Drafts to finish": (2, "/drafts?whose=mine"), **requests}
     assert waits(boss.read("/")) == {
