@@ -6,7 +6,12 @@ from uuid import UUID
 from bridge.web import Blueprint
 from consumer_sim.api.auth import protect
 from consumer_sim.api.context import here
-from consumer_sim.api.schemas_cases import EntrySchema, RemovalSchema, SeenSchema, SolutionAnswerSchema
+from consumer_sim.api.schemas_cases import (
+    ScratchpadEntrySchema,
+    ScratchpadRemovalSchema,
+    SeenSchema,
+    SolutionAnswerSchema,
+)
 from consumer_sim.services import cases, scratchpads, tasks, views
 
 blueprint = protect(Blueprint("cases", __name__, url_prefix="/api/v1", description="Solutions, and scratchpads."))
@@ -57,7 +62,7 @@ def get_entry(task_id: UUID, name: str) -> Document:
 
 
 @blueprint.route("/requests/<uuid:task_id>/scratchpad/<name>", methods=["PUT"])
-@blueprint.arguments(EntrySchema)
+@blueprint.arguments(ScratchpadEntrySchema)
 @blueprint.response(200)
 def put_entry(body: Document, task_id: UUID, name: str) -> Document:
     """Write an entry; the provider is told."""
@@ -65,7 +70,7 @@ def put_entry(body: Document, task_id: UUID, name: str) -> Document:
 
 
 @blueprint.route("/requests/<uuid:task_id>/scratchpad/<name>", methods=["DELETE"])
-@blueprint.arguments(RemovalSchema, location="query")
+@blueprint.arguments(ScratchpadRemovalSchema, location="query")
 @blueprint.response(200)
 def remove_entry(query: Document, task_id: UUID, name: str) -> Document:
     """Remove an entry, if it is there; the provider is told."""

@@ -10,12 +10,12 @@ from provider.api.context import here
 from provider.api.paging import page_document, page_schema
 from provider.api.schemas_cases import (
     CaseDetailSchema,
+    CaseQuestionSchema,
     CaseReasonSchema,
     CaseRowSchema,
     CasesQuerySchema,
     NewCaseSchema,
     ProposalSchema,
-    QuestionSchema,
 )
 from provider.api.schemas_orders import CommentSchema, TextSchema, WorkNoteSchema
 from provider.services import cases, comments
@@ -77,7 +77,7 @@ def give_back(number: str) -> Document:
 
 @blueprint.route("/<number>/ask", methods=["POST"])
 @requires("case.write")
-@blueprint.arguments(QuestionSchema)
+@blueprint.arguments(CaseQuestionSchema)
 @blueprint.response(200, CaseDetailSchema)
 def ask(body: Document, number: str) -> Document:
     """Let it wait for an answer of the consumer."""

@@ -18,28 +18,28 @@ _SIDES = validate.OneOf([str(side) for side in Side])
 _LONG = 10_000
 
 
-class PersonSchema(StrictSchema):
+class CasePersonSchema(StrictSchema):
     name = SafeStr(max_length=255, min_length=1, required=True, metadata=about("Who.", "Ada Lovelace"))
 
 
 # --- what consumers send
 
 
-class AnswerSchema(StrictSchema):
+class SolutionAnswerSchema(StrictSchema):
     answer = fields.String(
         required=True, validate=validate.OneOf(["accept", "reject"]), metadata=about("accept or reject.", "accept")
     )
     reason = SafeStr(
         max_length=4000, load_default="", metadata=about("Why; needed to reject it.", "It is as slow as before.")
     )
-    answered_by = fields.Nested(PersonSchema, metadata=about("Who says so."))
+    answered_by = fields.Nested(CasePersonSchema, metadata=about("Who says so."))
 
 
 class AcknowledgementSchema(StrictSchema):
-    acknowledged_by = fields.Nested(PersonSchema, required=True, metadata=about("Who has seen it."))
+    acknowledged_by = fields.Nested(CasePersonSchema, required=True, metadata=about("Who has seen it."))
 
 
-class NewEntrySchema(StrictSchema):
+class NewScratchpadEntrySchema(StrictSchema):
     id = Uuid(required=True, metadata=about("Yours, of this write; the event that tells of it names it.", _ID))
     name = SafeStr(
         max_length=NAME_MOST, min_length=1, required=True, metadata=about("Of the entry.", "tracking_number")
@@ -48,7 +48,7 @@ class NewEntrySchema(StrictSchema):
         max_length=VALUE_MOST, required=True, allow_none=True, metadata=about("A text; null removes it.", "1Z999")
     )
     client_visible = fields.Boolean(load_default=False, metadata=about("Whether requesters see it.", True))
-    author = fields.Nested(PersonSchema, required=True, metadata=about("Who, or which program, wrote it."))
+    author = fields.Nested(CasePersonSchema, required=True, metadata=about("Who, or which program, wrote it."))
 
 
 # --- what both read
@@ -60,7 +60,7 @@ class ResolutionSchema(Schema):
     text = fields.String(required=True, metadata=about("What was done.", "The line was replaced."))
 
 
-class SubjectSchema(Schema):
+class CaseSubjectSchema(Schema):
     opened_by = fields.String(required=True, validate=_SIDES, metadata=about("consumer or provider.", "consumer"))
     short_description = fields.String(required=True, metadata=about("What it is about.", "Report a fault"))
     description = fields.String(required=True, metadata=about("More of it.", "Since this morning."))
@@ -73,12 +73,12 @@ class SubjectSchema(Schema):
     )
 
 
-class CaseSchema(SubjectSchema):
+class CaseSchema(CaseSubjectSchema):
     acknowledged_at = fields.String(required=True, allow_none=True, metadata=about("When.", _AT))
     opened_at = fields.String(required=True, metadata=about("When it was opened.", _AT))
 
 
-class EntrySchema(Schema):
+class ScratchpadEntrySchema(Schema):
     task_id = fields.String(required=True, metadata=about("The provider task.", _ID))
     name = fields.String(required=True, metadata=about("Of the entry.", "tracking_number"))
     value = fields.String(required=True, allow_none=True, metadata=about("The text; null: removed.", "1Z999"))
@@ -88,8 +88,8 @@ class EntrySchema(Schema):
     written_at = fields.String(required=True, metadata=about("When it reached the provider.", _AT))
 
 
-class EntriesSchema(Schema):
-    items = fields.List(fields.Nested(EntrySchema), required=True, metadata=about("All of them, by name."))
+class ScratchpadSchema(Schema):
+    items = fields.List(fields.Nested(ScratchpadEntrySchema), required=True, metadata=about("All of them, by name."))
 
 
 # --- what the provider's people send
@@ -110,7 +110,7 @@ class NewCaseSchema(StrictSchema):
     )
 
 
-class QuestionSchema(StrictSchema):
+class CaseQuestionSchema(StrictSchema):
     question = SafeStr(
         max_length=4000, min_length=1, required=True, metadata=about("What the consumer shall answer.", "Which floor?")
     )
@@ -127,7 +127,7 @@ class ProposalSchema(StrictSchema):
     )
 
 
-class OwnEntrySchema(StrictSchema):
+class OwnScratchpadEntrySchema(StrictSchema):
     value = SafeStr(max_length=VALUE_MOST, required=True, metadata=about("A text.", "1Z999"))
     client_visible = fields.Boolean(load_default=False, metadata=about("Whether requesters see it.", True))
 
@@ -135,7 +135,7 @@ class OwnEntrySchema(StrictSchema):
 # --- what the provider's people read
 
 
-class CaseRowSchema(SubjectSchema):
+class CaseRowSchema(CaseSubjectSchema):
     number = fields.String(required=True, metadata=about("Of the provider task, on both sides.", "ACME-PT0000001"))
     task_id = fields.String(required=True, metadata=about("Its id on the wire.", _ID))
     connection_id = fields.String(required=True, metadata=about("Whose it is.", _ID))
@@ -174,7 +174,7 @@ class CaseDetailSchema(CaseRowSchema):
     comments = fields.List(fields.Raw(), required=True, metadata=about("What both sides said."))
     work_notes = fields.List(fields.Nested("CaseNoteSchema"), required=True, metadata=about("What only we read."))
     attachments = fields.List(fields.Raw(), required=True, metadata=about("Both sides' files."))
-    scratchpad = fields.List(fields.Nested(EntrySchema), required=True, metadata=about("What programs left."))
+    scratchpad = fields.List(fields.Nested(ScratchpadEntrySchema), required=True, metadata=about("What programs left."))
 
 
 class CaseNoteSchema(Schema):

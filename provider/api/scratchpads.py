@@ -7,7 +7,7 @@ import flask
 from bridge.web import Blueprint
 from provider.api.auth import requires
 from provider.api.context import here
-from provider.api.schemas_cases import EntriesSchema, EntrySchema, OwnEntrySchema
+from provider.api.schemas_cases import OwnScratchpadEntrySchema, ScratchpadEntrySchema, ScratchpadSchema
 from provider.services import scratchpads
 
 blueprint = Blueprint(
@@ -19,7 +19,7 @@ Document = dict[str, Any]
 
 @blueprint.route("/<number>/scratchpad", methods=["GET"])
 @requires("case.read")
-@blueprint.response(200, EntriesSchema)
+@blueprint.response(200, ScratchpadSchema)
 def list_all(number: str) -> Document:
     """Both sides' entries, by name; the number is the provider task's, with or without an order."""
     with here().database.reading() as session:
@@ -28,7 +28,7 @@ def list_all(number: str) -> Document:
 
 @blueprint.route("/<number>/scratchpad/<name>", methods=["GET"])
 @requires("case.read")
-@blueprint.response(200, EntrySchema)
+@blueprint.response(200, ScratchpadEntrySchema)
 def show(number: str, name: str) -> Document:
     """One entry."""
     with here().database.reading() as session:
@@ -37,8 +37,8 @@ def show(number: str, name: str) -> Document:
 
 @blueprint.route("/<number>/scratchpad/<name>", methods=["PUT"])
 @requires("case.write")
-@blueprint.arguments(OwnEntrySchema)
-@blueprint.response(200, EntrySchema)
+@blueprint.arguments(OwnScratchpadEntrySchema)
+@blueprint.response(200, ScratchpadEntrySchema)
 def put(body: Document, number: str, name: str) -> Document:
     """Write an entry; the consumer is told."""
     return _write(number, name, body["value"], body["client_visible"])
@@ -46,7 +46,7 @@ def put(body: Document, number: str, name: str) -> Document:
 
 @blueprint.route("/<number>/scratchpad/<name>", methods=["DELETE"])
 @requires("case.write")
-@blueprint.response(200, EntrySchema)
+@blueprint.response(200, ScratchpadEntrySchema)
 def remove(number: str, name: str) -> Document:
     """Remove an entry, if it is there; the consumer is told."""
     return _write(number, name, None, False)

@@ -10,10 +10,10 @@ from provider.api.context import here
 from provider.api.idempotency import answer_once
 from provider.api.schemas_cases import (
     AcknowledgementSchema,
-    AnswerSchema,
-    EntriesSchema,
-    EntrySchema,
-    NewEntrySchema,
+    NewScratchpadEntrySchema,
+    ScratchpadEntrySchema,
+    ScratchpadSchema,
+    SolutionAnswerSchema,
 )
 from provider.api.schemas_orders import ProviderTaskSchema
 from provider.services import cases, scratchpads
@@ -26,7 +26,7 @@ Document = dict[str, Any]
 
 @blueprint.route("/provider-tasks/<task_id>/answer", methods=["POST"])
 @connected
-@blueprint.arguments(AnswerSchema)
+@blueprint.arguments(SolutionAnswerSchema)
 @blueprint.response(200, ProviderTaskSchema)
 def answer(body: Document, task_id: str) -> flask.Response:
     """Accept a proposed solution, which closes the task, or reject it: then the work goes on."""
@@ -48,7 +48,7 @@ def acknowledge(body: Document, task_id: str) -> flask.Response:
 
 @blueprint.route("/provider-tasks/<task_id>/scratchpad", methods=["GET"])
 @connected
-@blueprint.response(200, EntriesSchema)
+@blueprint.response(200, ScratchpadSchema)
 def list_entries(task_id: str) -> Document:
     """Both sides' entries, by name."""
     with here().database.reading() as session:
@@ -58,8 +58,8 @@ def list_entries(task_id: str) -> Document:
 
 @blueprint.route("/provider-tasks/<task_id>/scratchpad", methods=["POST"])
 @connected
-@blueprint.arguments(NewEntrySchema)
-@blueprint.response(200, EntrySchema)
+@blueprint.arguments(NewScratchpadEntrySchema)
+@blueprint.response(200, ScratchpadEntrySchema)
 def write_entry(body: Document, task_id: str) -> flask.Response:
     """Write an entry, or with null remove it. Of two writes of one name the one that comes last stands."""
     me, task_id, author = flask.g.connection, as_id("provider task", task_id), body.pop("author")["name"]
