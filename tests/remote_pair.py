@@ -9,16 +9,16 @@ import json
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import flask
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from werkzeug.serving import make_server
-from werkzeug.test import TestResponse
 
 from bridge.jobs import Station
 from bridge.models import Stream
@@ -49,7 +49,6 @@ class Pair:
     station: Station
     admin: dict[str, str]
     connection_id: str = ""
-    answers: list[TestResponse] = field(default_factory=list)
 
     @property
     def provider(self) -> Context:
@@ -91,12 +90,14 @@ class Pair:
             return bool(session.scalar(waiting.where(Stream.blocked_by.is_(None))))
 
     def publish(
-        self, inbound: Sequence[dict[str, Any]] = (), outbound: Sequence[dict[str, Any]] = (), name: str = "Incidents"
+        self, inbound: Sequence[dict[str, Any]] = (), outbound: Sequence[dict[str, Any]] = (), name: str = ""
     ) -> str:
         """A published definition of these lines and comments both ways, active at the consumer; its identity."""
         said = {"key": "comments", "source": "comments", "target": "comments", "label": "Comments"}
         lines = {"inbound": [*inbound, said], "outbound": [*outbound, said]}
-        identity: str = self.ask("POST", "/remote-task-definitions", {"name": name, **lines})["identity"]
+        identity: str = self.ask("POST", "/remote-task-definitions", {"name": name or str(uuid4()), **lines})[
+            "identity"
+        ]
         self.ask("POST", f"/remote-task-definitions/{identity}/publish", {"criteria": EVERYONE})
         self.settle()
         self.tell("POST", f"/remote-task-definitions/{identity}/activate", {})

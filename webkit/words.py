@@ -16,7 +16,8 @@ NOTHING = "\u2013"
 COLOURS = {
     # going well
     "active": "success", "completed": "success", "closed_complete": "success", "published": "success",
-    "sent": "success", "accepted": "success", "up": "success", "done": "success", "delivered": "success",
+    "connected": "success", "sent": "success", "accepted": "success",
+    "up": "success", "done": "success", "delivered": "success",
     # under way
     "in_progress": "primary", "work_in_progress": "primary", "acknowledged": "primary", "scheduled": "primary",
     "submitted": "primary", "new": "info", "open": "info", "assigned": "info", "waiting": "info", "pending": "info",
@@ -28,7 +29,8 @@ COLOURS = {
     "suspended": "warning", "change_pending": "warning", "installation_pending": "primary",
     "pending_verification": "info",
     # wrong, or over
-    "failing": "danger", "parked": "danger", "refused": "danger", "down": "danger", "failed": "danger",
+    "error": "danger", "failing": "danger", "parked": "danger",
+    "refused": "danger", "down": "danger", "failed": "danger",
     "cancelled": "secondary", "closed_incomplete": "secondary", "inactive": "secondary", "retired": "secondary",
     "removed": "secondary", "revoked": "secondary", "archived": "secondary", "skipped": "secondary",
 }  # fmt: skip

@@ -5,8 +5,9 @@ from typing import Any
 from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
 
+from bridge.models import Connection
 from consumer_sim.models_remote_tasks import RemoteTask, RemoteTaskDefinition, Ticket, TicketEntry
-from consumer_sim.services.remote_task_definitions import effective_lines
+from consumer_sim.services.remote_task_definitions import effective_lines, list_named
 from consumer_sim.services.requests import moment
 from consumer_sim.services.tickets import list_entries
 
@@ -43,3 +44,26 @@ def _document(row: Any) -> Document:
     """Every column; times as the wire writes them."""
     values = {attribute.key: getattr(row, attribute.key) for attribute in inspect(type(row)).column_attrs}
     return {name: moment(value) if hasattr(value, "isoformat") else value for name, value in values.items()}
+
+
+def show_ticket(session: Session, ticket: Ticket) -> Document:
+    """For its page: what was written, what ties it with the providers' names, and by what it can be tied."""
+    tied = (
+        select(RemoteTask, RemoteTaskDefinition.name, Connection.name)
+        .join(Connection, Connection.id == RemoteTask.connection_id)
+        .join(
+            RemoteTaskDefinition,
+            (RemoteTaskDefinition.connection_id == RemoteTask.connection_id)
+            & (RemoteTaskDefinition.id == RemoteTask.definition_id),
+        )
+        .where(RemoteTask.ticket_id == ticket.id)
+        .order_by(RemoteTask.number)
+    )
+    tasks = [{"task": row[0], "definition": row[1], "provider": row[2]} for row in session.execute(tied)]
+    used = {(one["task"].connection_id, one["task"].definition_id) for one in tasks}
+    possible = [
+        {"definition": definition, "provider": provider}
+        for definition, provider in list_named(session)
+        if definition.state == "active" and (definition.connection_id, definition.id) not in used
+    ]
+    return {"ticket": ticket, "entries": list_entries(session, ticket), "tasks": tasks, "possible": possible}

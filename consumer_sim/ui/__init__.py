@@ -21,8 +21,10 @@ from consumer_sim.ui import (
     item_settings,
     items,
     products,
+    remote_definitions,
     requests,
     start,
+    tickets,
     users,
 )
 from consumer_sim.ui.site import make_site
@@ -32,6 +34,7 @@ PAGES = (
     start.pages, catalog.pages, drafts.pages, requests.pages, cases.pages, attachments.pages, corrections.pages,
     products.pages, items.pages, connections.pages, flow.pages, faults.pages, users.pages,
     approvals.pages, item_settings.pages, authorised_users.pages, groups.pages,
+    tickets.pages, remote_definitions.pages,
 )  # fmt: skip
 
 

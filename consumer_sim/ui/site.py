@@ -22,6 +22,7 @@ NAVIGATION = (
     Entry("Catalog", "catalog.list_all", Permission.CATALOG_READ),
     Entry("Requests", "requests.list_all", Permission.REQUEST_READ),
     Entry("From your provider", "cases.list_all", Permission.REQUEST_READ),
+    Entry("Tickets", "tickets.list_all", Permission.REQUEST_READ),
     Entry("My products", "products.list_all", Permission.PRODUCT_READ),
     Entry("Items", "items.list_all", Permission.CONNECTION_READ),
     Entry("Connections", "connections.list_all", Permission.CONNECTION_READ),

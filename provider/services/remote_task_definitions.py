@@ -5,10 +5,19 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from bridge.field_maps import CONSUMER_TABLES, DIRECTIONS, PROVIDER_TABLES, complete_line, default_map, find_faults
+from bridge.field_maps import (
+    CONSUMER_TABLES,
+    DIRECTIONS,
+    PROVIDER_TABLES,
+    Fault,
+    complete_line,
+    default_map,
+    find_faults,
+)
 from bridge.ids import new_id
+from bridge.models import Connection
 from provider.domain.catalog import REMOTE_RECORD_PRODUCER_MOVES, RemoteRecordProducerState
 from provider.domain.errors import Conflict, FieldError, InvalidFields, NotFound
 from provider.domain.revisions import COPYABLE, ProducerAction, possible_actions, require_action
@@ -23,6 +32,7 @@ from provider.services.remote_task_stops import stop_tasks
 
 _S = RemoteRecordProducerState
 NOUN = "remote task definition"
+SORTABLE = ("name", "state", "revision")
 _KEPT = ("name", "description", "provider_table", "consumer_table", "lines")
 
 Revisions = Sequence[RemoteTaskDefinition]
@@ -216,6 +226,43 @@ def find_actions(revisions: Revisions) -> frozenset[ProducerAction]:
     return allowed if revisions[-1].state == _S.DRAFT else allowed - {ProducerAction.EDIT}
 
 
+def show_definition(session: Session, identity: str) -> dict[str, Any]:
+    """A definition with its revisions, newest first, what may be done with it, and what each consumer made of it."""
+    oldest_first = list_revisions(session, identity)
+    granted = (
+        select(RemoteTaskEntitlement, Connection.name)
+        .join(Connection, Connection.id == RemoteTaskEntitlement.connection_id)
+        .where(RemoteTaskEntitlement.identity == oldest_first[0].identity, RemoteTaskEntitlement.entitled)
+        .order_by(Connection.name)
+    )
+    return {
+        "newest": oldest_first[-1],
+        "published": next((one for one in oldest_first if one.state == _S.PUBLISHED), None),
+        "revisions": explain_revisions(oldest_first)[::-1],
+        "actions": find_actions(oldest_first),
+        "entitlements": [{"row": row[0], "name": row[1]} for row in session.execute(granted)],
+    }
+
+
+def search_definitions(
+    session: Session, *, text: str = "", state: str = "", sort: str = "name", descending: bool = False,
+    offset: int = 0, limit: int = 25,
+) -> tuple[list[RemoteTaskDefinition], int]:  # fmt: skip
+    """One page of the definitions that match, each by its newest revision, and how many match in all."""
+    newest = select(func.max(RemoteTaskDefinition.revision)).where(
+        RemoteTaskDefinition.identity == (one := aliased(RemoteTaskDefinition)).identity
+    )
+    conditions: list[Any] = [one.revision == newest.correlate(one).scalar_subquery()]
+    if state:
+        conditions.append(one.state == state)
+    if text:
+        conditions.append(one.name.icontains(text, autoescape=True))
+    total = session.scalar(select(func.count()).select_from(one).where(*conditions)) or 0
+    key = getattr(one, sort)
+    ordered = select(one).where(*conditions).order_by(key.desc() if descending else key, one.name, one.identity)
+    return list(session.scalars(ordered.offset(offset).limit(limit))), total
+
+
 def explain_revisions(revisions: Revisions) -> list[dict[str, Any]]:
     """For each revision, in their order, what may be done with it."""
     return [
@@ -233,13 +280,22 @@ def _checked(session: Session, content: Mapping[str, Any], identity: str | None)
     lines = {direction: [complete_line(line) for line in content[direction]] for direction in DIRECTIONS}
     if not faults:
         found = find_faults(lines, content["provider_table"], content["consumer_table"])
-        faults += [
-            FieldError("".join(f"/{step}" for step in fault.place), fault.code, fault.message) for fault in found
-        ]
+        faults += [FieldError(_pointer(fault), fault.code, _named(lines, fault)) for fault in found]
     if faults:
         raise InvalidFields(faults)
     kept = {name: content[name] for name in _KEPT if name != "lines"}
     return kept | {"name": content["name"].strip(), "lines": lines}
+
+
+def _pointer(fault: Fault) -> str:
+    return "".join(f"/{step}" for step in fault.place)
+
+
+def _named(lines: Mapping[str, Any], fault: Fault) -> str:
+    """The message with the line that it is about, for people who see many lines at once."""
+    if len(fault.place) < 2:
+        return fault.message
+    return f"{lines[str(fault.place[0])][fault.place[1]]['label']}: {fault.message}"
 
 
 def _name_faults(session: Session, content: Mapping[str, Any], identity: str | None) -> list[FieldError]:

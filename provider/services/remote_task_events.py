@@ -36,9 +36,10 @@ def task_stream(task: RemoteTask) -> str:
     return f"remote_task/{task.external_id}"
 
 
-def task_of_incident(session: Session, incident: Incident) -> RemoteTask | None:
-    """What ties the incident, to be changed; its incident is locked already."""
-    return session.scalars(select(RemoteTask).where(RemoteTask.incident_id == incident.id).with_for_update()).first()
+def task_of_incident(session: Session, incident: Incident, *, lock: bool = True) -> RemoteTask | None:
+    """What ties the incident; to be changed, where the incident is locked already."""
+    query = select(RemoteTask).where(RemoteTask.incident_id == incident.id)
+    return session.scalars(query.with_for_update() if lock else query).first()
 
 
 def definition_of(session: Session, task: RemoteTask) -> RemoteTaskDefinition | None:

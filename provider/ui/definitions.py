@@ -38,7 +38,7 @@ _WHEN = [("insert_or_update", "Always"), ("insert", "Only at first"), ("never", 
 
 
 def _fields(table: Any) -> list[tuple[str, str]]:
-    return [("", "–"), *((field.name, field.label) for field in table.fields.values())]
+    return [("", "nothing"), *((field.name, field.label) for field in table.fields.values())]
 
 
 class _Line(wtforms.Form):  # type: ignore[misc]

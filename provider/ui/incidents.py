@@ -188,7 +188,7 @@ def _to_task(task_number: str, done: str) -> Response:
 def _show(number: str, form: EntryForm) -> ResponseReturnValue:
     with here().database.reading() as session:
         incident = incidents.get_incident(session, number)
-        task = task_of_incident(session, incident)
+        task = task_of_incident(session, incident, lock=False)
         entries = incidents.list_entries(session, incident)
     labels = {name: field.choices for name, field in INCIDENT.fields.items() if field.kind == CHOICE}
     shown = {"incident": incident, "task": task, "entries": entries, "labels": labels}

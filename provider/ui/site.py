@@ -24,6 +24,7 @@ NAVIGATION = (
     Entry("Orders", "orders.list_all", "order.read"),
     Entry("Tasks", "order_tasks.list_all", "order_task.read"),
     Entry("Cases", "cases.list_all", "case.read"),
+    Entry("Incidents", "incidents.list_all", "case.read"),
     Entry("Products", "products.list_all", "product.read"),
     Entry("Deliveries", "deliveries.list_all", "delivery.read"),
     Entry("Connections", "connections.list_all", "connection.read"),

@@ -1,14 +1,12 @@
 """Remote tasks between both sides over real HTTP: what is promised of fields, comments, stopping and going on."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from bridge.models import Delivery
-from consumer_sim.models_remote_tasks import Ticket
 from provider.models.remote_tasks import Incident, RemoteTask
 from provider.services.remote_tasks import accept_task
 from tests.remote_pair import EVERYONE, Pair, count_rows, line, remote_pair
@@ -23,11 +21,23 @@ INBOUND = [*BOTH_WAYS, line("description", max_length=20)]
 OUTBOUND = [*BOTH_WAYS, {"source": "resolution", "virtual": True, "label": "Their resolution"}]
 
 
-@pytest.fixture
-def pair(tmp_path: Path) -> Iterator[Pair]:
-    provider, consumer = (f"sqlite:///{tmp_path / side}.db" for side in ("provider", "consumer"))
-    with remote_pair(provider, consumer, tmp_path) as pair:
+@pytest.fixture(scope="module")
+def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    """Connected once: each test has definitions and records of its own."""
+    directory = tmp_path_factory.mktemp("sides")
+    provider, consumer = (f"sqlite:///{directory / side}.db" for side in ("provider", "consumer"))
+    with remote_pair(provider, consumer, directory) as pair:
         yield pair
+
+
+@pytest.fixture
+def pair(sides: Pair) -> Iterator[Pair]:
+    yield sides
+    sides.ask("DELETE", f"/connections/{sides.connection_id}/transforms")
+    for one in sides.tell("GET", "/remote-task-definitions?limit=200")["items"]:
+        if one["state"] == "active":
+            sides.tell("POST", f"/remote-task-definitions/{one['id']}/deactivate")
+    sides.settle()
 
 
 @pytest.fixture
@@ -47,11 +57,14 @@ def texts(document: dict[str, Any], kind: str = "comments") -> list[str]:
     return [entry["text"] for entry in document["entries"] if entry["kind"] == kind]
 
 
-def deliveries(pair: Pair) -> int:
+def count(pair: Pair, model: Any) -> int:
     with pair.provider.database.reading() as session:
-        ours = count_rows(session, Delivery)
+        return count_rows(session, model)
+
+
+def deliveries(pair: Pair) -> int:
     with pair.consumer.context.database.reading() as session:
-        return ours + count_rows(session, Delivery)
+        return count(pair, Delivery) + count_rows(session, Delivery)
 
 
 # --- tying
@@ -60,7 +73,7 @@ def deliveries(pair: Pair) -> int:
 def test_a_ticket_becomes_one_incident_with_the_values_of_the_map(pair: Pair, identity: str) -> None:
     ticket = pair.open_ticket(priority="critical", category="network", description="Since noon.")
     task = pair.tie(ticket, identity)
-    assert (task["status"], task["number"]) == ("connected", "ACME-RT0000001")
+    assert task["status"] == "connected" and task["number"].startswith("ACME-RT")
     incident = pair.incident(task["parent_number"])
     told = {name: incident[name] for name in ("short_description", "state", "priority", "category", "description")}
     assert told == {
@@ -78,27 +91,27 @@ def test_a_ticket_becomes_one_incident_with_the_values_of_the_map(pair: Pair, id
 def test_the_same_ticket_is_tied_once_by_one_definition(pair: Pair, identity: str) -> None:
     ticket = pair.open_ticket()
     pair.tie(ticket, identity)
+    before = count(pair, Incident)
     body = {"definition_id": identity, "opened_by": "Ada"}
     again = pair.consumer.client.post(f"/api/v1/tickets/{ticket['id']}/remote-tasks", json=body)
     assert again.status_code == 409 and "already" in again.get_json()["detail"]
-    with pair.provider.database.reading() as session:
-        assert count_rows(session, Incident) == 1
+    pair.settle()
+    assert count(pair, Incident) == before
 
 
 def test_a_create_that_comes_twice_makes_one_incident(pair: Pair, identity: str) -> None:
     task = pair.tie(pair.open_ticket(), identity)
+    before = count(pair, Incident)
     with pair.provider.database.transaction() as session:
-        made = session.scalars(select(RemoteTask)).one()
+        made = session.scalars(select(RemoteTask).where(RemoteTask.number == task["number"])).one()
         again = {
             "id": made.external_id, "number": made.number, "revision": 1, "definition_id": identity,
             "definition_revision": 1, "parent": {"id": made.parent_id, "number": made.parent_number}, "fields": {},
             "requested_by": {"name": "Ada"}, "opened_at": made.opened_at,
         }  # fmt: skip
-        assert (
-            accept_task(session, pair.connection_id, again, now=pair.clock.now)["parent_number"]
-            == task["parent_number"]
-        )
-        assert count_rows(session, Incident) == 1
+        answer = accept_task(session, pair.connection_id, again, now=pair.clock.now)
+    assert answer["parent_number"] == task["parent_number"]
+    assert count(pair, Incident) == before
 
 
 def test_a_trigger_ties_tickets_that_fit_and_no_others(pair: Pair, identity: str) -> None:
@@ -280,7 +293,7 @@ def test_one_connections_own_words_win_and_are_told_again(pair: Pair, identity: 
     assert pair.incident(task["parent_number"])["priority"] == "1"
     shown = pair.ask("DELETE", path)
     pair.settle()
-    assert (shown["is_default"], len(shown["versions"])) == (True, 2)
+    assert shown["is_default"] and [one["document"] is None for one in shown["versions"][:2]] == [True, False]
     assert pair.ticket(ticket)["priority"] == "critical"
 
 
@@ -370,8 +383,6 @@ def test_deleting_a_record_puts_its_remote_task_in_error_and_deletes_nothing_the
     assert pair.incident(task["parent_number"])["state"] == "new"
     assert pair.task(second["id"])["error"] == f"Incident {second['parent_number']} was deleted."
     assert pair.ticket(other)["state"] == "new"
-    with pair.consumer.context.database.reading() as session:
-        assert count_rows(session, Ticket) == 1
 
 
 def test_one_in_error_is_tried_again_when_the_definition_is_activated(pair: Pair, identity: str) -> None:
@@ -443,7 +454,8 @@ def test_the_consumer_decides_on_its_own_end_of_each_line_and_no_other(pair: Pai
 
 def test_definitions_are_activated_by_themselves_where_people_said_so(pair: Pair) -> None:
     pair.tell("POST", f"/connections/{pair.connection_id}/settings", {"auto_activate": True})
-    made = pair.ask("POST", "/remote-task-definitions", {"name": "Incidents"})
+    made = pair.ask("POST", "/remote-task-definitions", {"name": "By themselves"})
     pair.ask("POST", f"/remote-task-definitions/{made['identity']}/publish", {"criteria": EVERYONE})
     pair.settle()
     assert pair.tell("GET", f"/remote-task-definitions/{made['identity']}")["state"] == "active"
+    pair.tell("POST", f"/connections/{pair.connection_id}/settings", {"auto_activate": False})
