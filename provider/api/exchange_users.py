@@ -9,7 +9,6 @@ from provider.api.auth import connected
 from provider.api.context import here
 from provider.api.idempotency import answer_once
 from provider.api.paging import PageSchema, page_document, page_schema
-from provider.api.schemas_orders import plain
 from provider.api.schemas_personas import AuthorisedUserSchema, ToldUserSchema
 from provider.services import authorised_users
 
@@ -24,11 +23,11 @@ Document = dict[str, Any]
 @blueprint.response(200, AuthorisedUserSchema)
 def tell(body: Document) -> flask.Response:
     """Name a user, or say otherwise of one: personas, groups, active or not. What is decided comes as an event, too."""
-    me, told = flask.g.connection, plain(body)
+    me = flask.g.connection
     return answer_once(
         200,
         lambda session, now: authorised_users.user_data(
-            authorised_users.take_authorised_user(session, me, told, now=now)
+            authorised_users.take_authorised_user(session, me, body, now=now)
         ),
     )
 

@@ -73,9 +73,8 @@ def delete(persona_id: str) -> None:
 @blueprint.response(200, ProducerSchema)
 def choose(body: Document, identity: str) -> RemoteRecordProducer:
     """Let the draft ask for personas; of what is published a draft is made first."""
-    wanted = [str(one) for one in body["persona_ids"]]
     with here().transaction() as session:
-        return persona_items.choose_personas(session, identity, wanted, flask.g.actor, here().clock())
+        return persona_items.choose_personas(session, identity, body["persona_ids"], flask.g.actor, here().clock())
 
 
 @blueprint.route("/authorised-users", methods=["GET"])

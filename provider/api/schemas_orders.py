@@ -1,6 +1,7 @@
 """The documents of requests, orders, their work, comments and inventory."""
 
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -31,6 +32,13 @@ def plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
+class IdText(Uuid):
+    """A UUID as text: what is nested is kept as it was read."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
+        return str(super()._deserialize(value, attr, data, **kwargs))
+
+
 # --- what consumers send
 
 
@@ -51,7 +59,7 @@ class ContactSchema(StrictSchema):
 class RequesterSchema(StrictSchema):
     name = SafeStr(max_length=255, min_length=1, required=True, metadata=about("Who asks.", "Ada Lovelace"))
     email = SafeStr(max_length=254, allow_none=True, metadata=about("Their e-mail.", "ada@acme.example"))
-    authorised_user_id = Uuid(metadata=about("Which of your authorised users that is, for an item with personas.", _ID))
+    authorised_user_id = IdText(metadata=about("Which of your authorised users, where an item asks for one.", _ID))
 
 
 class AskedSchema(StrictSchema):

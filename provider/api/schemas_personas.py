@@ -7,6 +7,7 @@ from marshmallow import Schema, fields, validate
 from bridge.schemas import BoundedInt, Identifier, SafeStr, StrictSchema, Uuid
 from provider.api.paging import PageSchema
 from provider.api.schemas import about
+from provider.api.schemas_orders import IdText
 from provider.services.authorised_users import AUTOMATIC, BY_PERSON
 
 _ID = "0b9d5c4e-7f57-4b59-8c5e-0f7a4f0d2c11"
@@ -15,7 +16,7 @@ _PERSONAS_LIMIT = 200
 
 def _persona_ids(description: str) -> fields.List[Any]:
     return fields.List(
-        Uuid(), required=True, validate=validate.Length(max=_PERSONAS_LIMIT), metadata=about(description, [_ID])
+        IdText(), required=True, validate=validate.Length(max=_PERSONAS_LIMIT), metadata=about(description, [_ID])
     )
 
 
@@ -60,7 +61,7 @@ class UserRefusalSchema(StrictSchema):
 
 
 class ToldUserSchema(StrictSchema):
-    id = Uuid(required=True, metadata=about("Yours; identifies the user on both sides.", _ID))
+    id = IdText(required=True, metadata=about("Yours; identifies the user on both sides.", _ID))
     revision = BoundedInt(minimum=1, maximum=2**31 - 1, required=True, metadata=about("Counts what you say of it.", 1))
     name = SafeStr(max_length=255, min_length=1, required=True, metadata=about("Who it is.", "Ada Lovelace"))
     groups = fields.List(

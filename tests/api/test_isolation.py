@@ -33,6 +33,7 @@ from tests.api.provider_client import Clock, context_of, introduce, make_app, us
 from tests.api.worlds import endpoint_of
 from tests.factories import AGENT, NOW, make_consumer, make_registration, make_request, make_router_item
 from tests.inventory_factories import make_action
+from tests.persona_factories import told_user
 
 CANARY = "CANARY"
 EXCHANGE, ADMIN = "/exchange/v1", "/api/v1"
@@ -126,6 +127,7 @@ def theirs(acme: Peer, database: Database) -> dict[str, str]:
     """Acme's ids by the names that routes give them, after a story that fills every text field."""
     task, rejected, cancelled = acme.order(), acme.order(), acme.order()
     said, attached = acme.comment(), acme.file()
+    assert acme.call("POST", f"{EXCHANGE}/authorised-users", body_of(acme, "exchange_users.tell")).status_code == 200
     assert acme.call("POST", f"{TASKS}/{task['task_id']}/attachments", attached).status_code == 201
     assert acme.call("POST", f"{TASKS}/{task['task_id']}/comments", said).status_code == 201
     assert acme.call("POST", f"{TASKS}/{cancelled['task_id']}/cancel", {"reason": "CANARY reason"}).status_code == 200
@@ -173,6 +175,7 @@ def body_of(peer: Peer, endpoint: str) -> Any:
         "exchange_attachments.announce": peer.file(),
         "exchange_attachments.settle": {"state": "there"},
         "exchange_tasks.submit": peer.request(),
+        "exchange_users.tell": told_user([], name=f"{peer.mark} person", groups=[f"{peer.mark} group"]),
     }
     return bodies.get(endpoint)
 
