@@ -8,6 +8,7 @@ from environs import Env, validate
 import mappings
 from bridge.config import InstanceConfig, deferred, read_instance_config, seal
 from provider.domain.entitlements import RemovalLimits
+from provider.domain.scratchpads import KEPT
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,8 @@ class ProviderConfig(InstanceConfig):
     """Where the translation tables are; those of the package unless told otherwise."""
     removal_limits: RemovalLimits = field(default_factory=RemovalLimits, kw_only=True)
     """How many entitlements may be lost within a day before a person is asked."""
+    scratchpad_days: float = field(default=KEPT.days, kw_only=True)
+    """How long the scratchpad of a provider task stays after the task is over."""
 
 
 def read_config() -> ProviderConfig:
@@ -24,11 +27,13 @@ def read_config() -> ProviderConfig:
     shared = read_instance_config(env)
     mappings_dir = env.path("SXG_MAPPINGS_DIR", default=Path(mappings.__file__).parent)
     removal_limits = _read_removal_limits(env)
+    scratchpad_days = env.float("SXG_SCRATCHPAD_DAYS", default=KEPT.days, validate=validate.Range(min=0, max=3650))
     seal(env)
     return ProviderConfig(
         **{one.name: getattr(shared, one.name) for one in fields(InstanceConfig)},
         mappings_dir=mappings_dir,
         removal_limits=removal_limits,
+        scratchpad_days=scratchpad_days,
     )
 
 

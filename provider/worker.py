@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -25,6 +25,7 @@ from provider.services.entitlement_checks import compute_due
 from provider.services.farewells import tell_consumer
 from provider.services.heartbeats import beat_consumer
 from provider.services.inventory_schedule import perform_due
+from provider.services.scratchpads import forget_old
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +38,14 @@ def run_worker(config: ProviderConfig, lane: str) -> None:
 
 def run_sweeper(config: ProviderConfig, stop: threading.Event) -> None:
     """Ring for what is due, or deliver it where nobody can be rung, until `stop` is set; do to products and contracts
-    what is to be done at a date; and compute entitlements again when what criteria ask for has changed, and all of
-    them every night.
+    what is to be done at a date, and forget old scratchpads; and compute entitlements again when what criteria ask for
+    has changed, and all of them every night.
     """
     context = _open(config)
     refresher = threading.Thread(target=_refresh, args=(context, config.sweep_s, stop), name="entitlements")
     heart = threading.Thread(target=make_heart(context, config).run, args=(stop,), name="heart")
-    scheduler = threading.Thread(target=_keep_dates, args=(context, config.sweep_s, stop), name="schedule")
+    kept = timedelta(days=config.scratchpad_days)
+    scheduler = threading.Thread(target=_keep_dates, args=(context, kept, config.sweep_s, stop), name="schedule")
     for thread in (refresher, heart, scheduler):
         thread.start()
     jobs.run_sweeper(make_station(context, config), config.sweep_s, stop)
@@ -120,11 +122,12 @@ def _refresh(context: Context, every_s: float, stop: threading.Event) -> None:
                 log.info("entitlements changed with what consumers are and have", extra={"changed": changed})
 
 
-def _keep_dates(context: Context, every_s: float, stop: threading.Event) -> None:
+def _keep_dates(context: Context, kept: timedelta, every_s: float, stop: threading.Event) -> None:
     while not stop.wait(every_s):
         try:
             perform_due(context.database.reading, context.transaction, now=context.clock())
             keep_dates(context.database.reading, context.transaction, now=context.clock())
+            forget_old(context.database.reading, context.transaction, kept, now=context.clock())
         except DatabaseBusy as busy:
             log.warning("what is due at a date is done later, the database is busy: %s", busy)
         except Exception:

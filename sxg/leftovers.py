@@ -21,7 +21,7 @@ from sxg.schema import check_migrated
 def read_metadata(side: str) -> list[MetaData]:
     """Every table of a side that may hold rows of a connection."""
     if side == "consumer":
-        for name in ("models_attachments", "models_personas", "models_remote_tasks"):
+        for name in ("models_attachments", "models_cases", "models_personas", "models_remote_tasks"):
             own: MetaData = importlib.import_module(f"consumer_sim.{name}").Base.metadata
         return [bridge.models.Base.metadata, own]
     package = importlib.import_module("provider.models")

@@ -1,10 +1,14 @@
 """What may stand in the scratchpad of a provider task: names with texts, which programs of both sides leave there."""
 
+from datetime import timedelta
+
 from provider.domain.errors import Conflict, FieldError, InvalidFields
 
 ENTRIES_MOST = 50
 NAME_MOST = 100
 VALUE_MOST = 4000
+KEPT = timedelta(days=3)
+"""How long entries stay after the end of their task, unless the setting says otherwise."""
 
 
 def check_entry(name: str, value: str | None) -> None:

@@ -27,8 +27,6 @@ from provider.services.provider_tasks import company_of, get_task, own_name, tas
 Document = dict[str, Any]
 Transaction = Callable[[], AbstractContextManager[Session]]
 
-KEPT = timedelta(days=3)
-"""How long entries stay after the end of their task, unless the setting says otherwise."""
 _ENDS = [str(state) for state in OrderState if ORDER_MOVES.is_final(state)]
 _AT_ONCE = 200
 

@@ -81,6 +81,7 @@ def test_each_role_sees_what_waits_for_it_and_what_for_others(app: flask.Flask, 
     agent = signed_in(app, "fred", "fulfilment_agent").read("/")
     assert for_me(agent) == {
         "Orders with new comments of the consumer": 0, "Tasks of mine": 0, "Task to take": 1,
+        "Cases of mine": 0, "Cases to take": 0,
     }  # fmt: skip
     exchange = for_me(signed_in(app, "eve", "exchange_admin").read("/"))
     assert exchange == {
