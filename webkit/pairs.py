@@ -21,8 +21,9 @@ def read_pair(text: str) -> dict[str, str] | None:
         found = json.loads(text) if len(text) <= _TEXT_LIMIT else None
     except (ValueError, RecursionError):
         return None
-    is_written = isinstance(found, list) and len(found) == 2 and all(isinstance(one, str) for one in found)
-    return dict(zip(_MEMBERS, found, strict=True)) if is_written else None
+    if not isinstance(found, list) or len(found) != len(_MEMBERS) or not all(isinstance(one, str) for one in found):
+        return None
+    return dict(zip(_MEMBERS, found, strict=True))
 
 
 def is_pair(answer: Any) -> bool:

@@ -69,7 +69,7 @@ class EditDefinitionSchema(StrictSchema):
 
 class DefinitionRequestSchema(EditDefinitionSchema):
     name = SafeStr(
-        max_length=60, required=True, validate=validate.Regexp(NAME, error=f"It fits {NAME}."),
+        max_length=60, required=True, validate=validate.Regexp(f"{NAME}$", error="It has a-z, 0-9, - and _, and begins with a letter."),
         metadata=about("Forms name it by this.", "my-routers"),
     )  # fmt: skip
     source = fields.String(
