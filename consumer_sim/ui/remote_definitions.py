@@ -7,7 +7,7 @@ import flask
 import wtforms
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
-from wtforms import FieldList, FormField, HiddenField, SelectField, StringField
+from wtforms import FieldList, FormField, HiddenField, SelectChoice, SelectField, StringField
 from wtforms.validators import Length
 
 from bridge.field_maps import INBOUND, JOURNAL, OUTBOUND, TICKET
@@ -19,13 +19,20 @@ from webkit.pages import Pages
 
 pages = Pages("remote_definitions", __name__)
 _ONE = "/remote-task-definitions/<uuid:connection_id>/<uuid:definition_id>"
-_FIELDS = [(field.name, field.label) for field in TICKET.fields.values()]
-_WHEN = [("insert_or_update", "Always"), ("insert", "Only at first"), ("never", "Never")]
+_FIELDS = [SelectChoice(field.name, field.label) for field in TICKET.fields.values()]
+_WHEN = [
+    SelectChoice("insert_or_update", "Always"),
+    SelectChoice("insert", "Only at first"),
+    SelectChoice("never", "Never"),
+]
 WORDS = {
     "pending_activation": "Waiting for activation", "active": "Active", "inactive": "Inactive",
     "removed": "No longer offered",
 }  # fmt: skip
-_TRIGGER = [name for name, field in TICKET.fields.items() if field.kind != JOURNAL]
+_TRIGGER = [
+    SelectChoice("", "(none: only by hand)"),
+    *(SelectChoice(name, field.label) for name, field in TICKET.fields.items() if field.kind != JOURNAL),
+]
 
 
 class _Inbound(wtforms.Form):  # type: ignore[misc]
@@ -36,7 +43,7 @@ class _Inbound(wtforms.Form):  # type: ignore[misc]
 class _Outbound(wtforms.Form):  # type: ignore[misc]
     key = HiddenField()
     label = StringField("Label", [Length(max=80)], filters=[strip])
-    target = SelectField("Our field", choices=[("", "kept with the remote task"), *_FIELDS])
+    target = SelectField("Our field", choices=[SelectChoice("", "kept with the remote task"), *_FIELDS])
     sync_when = SelectField("Written", choices=_WHEN)
 
 
@@ -45,10 +52,7 @@ class DecisionForm(Form):
 
     inbound = FieldList(FormField(_Inbound))
     outbound = FieldList(FormField(_Outbound))
-    trigger_field = SelectField(
-        "Tie by itself every ticket whose",
-        choices=[("", "(none: only by hand)"), *((n, TICKET.fields[n].label) for n in _TRIGGER)],
-    )
+    trigger_field = SelectField("Tie by itself every ticket whose", choices=_TRIGGER)
     trigger_value = StringField("is", [Length(max=200)], filters=[strip])
 
     def read(self, definition: Any) -> dict[str, Any]:

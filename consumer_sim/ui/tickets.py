@@ -7,7 +7,7 @@ import flask
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from werkzeug import Response
-from wtforms import SelectField, StringField, TextAreaField
+from wtforms import SelectChoice, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length
 
 from bridge.field_maps import CHOICE, TICKET
@@ -26,8 +26,8 @@ _TASK = f"{_ONE}/remote-tasks/<uuid:remote_task_id>"
 STATES = tuple(TICKET.fields["state"].choices.items())
 
 
-def _choices(name: str) -> list[tuple[str, str]]:
-    return list(TICKET.fields[name].choices.items())
+def _choices(name: str) -> list[SelectChoice]:
+    return [SelectChoice(*one) for one in TICKET.fields[name].choices.items()]
 
 
 class TicketForm(Form):
@@ -53,7 +53,10 @@ class EntryForm(Form):
     text = TextAreaField("What to say", [InputRequired("Write something first."), Length(max=10_000)], filters=[strip])
     kind = SelectField(
         "Who reads it",
-        choices=[("comments", "Also providers that it is tied to: a comment"), ("work_notes", "Only we: a work note")],
+        choices=[
+            SelectChoice("comments", "Also providers that it is tied to: a comment"),
+            SelectChoice("work_notes", "Only we: a work note"),
+        ],
     )
 
 

@@ -1,5 +1,6 @@
 """Definitions of remote tasks: which fields of our records and the consumers' follow each other, and for whom."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import flask
@@ -13,13 +14,14 @@ from wtforms import (
     HiddenField,
     IntegerField,
     RadioField,
+    SelectChoice,
     SelectField,
     SelectMultipleField,
     StringField,
 )
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
-from bridge.field_maps import CONSUMER_TABLES, INCIDENT, PROVIDER_TABLES, SYNC_WHEN, TICKET
+from bridge.field_maps import CONSUMER_TABLES, INCIDENT, PROVIDER_TABLES, SYNC_WHEN, TICKET, RecordTable
 from provider.domain.catalog import RemoteRecordProducerState
 from provider.domain.criteria import EVERYONE, say_criteria
 from provider.services import remote_task_definitions as definitions
@@ -34,11 +36,16 @@ pages = Pages("definitions", __name__)
 
 STATES = tuple((str(state), state.label) for state in RemoteRecordProducerState)
 _BLANK_LINES = 3
-_WHEN = [("insert_or_update", "Always"), ("insert", "Only at first"), ("never", "Never, but tell of it")]
+_WHEN = {"insert_or_update": "Always", "insert": "Only at first", "never": "Never, but tell of it"}
 
 
-def _fields(table: Any) -> list[tuple[str, str]]:
-    return [("", "nothing"), *((field.name, field.label) for field in table.fields.values())]
+def _fields(table: RecordTable) -> list[SelectChoice]:
+    named = [SelectChoice(field.name, field.label) for field in table.fields.values()]
+    return [SelectChoice("", "nothing"), *named]
+
+
+def _tables(tables: Mapping[str, RecordTable]) -> list[SelectChoice]:
+    return [SelectChoice(one.name, one.label) for one in tables.values()]
 
 
 class _Line(wtforms.Form):  # type: ignore[misc]
@@ -47,7 +54,7 @@ class _Line(wtforms.Form):  # type: ignore[misc]
     key = HiddenField()
     label = StringField("Label", [Length(max=80)], filters=[strip])
     max_length = IntegerField("At most", [Optional(), NumberRange(1, 10_000)])
-    sync_when = SelectField("Written", choices=_WHEN)
+    sync_when = SelectField("Written", choices=[SelectChoice(*one) for one in _WHEN.items()])
     active = BooleanField("Crosses")
     virtual = BooleanField("Virtual")
 
@@ -74,8 +81,8 @@ class OutboundLine(_Line):
 class DefinitionForm(Form):
     name = StringField("Name", [InputRequired("A definition has a name."), Length(max=120)], filters=[strip])
     description = StringField("Description", [Length(max=500)], filters=[strip])
-    provider_table = SelectField("Our records", choices=[(one.name, one.label) for one in PROVIDER_TABLES.values()])
-    consumer_table = SelectField("Their records", choices=[(one.name, one.label) for one in CONSUMER_TABLES.values()])
+    provider_table = SelectField("Our records", choices=_tables(PROVIDER_TABLES))
+    consumer_table = SelectField("Their records", choices=_tables(CONSUMER_TABLES))
     inbound = FieldList(FormField(InboundLine))
     outbound = FieldList(FormField(OutboundLine))
 
@@ -88,7 +95,10 @@ class DefinitionForm(Form):
 class PublishForm(Form):
     criteria = RadioField(
         "Who may use it", [InputRequired("Decide: all consumers, or those that you name.")],
-        choices=[("all", "All consumers, also those that connect later"), ("named", "Only these consumers")],
+        choices=[
+            SelectChoice("all", "All consumers, also those that connect later"),
+            SelectChoice("named", "Only these consumers"),
+        ],
     )  # fmt: skip
     connection_ids = SelectMultipleField("Consumers", validate_choice=False)
 
@@ -111,8 +121,7 @@ def show(definition_id: str) -> str:
         shown = definitions.show_definition(session, definition_id)
         criteria = shown["published"].criteria if shown["published"] else None
         audience = say_criteria(criteria, read_names(session, [criteria]) if criteria else {})
-    when = dict(_WHEN)
-    return flask.render_template("provider/definition.html", audience=audience, when_written=when, **shown)
+        return flask.render_template("provider/definition.html", audience=audience, when_written=_WHEN, **shown)
 
 
 @pages.form("/remote-task-definitions/new", "producer.write")

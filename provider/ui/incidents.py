@@ -6,7 +6,7 @@ import flask
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from werkzeug import Response
-from wtforms import SelectField, StringField, TextAreaField
+from wtforms import SelectChoice, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length
 
 from bridge.field_maps import CHOICE, INCIDENT
@@ -23,8 +23,8 @@ STATES = tuple(INCIDENT.fields["state"].choices.items())
 STATUSES = (("connected", "Connected"), ("disconnected", "Disconnected"), ("error", "Error"))
 
 
-def _choices(name: str) -> list[tuple[str, str]]:
-    return list(INCIDENT.fields[name].choices.items())
+def _choices(name: str) -> list[SelectChoice]:
+    return [SelectChoice(*one) for one in INCIDENT.fields[name].choices.items()]
 
 
 class IncidentForm(Form):
@@ -50,7 +50,8 @@ class IncidentForm(Form):
 class EntryForm(Form):
     text = TextAreaField("What to say", [InputRequired("Write something first."), Length(max=10_000)], filters=[strip])
     kind = SelectField(
-        "Who reads it", choices=[("comments", "Both sides: a comment"), ("work_notes", "Only we: a work note")]
+        "Who reads it",
+        choices=[SelectChoice("comments", "Both sides: a comment"), SelectChoice("work_notes", "Only we: a work note")],
     )
 
 
