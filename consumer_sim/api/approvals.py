@@ -12,9 +12,9 @@ from consumer_sim.api.schemas import ItemQuerySchema
 from consumer_sim.api.schemas_personas import (
     ApprovalRuleSchema,
     ApprovalsQuerySchema,
-    DecisionSchema,
+    ApprovingSchema,
     OwnVariablesSchema,
-    RejectionSchema,
+    RejectingSchema,
 )
 from consumer_sim.models import CatalogItem
 from consumer_sim.services import approvals, catalog, item_settings, tasks, views
@@ -70,7 +70,7 @@ def list_approvals(query: Document) -> Document:
 
 
 @blueprint.route("/requests/<uuid:task_id>/approval/approve", methods=["POST"])
-@blueprint.arguments(DecisionSchema)
+@blueprint.arguments(ApprovingSchema)
 @blueprint.response(200)
 def approve(body: Document, task_id: UUID) -> Document:
     """Send it; approved again, it is not sent again."""
@@ -82,7 +82,7 @@ def approve(body: Document, task_id: UUID) -> Document:
 
 
 @blueprint.route("/requests/<uuid:task_id>/approval/reject", methods=["POST"])
-@blueprint.arguments(RejectionSchema)
+@blueprint.arguments(RejectingSchema)
 @blueprint.response(200)
 def reject(body: Document, task_id: UUID) -> Document:
     """End it; nothing of it was sent."""

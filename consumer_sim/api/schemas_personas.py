@@ -83,11 +83,11 @@ class ApprovalRuleSchema(StrictSchema):
     )  # fmt: skip
 
 
-class DecisionSchema(StrictSchema):
+class ApprovingSchema(StrictSchema):
     decided_by = Identifier(max_length=120, required=True, metadata=_about("A user who may approve.", "grace"))
 
 
-class RejectionSchema(DecisionSchema):
+class RejectingSchema(ApprovingSchema):
     reason = SafeStr(max_length=2000, min_length=1, required=True, metadata=_about("Why.", "Too dear."))
 
 

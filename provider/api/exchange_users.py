@@ -8,8 +8,8 @@ from bridge.web import Blueprint
 from provider.api.auth import connected
 from provider.api.context import here
 from provider.api.idempotency import answer_once
-from provider.api.paging import PageSchema, page_document, page_schema
-from provider.api.schemas_personas import AuthorisedUserSchema, ToldUserSchema
+from provider.api.paging import PageSchema, page_document
+from provider.api.schemas_personas import USER_PAGE, AuthorisedUserSchema, ToldUserSchema
 from provider.services import authorised_users
 
 blueprint = Blueprint("exchange_users", __name__, url_prefix="/exchange/v1", description="For consumers: their users.")
@@ -35,7 +35,7 @@ def tell(body: Document) -> flask.Response:
 @blueprint.route("/authorised-users", methods=["GET"])
 @connected
 @blueprint.arguments(PageSchema, location="query")
-@blueprint.response(200, page_schema(AuthorisedUserSchema))
+@blueprint.response(200, USER_PAGE)
 def list_own(page: Document) -> Document:
     """Your users as they are known here: fetch them again after you lost something."""
     place: Document = {"limit": page["limit"], "after": page["cursor"]}

@@ -10,6 +10,7 @@ from provider.api.context import here
 from provider.api.paging import PageSchema, page_document, page_schema
 from provider.api.schemas import ProducerSchema
 from provider.api.schemas_personas import (
+    USER_PAGE,
     AuthorisedUserSchema,
     AuthorisedUsersQuerySchema,
     ChosenPersonasSchema,
@@ -80,7 +81,7 @@ def choose(body: Document, identity: str) -> RemoteRecordProducer:
 @blueprint.route("/authorised-users", methods=["GET"])
 @requires("connection.read")
 @blueprint.arguments(AuthorisedUsersQuerySchema, location="query")
-@blueprint.response(200, page_schema(AuthorisedUserSchema))
+@blueprint.response(200, USER_PAGE)
 def list_users(page: Document) -> Document:
     """The users of one consumer."""
     place: Document = {"limit": page["limit"], "after": page["cursor"]}

@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from bridge.schemas import BoundedInt, Identifier, SafeStr, StrictSchema, Uuid
-from provider.api.paging import PageSchema
+from provider.api.paging import PageSchema, page_schema
 from provider.api.schemas import about
 from provider.api.schemas_orders import IdText
 from provider.services.authorised_users import AUTOMATIC, BY_PERSON
@@ -82,3 +82,7 @@ class AuthorisedUserSchema(Schema):
     approval = fields.String(required=True, metadata=about("requested, approved or refused.", "approved"))
     approved_persona_ids = fields.List(fields.String(), required=True, metadata=about("What is approved.", [_ID]))
     reason = fields.String(required=True, allow_none=True, metadata=about("Why it is refused.", None))
+
+
+USER_PAGE = page_schema(AuthorisedUserSchema)
+"""Made once: two lists of the same are one schema of the document."""
