@@ -31,6 +31,7 @@ from provider.services.tokens import new_token, token_hash
 from provider.services.users import add_user, disable_user
 from tests.api.provider_client import Clock, context_of, introduce, make_app, user_headers
 from tests.api.worlds import endpoint_of
+from tests.case_worlds import ANSWER, ENTRY
 from tests.factories import AGENT, NOW, make_consumer, make_registration, make_request, make_router_item
 from tests.inventory_factories import make_action
 from tests.persona_factories import told_user
@@ -175,6 +176,9 @@ def body_of(peer: Peer, endpoint: str) -> Any:
         "exchange_attachments.announce": peer.file(),
         "exchange_attachments.settle": {"state": "there"},
         "exchange_tasks.submit": peer.request(),
+        "exchange_cases.answer": ANSWER,
+        "exchange_cases.acknowledge": {"acknowledged_by": {"name": f"{peer.mark} person"}},
+        "exchange_cases.write_entry": ENTRY | {"value": f"{peer.mark} value"},
         "exchange_users.tell": told_user([], name=f"{peer.mark} person", groups=[f"{peer.mark} group"]),
     }
     return bodies.get(endpoint)

@@ -73,6 +73,7 @@ def test_each_role_sees_what_waits_for_it_and_what_for_others(app: flask.Flask, 
     assert for_me(manager) == {
         "Order to approve": 1, "Cancellation to decide": 1, "Revisions to decide": 0, "Cancellations being undone": 0,
         "Order on hold": 1, "Orders with new comments of the consumer": 0,
+        "Cases of mine": 0, "Cases to take": 0,
     }  # fmt: skip
     assert for_others(manager) == [
         "Task to take 1 waiting for admin, fulfilment agent, fulfilment manager, fallout agent, fallout manager",

@@ -33,6 +33,7 @@ from provider.services.cancellations import cancel_order
 from provider.services.intake import submit_provider_task
 from provider.services.orders import approve_order, reject_order
 from provider.services.tokens import new_token, token_hash
+from tests import case_worlds
 from tests.api.provider_client import context_of, make_app, user_headers
 from tests.choice_factories import CENTRES, ROUTERS, make_definition
 from tests.consumer_factories import (
@@ -177,6 +178,7 @@ def make_provider(url: str, directory: Path) -> World:
         chosen = make_definition(session)
         drafted, agreed = (make_contract(session, connection.id, is_active=signed) for signed in (False, True))
         persona_ids, persona_bodies, persona_own = add_to_provider(session, connection)
+        case_ids, case_bodies, case_own = case_worlds.add_to_provider(session, connection)
         ids = persona_ids | {
             "registration_id": registration_id,
             "connection_id": connection.id,
@@ -198,6 +200,7 @@ def make_provider(url: str, directory: Path) -> World:
             "choice_definitions.name": chosen.name,
             "choices.name": chosen.name,
         }
+        ids |= case_ids
     correction = make_request(item, revision=2)
     for name in ("id", "number", "catalog_item_id"):
         del correction[name]
@@ -262,7 +265,7 @@ def make_provider(url: str, directory: Path) -> World:
         "connection_care.change_callback": {"callback_url": "http://127.0.0.1:9/mine"},
         "connection_care.prove_ourselves": {"connection_id": connection.id, "nonce": "n" * 32},
     }
-    bodies |= persona_bodies
+    bodies |= persona_bodies | case_bodies
     own_ids = persona_own | {
         "exchange_tasks.resubmit": {"task_id": orders[1][0]},
         "attachments.retry": {"attachment_id": refused.id},
@@ -281,6 +284,7 @@ def make_provider(url: str, directory: Path) -> World:
             f"connections.{name}": {"connection_id": cared.id} for name in ("rotate", "settle_epoch", "change_callback")
         },
     }
+    own_ids |= case_own
     people = user_headers(app, "admin")
     shown = app.test_client().get(f"/api/v1/connections/{connection.id}/mapping", headers=people).get_json()
     bodies = {name: {"tables": shown["tables"]} for name in ("mappings.dry_run", "mappings.change")} | bodies
@@ -345,13 +349,15 @@ def make_consumer_world(one: Consumer) -> World:
             "mode": "reject", "times": 1, "seconds": 1.5, "status": 500, "type": "x", "stream": "product/x",
         },
     }  # fmt: skip
-    bodies |= persona_bodies
+    case_ids, case_bodies, case_own = case_worlds.add_to_consumer(one)
+    bodies |= persona_bodies | case_bodies
     own_ids = persona_own | {
         "requests.correct": {"task_id": refused},
         **{
             f"connections.{name}": {"link_id": cared} for name in ("revoke", "settle_epoch", "change_address", "rotate")
         },
     }
+    own_ids |= case_own
     ids = persona_ids | {
         "item_id": item.id,
         "task_id": first,
@@ -361,6 +367,7 @@ def make_consumer_world(one: Consumer) -> World:
         "callback_id": one.callback_id,
         "attachment_id": attached,
     }
+    ids |= case_ids
     people = {"Authorization": f"Bearer {API_TOKEN}"}
     return World(one.app, one.context.database, people, {}, ids, bodies, own_ids)
 
