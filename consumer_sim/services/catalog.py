@@ -176,6 +176,7 @@ def _changed(row: dict[str, Any] | None, data: Mapping[str, Any], auto: bool) ->
     told = {name: data[name] for name in ("revision", "name", "short_description", "category", "kind", "form")}
     told |= {"orderable": data.get("orderable") is not False, "prices": data.get("prices"), "removed_reason": None}
     told |= {"compatibility": data.get("compatibility"), "personas": data.get("personas") or None}
+    told |= {name: data.get(name) or "" for name in ("description", "help_text")}
     if row is None or row["state"] in ("removed", "pending_activation") or _has_lost_its_revision(row, data):
         row = _blank(row) | {"state": "pending_activation", "active_revision": None, "active_form": None}
         row |= {"active_personas": None}

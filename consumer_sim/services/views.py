@@ -80,6 +80,8 @@ def item_document(item: CatalogItem) -> Document:
         "revision",
         "name",
         "short_description",
+        "description",
+        "help_text",
         "category",
         "kind",
         "orderable",

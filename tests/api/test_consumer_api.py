@@ -12,6 +12,7 @@ from openapi_spec_validator import validate
 from bridge import failpoints
 from bridge.failpoints import FailpointReached
 from bridge.models import Connection
+from bridge.versions import WIRE_VERSION
 from consumer_sim.api.problems import ERROR_TABLE
 from consumer_sim.app import utc_now
 from consumer_sim.models import Product, ProviderConnection, ProviderTask
@@ -229,7 +230,7 @@ def test_connecting_goes_through_all_steps(alone: Consumer, provider: PlayedProv
     shown = response.json
     assert (shown["state"], shown["step"], shown["problem"], shown["number_prefix"]) == ("active", "done", None, "ACME")
     told = provider.calls_to("/registrations/complete")[0].body
-    assert (told["token"], told["name"], told["version"]) == ("sxr_abc", "ACME IT", "1.0")
+    assert (told["token"], told["name"], told["version"]) == ("sxr_abc", "ACME IT", WIRE_VERSION)
     assert told["callback_url"].endswith(f"/exchange/v1/connections/{shown['id']}/events")
     (connection,), (link,) = rows(alone, Connection), rows(alone, ProviderConnection)
     assert (connection.id, connection.state) == (provider.connection_id, "active")

@@ -269,3 +269,56 @@ def test_without_the_token_of_the_page_nothing_is_sent(acme: Consumer, ada: Visi
     for path in (order, order.replace("/order", "/order/check")):
         assert ada.post(path, GOOD | {"do": "send", "csrf_token": "x"}).status_code == 400
     assert rows(acme, ProviderTask) == rows(acme, Draft) == []
+
+
+PEOPLE = {
+    "key": "people", "label": "People", "many": True, "min_rows": 1, "max_rows": 3, "description": "",
+    "variables": [
+        FORM["variables"][0] | {"key": "name", "label": "Name", "type": "text", "options": [], "mandatory": True},
+        FORM["variables"][0] | {"key": "pin", "label": "Pin", "type": "masked", "options": [], "mandatory": False},
+    ],
+}  # fmt: skip
+WITH_TABLE = {"variables": [], "parts": [], "sets": [PEOPLE], "besides": ["note"]}
+
+
+def table_url(acme: Consumer) -> str:
+    facts = {"kind": "task", "description": "All about it.", "help_text": "Ask early."}
+    return order_url(acme, active_form=WITH_TABLE, form=WITH_TABLE, **facts)
+
+
+def test_a_table_is_filled_in_row_by_row_without_a_script(acme: Consumer, ada: Visitor) -> None:
+    order = opened(ada, table_url(acme))
+    page = ada.read(order)
+    assert "Request" in text_of(page.xpath("//h1")[0])
+    assert "All about it." in text_of(page)
+    assert "Ask early." in text_of(page)
+    assert not page.xpath("//*[@name='/quantity']")
+    first = {"/sets/people/rows": "1", "/sets/people/0/name": "Ada", "/sets/people/0/pin": "s3cret"}
+    more = ada.post(order, {"do": "add /sets/people", **first})
+    assert more.status_code == 303
+    assert more.location.endswith("#set-sets-people")
+    page = ada.read(order)
+    assert len(page.xpath("//tbody/tr")) == 2
+    assert "s3cret" not in ada.page
+    two = {"/sets/people/rows": "2", "/sets/people/0/name": "Ada", "/sets/people/0/pin": ""}
+    assert ada.post(order, {"do": "add /sets/people", **two}).status_code == 303
+    ada.read(order)
+    assert ada.post(order, {"do": "remove /sets/people/1", **two, "/sets/people/rows": "3"}).status_code == 303
+    ada.read(order)
+    assert ada.post(order, {"do": "send", **two}).status_code == 303
+    (task,) = rows(acme, ProviderTask)
+    assert task.request["sets"] == {"people": [{"name": "Ada", "pin": "s3cret"}]}
+    shown = text_of(ada.read(f"/requests/{task.connection_id}/{task.id}"))
+    assert "Ada" in shown
+    assert "s3cret" not in ada.page
+
+
+def test_what_is_wrong_with_a_table_stands_beside_the_row_or_below_the_table(acme: Consumer, ada: Visitor) -> None:
+    order = opened(ada, table_url(acme))
+    answer = ada.post(order, {"do": "send", "/sets/people/rows": "1", "/sets/people/0/pin": "1"})
+    assert answer.status_code == 422
+    assert error_at(ada.page, "/sets/people/0/name") == "Name must be answered"
+    ada.post(opened(ada, order.partition("?")[0]), {"do": "send", "/sets/people/rows": "0"})
+    assert error_at(ada.page, "/sets/people") == "People needs at least 1 row"
+    told = ada.post(order.replace("/order?", "/order/check?"), {"/sets/people/rows": "1", "/sets/people/0/pin": "1"})
+    assert told.get_json()["errors"] == {"/sets/people/0/name": ["Name must be answered"]}

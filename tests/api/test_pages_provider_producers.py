@@ -9,6 +9,7 @@ import pytest
 from lxml import html
 from sqlalchemy import select, update
 
+from bridge.versions import WIRE_VERSION
 from provider.models.catalog import Entitlement, RemoteRecordProducer
 from provider.services.catalog_import import import_catalog
 from tests.api.page_client import CountedStatements, Visitor, signed_in, text_of
@@ -261,7 +262,7 @@ def test_what_is_wrong_with_an_edit_stands_beside_the_field_and_nothing_typed_is
     answer = press(admin, f"{url}/edit", f"{url}/edit", **edited)
     assert answer.status_code == 422
     page = html.fromstring(answer.get_data())
-    assert "speaks 1.0 itself" in text_of(page)
+    assert f"speaks {WIRE_VERSION} itself" in text_of(page)
     assert page.cssselect("input[name=short_description]")[0].get("value") == "Typed"
 
 

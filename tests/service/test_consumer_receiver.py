@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from bridge.models import Delivery, InboxMessage, Lease
+from bridge.versions import WIRE_VERSION
 from bridge.vocabulary import EventType
 from consumer_sim.models import CatalogItem, Comment, Product, ProviderTask, TaskState
 from consumer_sim.services import fields, requests
@@ -242,6 +243,11 @@ def test_a_removed_item_cannot_be_ordered_until_it_is_offered_again(acme: Consum
         {"variables": [{"key": "a"}], "parts": []},
         {"variables": [], "parts": [{"key": "p", "variables": [], "parts": []}]},
         {"variables": [{k: v for k, v in FORM["variables"][0].items() if k != "default"}], "parts": []},
+        {"variables": [FORM["variables"][0] | {"type": "spell"}], "parts": []},
+        {"variables": [FORM["variables"][0] | {"type": "integer", "max": "many"}], "parts": []},
+        {"variables": [FORM["variables"][0] | {"pattern": "(a+)+"}], "parts": []},
+        {"variables": [], "parts": [], "sets": [{"key": "a"}]},
+        {"variables": [], "parts": [], "besides": ["everything"]},
     ],
 )
 def test_a_form_that_nobody_could_fill_in_is_rejected(acme: Consumer, form: dict[str, object]) -> None:
@@ -307,7 +313,7 @@ def test_what_asks_for_a_newer_version_than_ours_is_not_activated_by_hand_or_by_
     acme.verdicts([item_changed(item, 1, compatibility="1.0"), item_changed(item, 2, revision=2, compatibility="7.5")])
     refused = acme.client.post(f"/api/v1/catalog-items/{item}/activate")
     assert refused.status_code == 409
-    assert "asks for version 7.5, and this instance speaks 1.0" in refused.json["detail"]
+    assert f"asks for version 7.5, and this instance speaks {WIRE_VERSION}" in refused.json["detail"]
     assert acme.client.post(settings, json={"auto_activate": True}).status_code == 200
     acme.verdicts([item_changed(item, 3, revision=3, compatibility="7.5")])
     assert [row.state for row in rows(acme, CatalogItem)] == ["pending_activation"]
