@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
 PREFIXES = {
@@ -17,10 +18,16 @@ PREFIXES = {
     "incident": "INC",
 }
 
-_COUNT_ON = text(
-    "insert into counters (name, value) select key, value from json_each(:counts) where true"
-    " on conflict (name) do update set value = counters.value + excluded.value returning name, value"
-)
+
+@cache
+def _count_on(kinds: int) -> TextClause:
+    rows = ", ".join(f"(:name{place}, :count{place})" for place in range(kinds))
+    return text(
+        f"insert into counters (name, value) values {rows}"  # noqa: S608 - names of parameters, no values
+        " on conflict (name) do update set value = counters.value + excluded.value returning name, value"
+    )
+
+
 _NEXT = text(
     "select key, array(select nextval(cast(key || '_numbers' as regclass)) from generate_series(1, cast(value as int)))"
     " from json_each_text(cast(:counts as json))"
@@ -44,10 +51,12 @@ def take_numbers(session: Session, counts: Mapping[str, int]) -> dict[str, list[
     at a time, from counters.
     """
     connection = session.connection()
-    asked = {"counts": json.dumps(counts)}
     values: dict[str, Sequence[int]]
     if connection.dialect.name == "postgresql":
-        values = {kind: taken for kind, taken in connection.execute(_NEXT, asked)}
+        values = {kind: taken for kind, taken in connection.execute(_NEXT, {"counts": json.dumps(counts)})}
     else:
-        values = {kind: range(last - counts[kind] + 1, last + 1) for kind, last in connection.execute(_COUNT_ON, asked)}
+        asked: dict[str, str | int] = {f"name{place}": kind for place, kind in enumerate(counts)}
+        asked |= {f"count{place}": count for place, count in enumerate(counts.values())}
+        rows = connection.execute(_count_on(len(counts)), asked)
+        values = {kind: range(last - counts[kind] + 1, last + 1) for kind, last in rows}
     return {kind: [f"{PREFIXES[kind]}{value:07d}" for value in taken] for kind, taken in values.items()}

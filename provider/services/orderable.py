@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, and_, bindparam, or_, select
+from sqlalchemy import Select, and_, bindparam, literal_column, select
 from sqlalchemy.orm import Session
 
 from bridge.models import table_of
@@ -60,8 +60,9 @@ _ENTITLED = and_(
 _MEANT = and_(
     _PRODUCERS.c.identity == _ENTITLEMENTS.c.identity,
     _PRODUCERS.c.revision == bindparam("revision"),
-    or_(*(_PRODUCERS.c.state == state for state in _ORDERABLE)),  # `in_` is put together anew at each execution
-    _PRODUCERS.c.kind != "inventory",
+    # Written out: of a parameter SQLite prepares it anew each time, because the partial indexes depend on it.
+    _PRODUCERS.c.state.in_([literal_column(f"'{state}'") for state in _ORDERABLE]),
+    _PRODUCERS.c.kind != literal_column("'inventory'"),
 )
 _COLUMNS = (_PRODUCERS.c.id.label("producer_id"), _PRODUCERS.c.product_offering_id, _OFFERINGS.c.prices)
 _PRICED = _OFFERINGS.c.id == _PRODUCERS.c.product_offering_id
