@@ -1,4 +1,4 @@
-"""What consumers call to name the users that may order what asks for personas. `docs/wire.md`, section 4.5."""
+"""What consumers call to name the users that may order what asks for personas. `docs/wire.md`, section 4.6."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
 """The users of consumers who hold personas: named and activated there, approved here.
 
-What is decided here is told as an event of the user's own stream. `docs/wire.md`, section 4.5.
+What is decided here is told as an event of the user's own stream. `docs/wire.md`, section 4.6.
 """
 
 from collections.abc import Collection, Mapping, Sequence
