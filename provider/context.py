@@ -15,10 +15,14 @@ from bridge.files import FileStore
 from bridge.identity import Identity, Keyring, ensure_instance
 from bridge.jobs import Bell
 from bridge.logs import request_id, traceparent
+from bridge.models import Connection
 from bridge.outbox import Rendering
 from provider.config import ProviderConfig
+from provider.services import addresses
 from provider.services.entitlement_plans import LIMITS
+from provider.services.errors import ChallengeFailed
 from provider.services.mappings import adopt_tables
+from provider.services.registrations import send_challenge
 from provider.services.transforms import adopt_transforms
 
 USER_AGENT = "sxg-provider/1"
@@ -47,6 +51,25 @@ class Context:
     def carrier(self) -> WebhookCarrier:
         """For one request of ours; a Sender belongs to one thread."""
         return WebhookCarrier(Senders(self.guard, USER_AGENT), self.keyring, self.identity, self.clock)
+
+    def move_callback(self, connection_id: str, url: str, *, by_consumer: bool, actor: str) -> Connection:
+        """Wanted, challenged and settled, in that order; why it failed stays with the connection.
+
+        Raises as `want_callback` does, and ChallengeFailed.
+        """
+        with self.transaction() as session:
+            wanted = addresses.want_callback(
+                session, self.guard, connection_id, url, by_consumer=by_consumer, actor=actor, now=self.clock()
+            )
+            challenge = addresses.prepare_move(session, self.identity, wanted.id, now=self.clock())
+        try:
+            send_challenge(self.carrier(), challenge)
+        except ChallengeFailed as failed:
+            with self.transaction() as session:
+                addresses.note_failure(session, wanted.id, failed.reason)
+            raise
+        with self.transaction() as session:
+            return addresses.settle_move(session, challenge, actor=actor, now=self.clock())
 
 
 def make_context(config: ProviderConfig, clock: Callable[[], datetime]) -> Context:

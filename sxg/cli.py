@@ -23,6 +23,8 @@ _COMMANDS = {
         "At a consumer: connect to a provider, and see how far it came.",
     ),
     "entitlements": ("sxg.commands.entitlements", "See why a consumer may order something, and what would change."),
+    "order": ("sxg.commands.orders", "Cancel an order, or settle a cancellation."),
+    "order-task": ("sxg.commands.orders", "Cancel a task of an order."),
     "issue": ("sxg.commands.issues", "See what is wrong with connections, and what to do."),
     "deliveries": ("sxg.commands.exchange", "Look at events on their way; replay or skip parked ones."),
     "compare": ("sxg.commands.compare", "Compare both instances record by record."),

@@ -14,7 +14,7 @@ from bridge.flow_recent import read_queues
 from bridge.issues import list_issues
 from bridge.vocabulary import ConnectionState
 from consumer_sim.services import connections, offboarding, rotations
-from consumer_sim.services.connections import begin_connecting, get_connected_id, get_link, set_auto_activate
+from consumer_sim.services.connections import Link, begin_connecting, get_connected_id, get_link, set_auto_activate
 from consumer_sim.services.link_trouble import SORTS, get_health, search_links, send_again
 from consumer_sim.services.users import Permission
 from consumer_sim.ui.context import here
@@ -60,6 +60,19 @@ class ConnectForm(TokenForm):
         "somebody else has it.",
         render_kw={"autocomplete": "off"},
     )
+
+
+class AddressForm(Form):
+    provider_url = StringField(
+        "Address of the provider",
+        [DataRequired("Where the provider answers, such as https://exchange.example."), Length(max=2000)],
+        filters=[strip],
+        description="It has to prove that it is the same provider before anything is sent there.",
+        render_kw={"inputmode": "url", "autocomplete": "off"},
+    )
+
+    def read(self) -> str:
+        return (self.provider_url.data or "").rstrip("/")
 
 
 class ReasonForm(Form):
@@ -142,6 +155,28 @@ def revoke(connection_id: UUID) -> ResponseReturnValue:
     return page, 422 if form.is_submitted() else 200
 
 
+@pages.form(f"{_ONE}/address", Permission.CONNECTION_WRITE)
+def change_address(connection_id: UUID) -> ResponseReturnValue:
+    """Another address of the provider, which has to prove that it is the same one before it is sent anything."""
+    link = _connected(connection_id)
+    form = AddressForm(data={"provider_url": link.connecting.provider_url})
+    is_tried = form.done(lambda: here().mover.move_provider(link.connecting.id, form.read()))
+    if is_tried and (problem := _connected(connection_id).connection.new_url_problem) is not None:
+        form.provider_url.errors = [f"It did not prove to be this provider: {problem}."]
+    elif is_tried:
+        flask.flash("The provider is called there from now on.", "success")
+        return _to(str(connection_id))
+    page = flask.render_template("consumer/connection_address.html", form=form, own=link.connecting)
+    return page, 422 if form.is_submitted() else 200
+
+
+@pages.action(f"{_ONE}/address/tell", Permission.CONNECTION_WRITE)
+def tell_address(connection_id: UUID) -> Response:
+    here().mover.tell_callback(_connected(connection_id).connecting.id)
+    flask.flash("The provider challenged our address, and calls us there from now on.", "success")
+    return _to(str(connection_id))
+
+
 @pages.action(f"{_ONE}/rotate", Permission.CONNECTION_WRITE)
 def rotate(connection_id: UUID) -> Response:
     context = here()
@@ -212,6 +247,12 @@ def resend(connection_id: UUID, delivery_id: UUID) -> Response:
         send_again(session, str(connection_id), str(delivery_id), now=here().clock())
     flask.flash("It is sent again.", "success")
     return _to(str(connection_id))
+
+
+def _connected(connection_id: UUID) -> Link:
+    """Raises NotFound, also while connecting has not come so far."""
+    with here().database.reading() as session:
+        return get_link(session, get_connected_id(session, str(connection_id)))
 
 
 def _go_on(link_id: str) -> Response:

@@ -6,7 +6,7 @@ import flask
 
 from bridge.heartbeats import note_heard
 from bridge.holding import note_spoken
-from bridge.models import Connection, Rotation
+from bridge.models import Rotation
 from bridge.web import Blueprint
 from provider.api.auth import known, public
 from provider.api.context import here
@@ -23,30 +23,11 @@ from provider.api.schemas_care import (
 )
 from provider.services import addresses, connections, registrations, rotations
 from provider.services.entitlements import tell_items
-from provider.services.errors import ChallengeFailed
 from provider.services.item_telling import note_version
 
 blueprint = Blueprint(
     "connection_care", __name__, url_prefix="/exchange/v1/connection", description="For consumers: stay connected."
 )
-
-
-def move_callback(connection_id: str, url: str, *, by_consumer: bool) -> Connection:
-    """Wanted, challenged and settled, in that order; why it failed stays with the connection."""
-    context, actor = here(), flask.g.actor
-    with context.transaction() as session:
-        wanted = addresses.want_callback(
-            session, context.guard, connection_id, url, by_consumer=by_consumer, actor=actor, now=context.clock()
-        )
-        challenge = addresses.prepare_move(session, context.identity, wanted.id, now=context.clock())
-    try:
-        registrations.send_challenge(context.carrier(), challenge)
-    except ChallengeFailed as failed:
-        with context.transaction() as session:
-            addresses.note_failure(session, wanted.id, failed.reason)
-        raise
-    with context.transaction() as session:
-        return addresses.settle_move(session, challenge, actor=actor, now=context.clock())
 
 
 @blueprint.route("/heartbeat", methods=["POST"])
@@ -126,7 +107,7 @@ def change_callback(body: dict[str, str]) -> dict[str, Any]:
     """Have your events sent elsewhere. The new address is challenged while this call is open; until it has proven
     itself, everything goes to the former one. It may be repeated.
     """
-    moved = move_callback(flask.g.connection, body["callback_url"], by_consumer=True)
+    moved = here().move_callback(flask.g.connection, body["callback_url"], by_consumer=True, actor=flask.g.actor)
     return {"connection_id": moved.id, "callback_url": moved.peer_url}
 
 

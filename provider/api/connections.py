@@ -6,7 +6,6 @@ import flask
 
 from bridge.web import Blueprint
 from provider.api.auth import requires
-from provider.api.connection_care import move_callback
 from provider.api.context import here
 from provider.api.paging import PageSchema, page_document, page_schema
 from provider.api.schemas import (
@@ -104,7 +103,7 @@ def settle_epoch(body: Document, connection_id: str) -> Document:
 @blueprint.response(200, ConnectionSchema)
 def change_callback(body: Document, connection_id: str) -> Document:
     """Send its events elsewhere, once that address has proven itself; may be repeated."""
-    moved = move_callback(connection_id, body["callback_url"], by_consumer=False)
+    moved = here().move_callback(connection_id, body["callback_url"], by_consumer=False, actor=flask.g.actor)
     with here().database.reading() as session:
         connection = connections.get_connection(session, moved.id)
         return connections.show_connection(session, connection, now=here().clock())

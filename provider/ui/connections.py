@@ -6,7 +6,7 @@ import flask
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 from werkzeug import Response
-from wtforms import TextAreaField
+from wtforms import StringField, TextAreaField
 from wtforms.validators import DataRequired, Length
 
 from bridge.care import read_care
@@ -39,6 +39,13 @@ class ReasonForm(Form):
         filters=[strip],
         description="Your colleagues read it here, and in the log of what was done.",
     )
+
+
+class CallbackForm(Form):
+    callback_url = StringField(
+        "Where its events go", [DataRequired("An address begins with https://."), Length(max=2000)], filters=[strip],
+        description="It is challenged when you save, and must answer as the consumer. Until then the former one stays.",
+    )  # fmt: skip
 
 
 @pages.page("/connections", "connection.read")
@@ -89,6 +96,23 @@ def pause(connection_id: str) -> ResponseReturnValue:
 @pages.form("/connections/<connection_id>/revoke", "connection.write")
 def revoke(connection_id: str) -> ResponseReturnValue:
     return _move(connection_id, ConnectionState.REVOKED)
+
+
+@pages.form("/connections/<connection_id>/callback", "connection.write")
+def change_callback(connection_id: str) -> ResponseReturnValue:
+    """Another address for its events, which has to prove itself while the form is sent."""
+    with here().database.reading() as session:
+        connection = connections.get_connection(session, connection_id)
+    form = CallbackForm(data={"callback_url": connection.new_url or connection.peer_url})
+
+    def move() -> None:
+        here().move_callback(connection_id, form.callback_url.data, by_consumer=False, actor=actor())
+
+    if form.done(move):
+        flask.flash(f"Events of {connection.name} go to the new address from now on.", "success")
+        return _to(connection_id)
+    page = flask.render_template("provider/connection_callback.html", connection=connection, form=form)
+    return page, 422 if form.is_submitted() else 200
 
 
 @pages.action("/connections/<connection_id>/resume", "connection.write")
