@@ -54,7 +54,7 @@ def get(ticket_id: UUID) -> Document:
         return views.ticket_detail(session, tickets.get_ticket(session, str(ticket_id)))
 
 
-@blueprint.route("/tickets/<uuid:ticket_id>", methods=["PATCH"])
+@blueprint.route("/tickets/<uuid:ticket_id>/edit", methods=["POST"])
 @blueprint.arguments(TicketChangeSchema)
 @blueprint.response(200)
 def change(body: Document, ticket_id: UUID) -> Document:

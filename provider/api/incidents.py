@@ -10,9 +10,9 @@ from provider.api.context import here
 from provider.api.paging import PageSchema, page_document, page_schema
 from provider.api.schemas_remote_tasks import (
     DisconnectSchema,
-    EntrySchema,
     IncidentChangeSchema,
     IncidentDetailSchema,
+    IncidentEntrySchema,
     IncidentSchema,
     NewIncidentSchema,
     RemoteTaskSchema,
@@ -59,7 +59,7 @@ def get(number: str) -> dict[str, Any]:
         return row | {"entries": incidents.list_entries(session, found)}
 
 
-@blueprint.route("/incidents/<number>", methods=["PATCH"])
+@blueprint.route("/incidents/<number>/edit", methods=["POST"])
 @requires("case.write")
 @blueprint.arguments(IncidentChangeSchema)
 @blueprint.response(200, IncidentSchema)
@@ -81,7 +81,7 @@ def delete(number: str) -> None:
 @blueprint.route("/incidents/<number>/comments", methods=["POST"])
 @requires("comment.write")
 @blueprint.arguments(WrittenSchema)
-@blueprint.response(201, EntrySchema)
+@blueprint.response(201, IncidentEntrySchema)
 def comment(body: dict[str, str], number: str) -> IncidentEntry:
     """Say something that both sides read."""
     author = flask.g.actor.removeprefix("user/")
@@ -92,7 +92,7 @@ def comment(body: dict[str, str], number: str) -> IncidentEntry:
 @blueprint.route("/incidents/<number>/work-notes", methods=["POST"])
 @requires("work_note.write")
 @blueprint.arguments(WrittenSchema)
-@blueprint.response(201, EntrySchema)
+@blueprint.response(201, IncidentEntrySchema)
 def note(body: dict[str, str], number: str) -> IncidentEntry:
     """Write something that stays here."""
     author, now = flask.g.actor.removeprefix("user/"), here().clock()

@@ -22,6 +22,7 @@ from bridge.failpoints import FailpointReached
 from bridge.forms import FormErrors
 from bridge.jobs import RedisUnreachable
 from bridge.mapping import MappingError, MappingErrors, MappingHole
+from bridge.transforms import TransformHole
 from bridge.vocabulary import CODE_COPIED
 from bridge.web import ErrorTable, Problem
 from provider.domain.errors import Conflict, IllegalMove, InvalidFields, NotEntitled, NotFound
@@ -117,6 +118,7 @@ ERROR_TABLE: ErrorTable = {
     ),
     NothingToReplay: _nothing_to_replay,
     MappingHole: _as(409, "mapping_hole", "No Mapping"),
+    TransformHole: _as(409, "mapping_hole", "No Mapping"),
     MappingError: _as(422, "mapping_invalid", "Mapping Invalid"),
     MappingErrors: _as(422, "mapping_invalid", "Mapping Invalid"),
     SendFailed: _as(502, "send_failed", "Not Reached"),

@@ -10,10 +10,10 @@ from provider.api.context import here
 from provider.api.paging import PageSchema, page_document, page_schema
 from provider.api.schemas import PublishSchema
 from provider.api.schemas_remote_tasks import (
-    DefinitionContentSchema,
-    DefinitionDetailSchema,
-    DefinitionSchema,
-    NewDefinitionSchema,
+    NewRemoteTaskDefinitionSchema,
+    RemoteTaskDefinitionContentSchema,
+    RemoteTaskDefinitionDetailSchema,
+    RemoteTaskDefinitionSchema,
 )
 from provider.models.remote_tasks import RemoteTaskDefinition
 from provider.services import remote_task_definitions as definitions
@@ -30,7 +30,7 @@ def _who() -> dict[str, Any]:
 @blueprint.route("", methods=["GET"])
 @requires("producer.read")
 @blueprint.arguments(PageSchema, location="query")
-@blueprint.response(200, page_schema(DefinitionSchema))
+@blueprint.response(200, page_schema(RemoteTaskDefinitionSchema))
 def list_all(page: dict[str, Any]) -> dict[str, Any]:
     """All revisions of all definitions."""
     with here().database.reading() as session:
@@ -39,8 +39,8 @@ def list_all(page: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.route("", methods=["POST"])
 @requires("producer.write")
-@blueprint.arguments(NewDefinitionSchema)
-@blueprint.response(201, DefinitionSchema)
+@blueprint.arguments(NewRemoteTaskDefinitionSchema)
+@blueprint.response(201, RemoteTaskDefinitionSchema)
 def draft(body: dict[str, Any]) -> RemoteTaskDefinition:
     """A new definition, as a draft."""
     with here().transaction() as session:
@@ -49,7 +49,7 @@ def draft(body: dict[str, Any]) -> RemoteTaskDefinition:
 
 @blueprint.route("/<definition_id>", methods=["GET"])
 @requires("producer.read")
-@blueprint.response(200, DefinitionDetailSchema)
+@blueprint.response(200, RemoteTaskDefinitionDetailSchema)
 def get(definition_id: str) -> dict[str, Any]:
     """One definition with all revisions."""
     with here().database.reading() as session:
@@ -57,10 +57,10 @@ def get(definition_id: str) -> dict[str, Any]:
         return {"identity": found[-1].identity, "revisions": found}
 
 
-@blueprint.route("/<definition_id>", methods=["PATCH"])
+@blueprint.route("/<definition_id>/edit", methods=["POST"])
 @requires("producer.write")
-@blueprint.arguments(DefinitionContentSchema)
-@blueprint.response(200, DefinitionSchema)
+@blueprint.arguments(RemoteTaskDefinitionContentSchema)
+@blueprint.response(200, RemoteTaskDefinitionSchema)
 def edit(body: dict[str, Any], definition_id: str) -> RemoteTaskDefinition:
     """Change the draft."""
     with here().transaction() as session:
@@ -79,7 +79,7 @@ def delete(definition_id: str) -> None:
 @blueprint.route("/<definition_id>/publish", methods=["POST"])
 @requires("producer.write")
 @blueprint.arguments(PublishSchema)
-@blueprint.response(200, DefinitionSchema)
+@blueprint.response(200, RemoteTaskDefinitionSchema)
 def publish(body: dict[str, Any], definition_id: str) -> RemoteTaskDefinition:
     """Publish the draft to an audience, or change the audience of what is published."""
     with here().transaction() as session:
@@ -88,7 +88,7 @@ def publish(body: dict[str, Any], definition_id: str) -> RemoteTaskDefinition:
 
 @blueprint.route("/<definition_id>/checkout", methods=["POST"])
 @requires("producer.write")
-@blueprint.response(200, DefinitionSchema)
+@blueprint.response(200, RemoteTaskDefinitionSchema)
 def checkout(definition_id: str) -> RemoteTaskDefinition:
     """A draft of the next revision."""
     with here().transaction() as session:
@@ -97,7 +97,7 @@ def checkout(definition_id: str) -> RemoteTaskDefinition:
 
 @blueprint.route("/<definition_id>/cancel-draft", methods=["POST"])
 @requires("producer.write")
-@blueprint.response(200, DefinitionSchema)
+@blueprint.response(200, RemoteTaskDefinitionSchema)
 def cancel_draft(definition_id: str) -> RemoteTaskDefinition:
     """Throw the draft away; the newest revision without it."""
     with here().transaction() as session:
@@ -106,7 +106,7 @@ def cancel_draft(definition_id: str) -> RemoteTaskDefinition:
 
 @blueprint.route("/<definition_id>/retire", methods=["POST"])
 @requires("producer.write")
-@blueprint.response(200, DefinitionSchema)
+@blueprint.response(200, RemoteTaskDefinitionSchema)
 def retire(definition_id: str) -> RemoteTaskDefinition:
     """End its use: consumers lose it, its remote tasks are disconnected."""
     with here().transaction() as session:
@@ -115,7 +115,7 @@ def retire(definition_id: str) -> RemoteTaskDefinition:
 
 @blueprint.route("/<definition_id>/revisions/<revision>/archive", methods=["POST"])
 @requires("producer.write")
-@blueprint.response(200, DefinitionSchema)
+@blueprint.response(200, RemoteTaskDefinitionSchema)
 def archive(definition_id: str, revision: str) -> RemoteTaskDefinition:
     """End the use of an inactive revision."""
     with here().transaction() as session:
@@ -124,7 +124,7 @@ def archive(definition_id: str, revision: str) -> RemoteTaskDefinition:
 
 @blueprint.route("/<definition_id>/revisions/<revision>/copy", methods=["POST"])
 @requires("producer.write")
-@blueprint.response(201, DefinitionSchema)
+@blueprint.response(201, RemoteTaskDefinitionSchema)
 def copy(definition_id: str, revision: str) -> RemoteTaskDefinition:
     """A definition of its own, as a draft."""
     with here().transaction() as session:

@@ -23,7 +23,7 @@ def _field(name: str, example: str, **options: Any) -> SafeStr:
 # --- definitions
 
 
-class LineSchema(StrictSchema):
+class FieldLineSchema(StrictSchema):
     """What is not told: the key is the source, the label is made of the key, and the line is active."""
 
     key = SafeStr(max_length=40, metadata=about("What crosses under this name.", "priority"))
@@ -43,7 +43,7 @@ class LineSchema(StrictSchema):
     pre_existing = fields.Boolean(metadata=about("Of comments: whether those from before cross, too.", True))
 
 
-class DefinitionContentSchema(StrictSchema):
+class RemoteTaskDefinitionContentSchema(StrictSchema):
     """What is not told stays; of a new definition it begins with comments both ways."""
 
     name = Identifier(max_length=120, metadata=about("No other definition has it.", "Incidents"))
@@ -51,18 +51,18 @@ class DefinitionContentSchema(StrictSchema):
     provider_table = SafeStr(max_length=40, metadata=about("Our records.", "incident"))
     consumer_table = SafeStr(max_length=40, metadata=about("The consumer's records.", "ticket"))
     inbound = fields.List(
-        fields.Nested(LineSchema), validate=validate.Length(max=LINES_LIMIT), metadata=about("From the consumer.")
+        fields.Nested(FieldLineSchema), validate=validate.Length(max=LINES_LIMIT), metadata=about("From the consumer.")
     )
     outbound = fields.List(
-        fields.Nested(LineSchema), validate=validate.Length(max=LINES_LIMIT), metadata=about("To the consumer.")
+        fields.Nested(FieldLineSchema), validate=validate.Length(max=LINES_LIMIT), metadata=about("To the consumer.")
     )
 
 
-class NewDefinitionSchema(DefinitionContentSchema):
+class NewRemoteTaskDefinitionSchema(RemoteTaskDefinitionContentSchema):
     name = Identifier(max_length=120, required=True, metadata=about("No other definition has it.", "Incidents"))
 
 
-class DefinitionSchema(Schema):
+class RemoteTaskDefinitionSchema(Schema):
     identity = fields.String(required=True, metadata=about("Its id on the wire.", _ID))
     revision = fields.Integer(required=True, metadata=about("Counts from 1.", 1))
     state = fields.String(required=True, metadata=about("Of this revision.", "published"))
@@ -75,10 +75,10 @@ class DefinitionSchema(Schema):
     published_at = UtcDateTime(required=True, allow_none=True, metadata=about("When it was published.", _AT))
 
 
-class DefinitionDetailSchema(Schema):
+class RemoteTaskDefinitionDetailSchema(Schema):
     identity = fields.String(required=True, metadata=about("Its id on the wire.", _ID))
     revisions = fields.List(
-        fields.Nested(DefinitionSchema), required=True, metadata=about("All of them, oldest first.")
+        fields.Nested(RemoteTaskDefinitionSchema), required=True, metadata=about("All of them, oldest first.")
     )
 
 
@@ -244,7 +244,7 @@ class IncidentSchema(Schema):
     updated_at = UtcDateTime(required=True, metadata=about("When it changed last.", _AT))
 
 
-class EntrySchema(Schema):
+class IncidentEntrySchema(Schema):
     id = fields.String(required=True, metadata=about("Its id.", _ID))
     kind = fields.String(required=True, metadata=about("comments cross, work_notes never do.", "comments"))
     author_name = fields.String(required=True, metadata=about("Who wrote it.", "Ann"))
@@ -254,7 +254,9 @@ class EntrySchema(Schema):
 
 
 class IncidentDetailSchema(IncidentSchema):
-    entries = fields.List(fields.Nested(EntrySchema), required=True, metadata=about("What was written, in order."))
+    entries = fields.List(
+        fields.Nested(IncidentEntrySchema), required=True, metadata=about("What was written, in order.")
+    )
 
 
 class IncidentChangeSchema(StrictSchema):

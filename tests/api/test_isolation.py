@@ -24,6 +24,7 @@ from provider.domain.roles import Permission
 from provider.models.access import AccessToken, Registration
 from provider.models.inventory import Product
 from provider.models.orders import CustomerOrder
+from provider.services import remote_task_definitions as definitions
 from provider.services.comments import add_reply, add_work_note
 from provider.services.connections import pause_connection, resume_connection, revoke_connection
 from provider.services.orders import approve_order, reject_order
@@ -35,6 +36,7 @@ from tests.case_worlds import ANSWER, ENTRY
 from tests.factories import AGENT, NOW, make_consumer, make_registration, make_request, make_router_item
 from tests.inventory_factories import make_action
 from tests.persona_factories import told_user
+from tests.remote_worlds import VALUES, make_definition, told_task
 
 CANARY = "CANARY"
 EXCHANGE, ADMIN = "/exchange/v1", "/api/v1"
@@ -147,7 +149,21 @@ def theirs(acme: Peer, database: Database) -> dict[str, str]:
         "comment_id": said["id"],
         "attachment_id": attached["id"],
         "number": task["number"],
+        **tied_to(acme, database),
     }
+
+
+def tied_to(peer: Peer, database: Database) -> dict[str, str]:
+    """A remote task of the peer's, by a definition that is for it alone, with texts in every field."""
+    with database.transaction() as session:
+        identity = make_definition(session, f"{peer.mark} definition", published=False)
+        definitions.publish_definition(session, identity, {"connection_ids": [peer.id]}, actor=AGENT, now=NOW)
+    parent = {"id": str(uuid4()), "number": f"{peer.mark}-1"}
+    told = told_task(identity, 1, peer.prefix, parent=parent, requested_by={"name": f"{peer.mark} person"})
+    assert peer.call("POST", f"{EXCHANGE}/remote-tasks", told).status_code == 201
+    path = f"{EXCHANGE}/remote-tasks/{told['id']}"
+    assert peer.call("POST", f"{path}/comments", peer.comment()).status_code == 201
+    return {"remote_task_id": told["id"], "definition_id": identity}
 
 
 def routes(app: flask.Flask, prefix: str) -> list[tuple[str, Any]]:
@@ -176,6 +192,11 @@ def body_of(peer: Peer, endpoint: str) -> Any:
         "exchange_attachments.announce": peer.file(),
         "exchange_attachments.settle": {"state": "there"},
         "exchange_tasks.submit": peer.request(),
+        "exchange_remote_tasks.report_activation": {"state": "active", "revision": 1},
+        "exchange_remote_tasks.change_fields": {"fields": VALUES},
+        "exchange_remote_tasks.add_comment": peer.comment(),
+        "exchange_remote_tasks.settle_standing": {"stopped": "Mine now."},
+        "exchange_remote_tasks.tell_problems": {"problems": [{"key": "priority", "reason": "Mine now."}]},
         "exchange_cases.answer": ANSWER,
         "exchange_cases.acknowledge": {"acknowledged_by": {"name": f"{peer.mark} person"}},
         "exchange_cases.write_entry": ENTRY | {"value": f"{peer.mark} value"},
@@ -310,7 +331,7 @@ def test_no_text_of_one_consumer_reaches_the_other(
     app: flask.Flask, acme: Peer, beta: Peer, theirs: dict[str, str], database: Database
 ) -> None:
     own = beta.order()
-    ids = {"attachment_id": str(uuid4())}
+    ids = {"attachment_id": str(uuid4()), **tied_to(beta, database)}
     ids |= {"task_id": own["task_id"], "item_id": beta.item.identity, "product_id": str(uuid4())}
     heard: list[str] = []
     seen: list[str] = []

@@ -109,8 +109,8 @@ def test_troubles_are_shown_on_both_records_that_they_touch(pair: Pair, agent: V
     identity = pair.publish(lines, [line("category", "priority", label="How urgent")])
     ticket = pair.open_ticket(category="1")
     task = pair.tie(ticket, identity)
-    pair.tell("PATCH", f"/tickets/{ticket['id']}", {"category": "at once"})
-    pair.ask("PATCH", f"/incidents/{task['parent_number']}", {"category": "tomorrow"})
+    pair.tell("POST", f"/tickets/{ticket['id']}/edit", {"category": "at once"})
+    pair.ask("POST", f"/incidents/{task['parent_number']}/edit", {"category": "tomorrow"})
     pair.settle()
     theirs = text_of(ada.read(f"/tickets/{ticket['id']}"))
     assert "Urgency: Northwind did not take it. Priority cannot be “at once”" in theirs

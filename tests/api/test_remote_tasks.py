@@ -46,11 +46,11 @@ def identity(pair: Pair) -> str:
 
 
 def change(pair: Pair, ticket: dict[str, Any], **values: Any) -> None:
-    pair.tell("PATCH", f"/tickets/{ticket['id']}", values)
+    pair.tell("POST", f"/tickets/{ticket['id']}/edit", values)
 
 
 def work(pair: Pair, task: dict[str, Any], **values: Any) -> None:
-    pair.ask("PATCH", f"/incidents/{task['parent_number']}", values)
+    pair.ask("POST", f"/incidents/{task['parent_number']}/edit", values)
 
 
 def texts(document: dict[str, Any], kind: str = "comments") -> list[str]:

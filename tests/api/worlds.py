@@ -33,7 +33,7 @@ from provider.services.cancellations import cancel_order
 from provider.services.intake import submit_provider_task
 from provider.services.orders import approve_order, reject_order
 from provider.services.tokens import new_token, token_hash
-from tests import case_worlds
+from tests import case_worlds, remote_worlds
 from tests.api.provider_client import context_of, make_app, user_headers
 from tests.choice_factories import CENTRES, ROUTERS, make_definition
 from tests.consumer_factories import (
@@ -178,28 +178,33 @@ def make_provider(url: str, directory: Path) -> World:
         chosen = make_definition(session)
         drafted, agreed = (make_contract(session, connection.id, is_active=signed) for signed in (False, True))
         persona_ids, persona_bodies, persona_own = add_to_provider(session, connection)
+        remote_ids, remote_bodies, remote_own = remote_worlds.add_to_provider(session, connection)
         case_ids, case_bodies, case_own = case_worlds.add_to_provider(session, connection)
-        ids = persona_ids | {
-            "registration_id": registration_id,
-            "connection_id": connection.id,
-            "offering_id": session.scalars(select(ProductOffering.id)).first() or "",
-            "specification_id": session.scalars(select(Specification.id)).first() or "",
-            "identity": producer.identity,
-            "revision": "1",
-            "item_id": item.identity,
-            "task_id": orders[0][0],
-            "product_id": session.scalars(select(Product.id)).first() or "",
-            "orders.number": orders[0][1],
-            "attachments.number": orders[0][1],
-            "products.number": owned.number,
-            "order_tasks.number": session.scalars(select(OrderTask.number)).first() or "",
-            "delivery_id": parked.id,
-            "attachment_id": attached.id,
-            "removal_id": held.id,
-            "contracts.number": drafted.number,
-            "choice_definitions.name": chosen.name,
-            "choices.name": chosen.name,
-        }
+        ids = (
+            persona_ids
+            | remote_ids
+            | {
+                "registration_id": registration_id,
+                "connection_id": connection.id,
+                "offering_id": session.scalars(select(ProductOffering.id)).first() or "",
+                "specification_id": session.scalars(select(Specification.id)).first() or "",
+                "identity": producer.identity,
+                "revision": "1",
+                "item_id": item.identity,
+                "task_id": orders[0][0],
+                "product_id": session.scalars(select(Product.id)).first() or "",
+                "orders.number": orders[0][1],
+                "attachments.number": orders[0][1],
+                "products.number": owned.number,
+                "order_tasks.number": session.scalars(select(OrderTask.number)).first() or "",
+                "delivery_id": parked.id,
+                "attachment_id": attached.id,
+                "removal_id": held.id,
+                "contracts.number": drafted.number,
+                "choice_definitions.name": chosen.name,
+                "choices.name": chosen.name,
+            }
+        )
         ids |= case_ids
     correction = make_request(item, revision=2)
     for name in ("id", "number", "catalog_item_id"):
@@ -265,25 +270,30 @@ def make_provider(url: str, directory: Path) -> World:
         "connection_care.change_callback": {"callback_url": "http://127.0.0.1:9/mine"},
         "connection_care.prove_ourselves": {"connection_id": connection.id, "nonce": "n" * 32},
     }
-    bodies |= persona_bodies | case_bodies
-    own_ids = persona_own | {
-        "exchange_tasks.resubmit": {"task_id": orders[1][0]},
-        "attachments.retry": {"attachment_id": refused.id},
-        "exchange_tasks.cancel": {"task_id": orders[2][0]},
-        "exchange_tasks.request_action": {"product_id": owned.id},
-        "orders.approve": {"number": orders[5][1]},
-        "orders.reject": {"number": orders[3][1]},
-        "orders.cancel": {"number": orders[4][1]},
-        "orders.approve_cancellation": {"number": to_decide[0]},
-        "orders.decline_cancellation": {"number": to_decide[1]},
-        "contracts.cancel": {"number": agreed.number},
-        "connections.pause": {"connection_id": other.id},
-        "connections.resume": {"connection_id": paused.id},
-        "connections.revoke": {"connection_id": other.id},
-        **{
-            f"connections.{name}": {"connection_id": cared.id} for name in ("rotate", "settle_epoch", "change_callback")
-        },
-    }
+    bodies |= persona_bodies | case_bodies | remote_bodies
+    own_ids = (
+        persona_own
+        | remote_own
+        | {
+            "exchange_tasks.resubmit": {"task_id": orders[1][0]},
+            "attachments.retry": {"attachment_id": refused.id},
+            "exchange_tasks.cancel": {"task_id": orders[2][0]},
+            "exchange_tasks.request_action": {"product_id": owned.id},
+            "orders.approve": {"number": orders[5][1]},
+            "orders.reject": {"number": orders[3][1]},
+            "orders.cancel": {"number": orders[4][1]},
+            "orders.approve_cancellation": {"number": to_decide[0]},
+            "orders.decline_cancellation": {"number": to_decide[1]},
+            "contracts.cancel": {"number": agreed.number},
+            "connections.pause": {"connection_id": other.id},
+            "connections.resume": {"connection_id": paused.id},
+            "connections.revoke": {"connection_id": other.id},
+            **{
+                f"connections.{name}": {"connection_id": cared.id}
+                for name in ("rotate", "settle_epoch", "change_callback")
+            },
+        }
+    )
     own_ids |= case_own
     people = user_headers(app, "admin")
     shown = app.test_client().get(f"/api/v1/connections/{connection.id}/mapping", headers=people).get_json()
@@ -314,6 +324,7 @@ def make_consumer_world(one: Consumer) -> World:
         item = make_consumer_item(session, one.connection_id)
         cared = _cared_for(session, one)
         persona_ids, persona_bodies, persona_own = add_to_consumer(session, one)
+        remote_ids, remote_bodies, remote_own = remote_worlds.add_to_consumer(session, one)
     asked = {"catalog_item_id": item.id, "requested_by": ASKED_BY, **ANSWERS}
     first, refused = (client.post("/api/v1/requests", json=asked).get_json()["id"] for _ in range(2))
     draft_id = client.post("/api/v1/drafts", json=asked).get_json()["id"]
@@ -350,23 +361,32 @@ def make_consumer_world(one: Consumer) -> World:
         },
     }  # fmt: skip
     case_ids, case_bodies, case_own = case_worlds.add_to_consumer(one)
-    bodies |= persona_bodies | case_bodies
-    own_ids = persona_own | {
-        "requests.correct": {"task_id": refused},
-        **{
-            f"connections.{name}": {"link_id": cared} for name in ("revoke", "settle_epoch", "change_address", "rotate")
-        },
-    }
+    bodies |= persona_bodies | case_bodies | remote_bodies
+    own_ids = (
+        persona_own
+        | remote_own
+        | {
+            "requests.correct": {"task_id": refused},
+            **{
+                f"connections.{name}": {"link_id": cared}
+                for name in ("revoke", "settle_epoch", "change_address", "rotate")
+            },
+        }
+    )
     own_ids |= case_own
-    ids = persona_ids | {
-        "item_id": item.id,
-        "task_id": first,
-        "product_id": product_id,
-        "draft_id": draft_id,
-        "link_id": one.callback_id,
-        "callback_id": one.callback_id,
-        "attachment_id": attached,
-    }
+    ids = (
+        persona_ids
+        | remote_ids
+        | {
+            "item_id": item.id,
+            "task_id": first,
+            "product_id": product_id,
+            "draft_id": draft_id,
+            "link_id": one.callback_id,
+            "callback_id": one.callback_id,
+            "attachment_id": attached,
+        }
+    )
     ids |= case_ids
     people = {"Authorization": f"Bearer {API_TOKEN}"}
     return World(one.app, one.context.database, people, {}, ids, bodies, own_ids)
