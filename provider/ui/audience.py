@@ -22,7 +22,7 @@ class AudienceForm(Form):
 
     criteria = RadioField(
         "Who may order it",
-        [InputRequired("Decide: all consumers, or those that you name.")],
+        [InputRequired("Decide: all consumers, those that you name, or those that fit conditions.")],
         choices=[
             SelectChoice(ALL, "All consumers, also those that connect later"),
             SelectChoice(NAMED, "Only these consumers"),
@@ -54,6 +54,8 @@ class AudienceForm(Form):
             raise ValidationError("Tick at least one consumer.")
 
     def validate_labels(self, field: TextAreaField) -> None:
+        if self.criteria.data != FITTING:
+            return
         try:
             read_labels(field.data or "")
         except ValueError as error:
@@ -61,7 +63,7 @@ class AudienceForm(Form):
 
     def validate_match(self, _: RadioField) -> None:
         found = self._conditions()
-        if self.criteria.data == FITTING and not found:
+        if self.criteria.data == FITTING and not found and not (self.labels.data or "").strip():
             raise ValidationError("Give at least one condition.")
         if self.criteria.data == FITTING and len(found) > 1 and self.match.data not in ("any", "all"):
             raise ValidationError("Say whether one of the conditions is enough.")

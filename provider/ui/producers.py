@@ -12,6 +12,7 @@ from wtforms.validators import InputRequired, Length
 
 from bridge.forms import FormErrors, check_answers
 from provider.domain.catalog import RemoteRecordProducerState
+from provider.models.catalog import RemoteRecordProducer
 from provider.services import producers, revisions
 from provider.services.entitlement_explanations import explain_entitlement, preview_entitlements
 from provider.services.producer_search import (
@@ -22,8 +23,9 @@ from provider.services.producer_search import (
     show_producer,
 )
 from provider.services.selling import list_unsold
-from provider.ui.audience import AudienceForm, answers_of
+from provider.ui.audience import NAMED, AudienceForm, answers_of
 from provider.ui.context import actor, here
+from provider.ui.gains import losers_of, mark_of, say_gains
 from webkit.forms import Form
 from webkit.listing import read_listing
 from webkit.next_step import flash_next
@@ -32,7 +34,8 @@ from webkit.pages import Pages
 
 pages = Pages("producers", __name__)
 
-STATES = tuple((str(state), state.label) for state in RemoteRecordProducerState)
+_S = RemoteRecordProducerState
+STATES = tuple((str(state), state.label) for state in _S)
 UNSOLD_MOST = 5
 KINDS = (("product", "Product"), ("service", "Service"), ("task", "Written by hand"), ("inventory", "Inventory"))
 
@@ -96,17 +99,14 @@ def publish(identity: str) -> ResponseReturnValue:
         shown, consumers = show_producer(session, identity), list_possible_consumers(session)
         conditions = list_conditions(session)
     form = AudienceForm(data=answers_of(shown["published"]))
-    found: list[Any] = []
-    is_tried = "preview" in flask.request.form
-    if (
-        form.done(lambda: found.extend(_preview(identity, form)) if is_tried else _publish(identity, form))
-        and not is_tried
-    ):
-        _tell_next(f"{shown['newest'].name} is published.")
+    would: list[Any] = []
+    is_decided = form.done(lambda: would.extend(_preview(identity, form))) and _is_decided(would)
+    if is_decided and form.done(lambda: _publish(identity, form)):
+        _tell_next(shown["newest"], say_gains(would, later=form.criteria.data != NAMED))
         return flask.redirect(flask.url_for(".show", identity=identity), 303)
-    shown |= {"consumers": consumers, "conditions": conditions, "changes": found}
-    page = flask.render_template("provider/producer_publish.html", form=form, **shown)
-    return page, 422 if form.is_submitted() and not found else 200
+    shown |= {"consumers": consumers, "conditions": conditions, "changes": would, "losers": losers_of(would)}
+    page = flask.render_template("provider/producer_publish.html", form=form, mark=mark_of(would), **shown)
+    return page, 422 if form.errors else 200
 
 
 @pages.action("/producers/<identity>/retire", "producer.write")
@@ -185,9 +185,15 @@ def _faults(form: Mapping[str, Any], answers: Mapping[str, Any]) -> list[dict[st
     return []
 
 
-def _tell_next(done: str) -> None:
-    """What was done, and where one sees what consumers make of it."""
-    if current_user.may("connection.read"):
+def _is_decided(would: list[Any]) -> bool:
+    """Whether it is to be done: more than a look, and for those who would lose it somebody has said yes."""
+    return "preview" not in flask.request.form and flask.request.form.get("confirmed", "") == mark_of(would)
+
+
+def _tell_next(item: RemoteRecordProducer, gains: str) -> None:
+    """What was done, and, of what is new, where one sees what consumers make of it."""
+    done = f"{item.name} is published. {gains}" if item.state == _S.DRAFT else f"Saved. {gains}"
+    if item.state == _S.DRAFT and current_user.may("connection.read"):
         flash_next(done, "Look at the consumers, or invite one.", flask.url_for("connections.list_all"))
     else:
         flask.flash(done, "success")

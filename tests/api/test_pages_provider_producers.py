@@ -174,7 +174,10 @@ def test_the_audience_can_be_widened_to_all(app: flask.Flask, admin: Visitor, ur
 def test_who_loses_an_item_is_neither_counted_nor_listed(app: flask.Flask, admin: Visitor, url: str) -> None:
     acme, _ = add_connection(app, "ACME"), add_connection(app, "Bolt")
     press(admin, f"{url}/publish", f"{url}/publish", criteria="all")
-    press(admin, f"{url}/publish", f"{url}/publish", criteria="named", criteria_connection_ids=[acme])
+    wanted = {"criteria": "named", "criteria_connection_ids": [acme]}
+    asked = press(admin, f"{url}/publish", f"{url}/publish", **wanted).get_data()
+    (sure,) = html.fromstring(asked).cssselect("button[name=confirmed]")
+    press(admin, f"{url}/publish", f"{url}/publish", **wanted, confirmed=sure.get("value"))
     assert rows(admin.read("/producers?kind=product"))[0].endswith("1 named 1 0")
     assert not [row for row in rows(admin.read(url)) if "Bolt" in row]
 
