@@ -4,7 +4,7 @@
 "5" answers an integer, "true" a boolean.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -119,7 +119,7 @@ class _Check:
         if not isinstance(rows, list):
             self.fail(pointer, "type", "must be a list of rows")
             return
-        told = {index: row for index, row in enumerate(rows) if not is_blank_row(row)}
+        told = {index: row for index, row in enumerate(rows) if not _says_nothing(row, one["variables"])}
         least, most = one["min_rows"], min(one["max_rows"] or ROWS_LIMIT, ROWS_LIMIT)
         if len(told) < least:
             self.fail(pointer, "range", f"{one['label']} needs at least {least} {_rows(least)}")
@@ -205,9 +205,12 @@ class _Check:
                 self.fail(f"{pointer}/{escape(key)}", "unknown", f"there is no {noun} of this name; {right}")
 
 
-def is_blank_row(row: Any) -> bool:
-    """Whether nothing is told in a row of a table."""
-    return row is None or (isinstance(row, Mapping) and all(map(_is_blank, row.values())))
+def _says_nothing(row: Any, variables: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a row of a table is empty. A checkbox that nobody ticked says nothing."""
+    if not isinstance(row, Mapping):
+        return row is None
+    ticks = {variable["key"] for variable in variables if variable.get("display") == "checkbox"}
+    return all(_is_blank(value) or (key in ticks and value in (False, "false")) for key, value in row.items())
 
 
 def _rows(count: int) -> str:

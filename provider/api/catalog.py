@@ -9,7 +9,7 @@ from provider.api.auth import requires
 from provider.api.context import here
 from provider.api.paging import PageSchema, page_document, page_schema
 from provider.api.schemas import CatalogDocumentSchema, ImportResultSchema, OfferingSchema, SpecificationSchema
-from provider.api.schemas_producers import BulkSellSchema, OutcomesSchema
+from provider.api.schemas_producers import BulkOutcomesSchema, BulkSellSchema
 from provider.models.catalog import ProductOffering, Specification
 from provider.services import catalog
 from provider.services.bulk_publishing import sell_entries
@@ -41,7 +41,7 @@ def export_document() -> dict[str, Any]:
 @blueprint.route("/catalog/sell", methods=["POST"])
 @requires("catalog.write")
 @blueprint.arguments(BulkSellSchema)
-@blueprint.response(200, OutcomesSchema)
+@blueprint.response(200, BulkOutcomesSchema)
 def sell_many(body: dict[str, Any]) -> dict[str, Any]:
     """Sell up to 20 entries over the exchange, each judged by itself: their items for consumers are drafts then."""
     entries = [(one["kind"], str(one["id"])) for one in body["entries"]]

@@ -10,11 +10,11 @@ from provider.api.context import here
 from provider.api.paging import PageSchema, page_document, page_schema
 from provider.api.schemas import ProducerDetailSchema, ProducerSchema, PublishSchema
 from provider.api.schemas_producers import (
-    AuthorSchema,
+    BulkOutcomesSchema,
     BulkPublishSchema,
     EditProducerSchema,
     FormSchema,
-    OutcomesSchema,
+    HandWrittenItemSchema,
 )
 from provider.models.catalog import RemoteRecordProducer
 from provider.services import authoring, bulk_publishing, producers, revisions
@@ -36,7 +36,7 @@ def list_all(page: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.route("", methods=["POST"])
 @requires("producer.write")
-@blueprint.arguments(AuthorSchema)
+@blueprint.arguments(HandWrittenItemSchema)
 @blueprint.response(201, ProducerSchema)
 def author(body: dict[str, Any]) -> RemoteRecordProducer:
     """Write an item by hand, as a draft. Its requests are provider tasks without an order."""
@@ -47,7 +47,7 @@ def author(body: dict[str, Any]) -> RemoteRecordProducer:
 @blueprint.route("/publish", methods=["POST"])
 @requires("producer.write")
 @blueprint.arguments(BulkPublishSchema)
-@blueprint.response(200, OutcomesSchema)
+@blueprint.response(200, BulkOutcomesSchema)
 def publish_many(body: dict[str, Any]) -> dict[str, Any]:
     """Publish the drafts of up to 20 items, each judged by itself."""
     identities = [str(one) for one in body["identities"]]

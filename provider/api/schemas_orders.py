@@ -162,6 +162,7 @@ class ProviderTaskSchema(Schema):
     case = fields.Nested(CaseSchema, metadata=about("What stands there instead of an order."))
     quantity = fields.Integer(metadata=about("As asked.", 2))
     characteristics = fields.Raw(metadata=about("As asked.", {"bandwidth": "100"}))
+    sets = fields.Raw(metadata=about("As asked, where the form has sets.", {"people": [{"name": "Ada"}]}))
     parts = fields.Raw(metadata=about("As asked.", {}))
     location = fields.Raw(metadata=about("As asked.", {"name": "Berlin office"}))
     contacts = fields.Raw(metadata=about("As asked.", [{"name": "Ada"}]))

@@ -90,7 +90,7 @@ class FormSchema(StrictSchema):
     )  # fmt: skip
 
 
-class AuthorSchema(EditProducerSchema):
+class HandWrittenItemSchema(EditProducerSchema):
     """An item whose requests need no order."""
 
     name = Identifier(max_length=200, required=True, metadata=about("For people.", "Access to a building"))
@@ -125,7 +125,7 @@ class BulkSellSchema(StrictSchema):
     )  # fmt: skip
 
 
-class OutcomeSchema(Schema):
+class BulkOutcomeSchema(Schema):
     key = fields.String(required=True, metadata=about("Which one: an item's id, or kind and id.", _ID))
     name = fields.String(required=True, metadata=about("For people.", "SD-WAN Package"))
     is_done = fields.Boolean(required=True, metadata=about("Whether it went.", True))
@@ -133,5 +133,5 @@ class OutcomeSchema(Schema):
     identity = fields.String(required=True, allow_none=True, metadata=about("The item's id, if there is one.", _ID))
 
 
-class OutcomesSchema(Schema):
-    outcomes = fields.List(fields.Nested(OutcomeSchema), required=True, metadata=about("One for each, in order."))
+class BulkOutcomesSchema(Schema):
+    outcomes = fields.List(fields.Nested(BulkOutcomeSchema), required=True, metadata=about("One for each, in order."))

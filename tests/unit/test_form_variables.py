@@ -144,6 +144,14 @@ def test_a_table_is_answered_row_by_row_and_its_empty_rows_drop_out() -> None:
     assert check_answers(asked, {})["sets"] == {"people": []}
 
 
+@pytest.mark.parametrize("tick", [False, "false", None, ""])
+def test_a_row_in_which_only_a_checkbox_was_left_unticked_is_empty(tick: Any) -> None:
+    asked = form(sets=(table(variable("name", mandatory=True), variable("vip", "boolean", display="checkbox")),))
+    rows = [{"name": "", "vip": tick}, {"name": "Ada", "vip": tick}]
+    assert [row["name"] for row in check_answers(asked, {"sets": {"people": rows}})["sets"]["people"]] == ["Ada"]
+    assert flaws(asked, {"sets": {"people": [{"name": "", "vip": True}]}}) == [("/sets/people/0/name", "required")]
+
+
 def test_what_is_wrong_in_a_table_points_at_its_row_as_it_was_sent() -> None:
     asked = form(sets=(table(variable("name", mandatory=True), variable("age", "integer")),))
     rows = [{"name": ""}, {"name": "Ada", "age": "old"}, {"age": 1, "hat": "red"}, "Bob"]
