@@ -363,6 +363,8 @@ def test_no_text_of_one_consumer_reaches_the_other(
                 told.replace(f"There is no attachment {secret}", "")
                 .replace(f"There is no provider task {secret}", "")
                 .replace(f"There is no product {secret}", "")
+                .replace(f"There is no remote task {secret}", "")
+                .replace(f"There is no remote task definition {secret}", "")
             )
             assert secret not in hidden.replace(f"There is no catalog item {secret}", ""), told[:500]
     # So that the absence means something: Acme itself is told all this, but for the notes.
