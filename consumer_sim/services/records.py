@@ -91,7 +91,7 @@ def _items(session: Session, connection_id: str, items: Sequence[CatalogItem]) -
 
 def _prices(item: CatalogItem) -> Row:
     """The provider tells them to few, and personas and words beside the form of few."""
-    told = {"prices": item.prices, "personas": item.personas}
+    told: Row = {"prices": item.prices, "personas": item.personas}
     told |= {"description": item.description or None, "help_text": item.help_text or None}
     return {name: value for name, value in told.items() if value is not None}
 

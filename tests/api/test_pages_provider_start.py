@@ -87,7 +87,7 @@ def test_each_role_sees_what_waits_for_it_and_what_for_others(app: flask.Flask, 
     exchange = for_me(signed_in(app, "eve", "exchange_admin").read("/"))
     assert exchange == {
         "Parked delivery": 1, "Connection in trouble": 1, "Drafts of catalog items to review": 2,
-        "Removals of many to confirm": 0,
+        "Removals of many to confirm": 0, "Users of consumers to approve": 0,
     }  # fmt: skip
 
 
