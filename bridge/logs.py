@@ -18,6 +18,7 @@ traceparent: ContextVar[str] = ContextVar("traceparent", default="")
 
 RECORD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 """Names that logging keeps for itself, and refuses in `extra`."""
+_SHORT = 100
 _SECRET_NAME = re.compile(
     r"secret|passw|token|authorization|signature|cookie|api_?key|credential|private", re.IGNORECASE
 )
@@ -29,14 +30,21 @@ def _names_secret(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None
 
 
+@lru_cache(maxsize=1024)
+def _without_secrets(text: str) -> str:
+    return _SECRET_TEXT.sub("***", text)
+
+
 def _masked(value: Any) -> Any:
+    if isinstance(value, str):  # what is short comes again: routes, names, actors
+        return _without_secrets(value) if len(value) <= _SHORT else _SECRET_TEXT.sub("***", value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
     if isinstance(value, Mapping):
         return {str(name): "***" if _names_secret(str(name)) else _masked(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_masked(inner) for inner in value]
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    return _SECRET_TEXT.sub("***", str(value))
+    return _masked(str(value))
 
 
 class JsonFormatter(logging.Formatter):
