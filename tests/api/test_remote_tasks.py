@@ -1,6 +1,7 @@
 """Remote tasks between both sides over real HTTP: what is promised of fields, comments, stopping and going on."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from sqlalchemy import select
 from bridge.models import Delivery
 from provider.models.remote_tasks import Incident, RemoteTask
 from provider.services.remote_tasks import accept_task
+from tests.api.page_client import signed_in
+from tests.postgres import fresh_database
 from tests.remote_pair import EVERYONE, Pair, count_rows, line, remote_pair
 
 BOTH_WAYS = [
@@ -136,6 +139,37 @@ def test_what_changes_before_the_provider_has_answered_follows(pair: Pair, ident
     pair.settle()
     incident = pair.incident(pair.task(made["id"])["parent_number"])
     assert (incident["priority"], texts(incident)) == ("2", ["Any news?"])
+
+
+def test_the_same_story_on_postgresql(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    directory = tmp_path_factory.mktemp("postgresql")
+    with ExitStack() as stack:
+        urls = [stack.enter_context(fresh_database(postgres_server)) for _ in range(2)]
+        pair = stack.enter_context(remote_pair(urls[0], urls[1], directory))
+        ticket = pair.open_ticket(priority="high")
+        task = pair.tie(ticket, pair.publish(INBOUND, OUTBOUND))
+        pair.tell("POST", f"/remote-tasks/{task['id']}/disconnect", {})
+        change(pair, ticket, category="network")
+        work(pair, task, state="resolved", resolution="Done.")
+        pair.tell("POST", f"/tickets/{ticket['id']}/entries", {"text": "Any news?", "author_name": "Ada"})
+        pair.settle()
+        pair.tell("POST", f"/remote-tasks/{task['id']}/connect")
+        pair.settle()
+        incident = pair.incident(task["parent_number"])
+        assert (incident["category"], texts(incident)) == ("network", ["Any news?"])
+        assert pair.ticket(ticket)["state"] == "resolved"
+        admin, ada = (signed_in(app, "boss", "admin") for app in (pair.app, pair.consumer.app))
+        for page in ("/incidents?q=line&sort=priority", f"/incidents/{incident['number']}", "/remote-tasks?trouble=yes",
+                     f"/remote-tasks/{task['number']}", "/remote-task-definitions?q=x"):  # fmt: skip
+            admin.read(page)
+        for page in ("/tickets?q=line", f"/tickets/{ticket['id']}", "/remote-task-definitions"):
+            ada.read(page)
+        pair.ask("DELETE", f"/incidents/{incident['number']}")
+        pair.tell("DELETE", f"/tickets/{ticket['id']}")
+        pair.settle()
+        assert (
+            pair.task(task["id"])["status"] == pair.ask("GET", f"/remote-tasks/{task['number']}")["status"] == "error"
+        )
 
 
 # --- fields
