@@ -98,7 +98,8 @@ def complete_variable(variable: Mapping[str, Any]) -> Document:
     """A question with every member that the wire always has, and those of the others that say something."""
     made: Document = {"key": variable["key"], "label": variable.get("label") or "", "type": variable["type"]}
     made |= {name: fixed if variable.get(name) is None else variable[name] for name, fixed in _FIXED.items()}
-    made |= {name: variable[name] for name in _OPTIONAL if variable.get(name) not in (None, "")}
+    told = _OPTIONAL if variable["type"] == "reference" else _OPTIONAL[:-1]
+    made |= {name: variable[name] for name in told if variable.get(name) not in (None, "")}
     return made | {name: _normal(made, made[name]) for name in ("default", "min", "max") if made.get(name) is not None}
 
 

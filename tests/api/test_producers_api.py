@@ -8,7 +8,7 @@ import flask
 import pytest
 from flask.testing import FlaskClient
 
-from tests.api.provider_client import context_of, make_app, user_headers
+from tests.api.provider_client import callback_server, connect, context_of, make_app, user_headers
 
 PATH = "/api/v1/remote-record-producers"
 FORM: dict[str, Any] = {
@@ -96,3 +96,23 @@ def test_who_looks_after_the_catalog_sells_and_who_looks_after_the_exchange_publ
     assert [one["is_done"] for one in outcomes] == [False]
     assert client.post("/api/v1/catalog/sell", json=body, headers=admin).status_code == 403
     assert client.post(PATH, json={"name": "A"}, headers=manager).status_code == 403
+
+
+def test_a_consumer_sees_a_form_once_it_says_that_it_can_show_it(
+    app: flask.Flask, client: FlaskClient, admin: dict[str, str]
+) -> None:
+    identity = author(client, admin, form=FORM)["identity"]
+    client.post(f"{PATH}/{identity}/publish", json={"criteria": {"all_consumers": True}}, headers=admin)
+    with callback_server() as callback:
+        _, peer = connect(app, callback)
+    item, activation = (f"/exchange/v1/catalog-items/{identity}{end}" for end in ("", "/activation"))
+    told = client.get(item, headers=peer).get_json()
+    assert (told["kind"], told["orderable"], told["form"]) == ("service", False, {"variables": [], "parts": []})
+    refused = client.post(activation, json={"state": "active", "revision": 1}, headers=peer)
+    assert (refused.status_code, refused.get_json()["code"]) == (409, "version_too_old")
+    beat = {"every_s": 30, "version": "1.1"}
+    assert client.post("/exchange/v1/connection/heartbeat", json=beat, headers=peer).status_code == 200
+    told = client.get(item, headers=peer).get_json()
+    assert (told["kind"], told["orderable"], told["form"]["variables"][0]["key"]) == ("task", True, "why")
+    accepted = client.post(activation, json={"state": "active", "revision": 1}, headers=peer)
+    assert accepted.status_code == 200

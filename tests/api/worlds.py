@@ -33,7 +33,7 @@ from provider.services.cancellations import cancel_order
 from provider.services.intake import submit_provider_task
 from provider.services.orders import approve_order, reject_order
 from provider.services.tokens import new_token, token_hash
-from tests import case_worlds, remote_worlds
+from tests import case_worlds, form_worlds, remote_worlds
 from tests.api.provider_client import context_of, make_app, user_headers
 from tests.choice_factories import CENTRES, ROUTERS, make_definition
 from tests.consumer_factories import (
@@ -180,6 +180,7 @@ def make_provider(url: str, directory: Path) -> World:
         persona_ids, persona_bodies, persona_own = add_to_provider(session, connection)
         remote_ids, remote_bodies, remote_own = remote_worlds.add_to_provider(session, connection)
         case_ids, case_bodies, case_own = case_worlds.add_to_provider(session, connection)
+        _, form_bodies, form_own = form_worlds.add_to_provider(session)
         ids = (
             persona_ids
             | remote_ids
@@ -265,12 +266,13 @@ def make_provider(url: str, directory: Path) -> World:
             "oldest_s": 1.0,
             "p95_s": 0.1,
             "spoken": ["exchange.provider_task.comment_added", "exchange.product.changed"],
+            "version": "1.1",
         },
         "connection_care.close": {"reason": "Over"},
         "connection_care.change_callback": {"callback_url": "http://127.0.0.1:9/mine"},
         "connection_care.prove_ourselves": {"connection_id": connection.id, "nonce": "n" * 32},
     }
-    bodies |= persona_bodies | case_bodies | remote_bodies
+    bodies |= persona_bodies | case_bodies | remote_bodies | form_bodies
     own_ids = (
         persona_own
         | remote_own
@@ -294,7 +296,7 @@ def make_provider(url: str, directory: Path) -> World:
             },
         }
     )
-    own_ids |= case_own
+    own_ids |= case_own | form_own
     people = user_headers(app, "admin")
     shown = app.test_client().get(f"/api/v1/connections/{connection.id}/mapping", headers=people).get_json()
     bodies = {name: {"tables": shown["tables"]} for name in ("mappings.dry_run", "mappings.change")} | bodies
