@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
+from itertools import groupby
 from typing import Any, Protocol, cast
 
 import flask
@@ -36,11 +37,15 @@ class Refusal(Protocol):
 
 @dataclass(frozen=True)
 class Entry:
-    """A place in the navigation, shown to those who hold the permission; None: to everybody who is signed in."""
+    """A place in the navigation, shown to those who hold the permission; None: to everybody who is signed in.
+
+    Neighbours of one `group` share a menu of that name, where more than one of them is shown.
+    """
 
     label: str
     endpoint: str
     permission: str | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,16 @@ class Site:
     secret_key: str
     instance_id: str
     is_https: bool
+
+    def places(self, may: Callable[[str], bool]) -> list[tuple[str | None, list[Entry]]]:
+        """The navigation for somebody: the entries of each menu by its name; a place of its own under None."""
+        shown = [entry for entry in self.navigation if entry.permission is None or may(entry.permission)]
+        menus = [(group, list(entries)) for group, entries in groupby(shown, key=lambda entry: entry.group)]
+        return [
+            place
+            for group, entries in menus
+            for place in ([(group, entries)] if group and entries[1:] else [(None, [entry]) for entry in entries])
+        ]
 
 
 def here() -> Site:
@@ -96,7 +111,14 @@ def install(app: flask.Flask, site: Site) -> None:
     app.register_blueprint(api_docs.pages)
     app.before_request(pages.show_missing)
     words.install(app, site.clock)
+    app.jinja_env.tests["open"] = _is_open
     app.context_processor(lambda: {"site": site, "is_live": bool(flask.request.headers.get("X-Live"))})
+
+
+def _is_open(entry: Entry) -> bool:
+    """Whether the page is this place, or one below it."""
+    path, here = flask.url_for(entry.endpoint), flask.request.path
+    return here == path or (path != "/" and here.startswith(path))
 
 
 def _sign_in_manager(site: Site) -> LoginManager:

@@ -21,14 +21,14 @@ NAVIGATION = (
     Entry("Start", "start.show"),
     Entry("Catalog", "catalog.list_all", Permission.CATALOG_READ),
     Entry("Requests", "requests.list_all", Permission.REQUEST_READ),
-    Entry("From your provider", "cases.list_all", Permission.REQUEST_READ),
-    Entry("Tickets", "tickets.list_all", Permission.REQUEST_READ),
     Entry("My products", "products.list_all", Permission.PRODUCT_READ),
-    Entry("Items", "items.list_all", Permission.CONNECTION_READ),
-    Entry("Connections", "connections.list_all", Permission.CONNECTION_READ),
-    Entry("Flow", "flow.show", Permission.CONNECTION_READ),
-    Entry("Fault switches", "faults.show", Permission.FAULT_WRITE),
-    Entry("Users", "users.list_all", Permission.USER_WRITE),
+    Entry("From your provider", "cases.list_all", Permission.REQUEST_READ, "Service"),
+    Entry("Tickets", "tickets.list_all", Permission.REQUEST_READ, "Service"),
+    Entry("Items", "items.list_all", Permission.CONNECTION_READ, "Administration"),
+    Entry("Connections", "connections.list_all", Permission.CONNECTION_READ, "Administration"),
+    Entry("Flow", "flow.show", Permission.CONNECTION_READ, "Administration"),
+    Entry("Fault switches", "faults.show", Permission.FAULT_WRITE, "Administration"),
+    Entry("Users", "users.list_all", Permission.USER_WRITE, "Administration"),
 )
 REFUSALS = (AttachmentRefused, ConsumerError, FormErrors, NothingToReplay, RefusedAddress, SendFailed)
 

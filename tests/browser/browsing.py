@@ -9,6 +9,7 @@ with Stage(tmp_path) as stage, Browsing(stage) as browsing:
 
 from __future__ import annotations
 
+import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,6 +73,13 @@ class Person:
     def follow(self, name: str, within: str = "body") -> None:
         """A link, by what it says."""
         self.click(self.page.locator(within).get_by_role("link", name=name, exact=True).first)
+
+    def go(self, place: str) -> None:
+        """To a place of the navigation, opening the menu that it is in."""
+        link = self.page.locator("nav#places").locator("a").filter(has_text=re.compile(f"^{place}$"))
+        if not link.is_visible():
+            link.locator("xpath=ancestor::li[contains(@class, 'dropdown')]/button").click()
+        self.click(link)
 
     def choose(self, label: str, option: str) -> None:
         """A filter of a list, which applies at once."""

@@ -37,7 +37,7 @@ def at_start(person: Person) -> Person:
     if person.page.url == "about:blank":
         person.open("/")
     else:
-        person.follow("Start", within="nav")
+        person.go("Start")
     return person
 
 
@@ -102,7 +102,7 @@ def connect(browsing: Browsing) -> None:
 
 def offer(browsing: Browsing, name: str) -> None:
     admin = at_start(browsing.provider("exchange_admin"))
-    admin.follow("Producers", within="nav")
+    admin.go("Producers")
     admin.follow(name)
     admin.follow("Publish revision 1")
     admin.page.get_by_label(re.compile("^All consumers")).check()
@@ -112,7 +112,7 @@ def offer(browsing: Browsing, name: str) -> None:
 
 def activate(browsing: Browsing, name: str) -> None:
     buyer = at_start(browsing.consumer("admin"))
-    buyer.follow("Items", within="nav")
+    buyer.go("Items")
     expect(row(buyer, name)).to_be_visible(timeout=15_000)
     buyer.click(row(buyer, name).get_by_role("button", name=re.compile("^Activate")))
     expect(row(buyer, name)).to_contain_text("Active")
@@ -124,7 +124,7 @@ def activate(browsing: Browsing, name: str) -> None:
 def begin_order(browsing: Browsing, name: str, place: str) -> Person:
     """The requester at the form, with the place filled in."""
     requester = at_start(browsing.consumer("requester"))
-    requester.follow("Catalog", within="nav")
+    requester.go("Catalog")
     requester.click(row(requester, name).get_by_role("link", name=re.compile("^Order")))
     field(requester, "Location").fill(place)
     field(requester, "City").fill("Berlin")
@@ -141,7 +141,7 @@ def send(requester: Person) -> str:
 
 
 def open_order(person: Person, number: str) -> Person:
-    at_start(person).follow("Orders", within="nav")
+    at_start(person).go("Orders")
     person.follow(number)
     expect(person.page.get_by_role("heading", name=number)).to_be_visible()
     return person
@@ -205,7 +205,7 @@ def test_a_package_is_ordered_talked_about_fulfilled_and_seen_where_it_is(opened
     take_task(opened, number)
     assert complete_tasks(opened, number) >= 11
     requester.sees("Completed")
-    at_start(requester).follow("My products", within="nav")
+    at_start(requester).go("My products")
     requester.sees("Berlin office")
     expect(row(requester, "SD-WAN Security").first).to_contain_text("Active")
 
@@ -260,7 +260,7 @@ def test_what_a_consumer_refuses_is_parked_and_sent_again_by_hand(opened: Browsi
     requester = begin_order(opened, answers.SWITCH, "Springfield plant")
     number = send(requester)
     buyer = at_start(opened.consumer("admin"))
-    buyer.follow("Fault switches", within="nav")
+    buyer.go("Fault switches")
     buyer.page.get_by_label("Kind of event").select_option("exchange.provider_task.state_changed")
     buyer.press("Turn on: Reject events of one kind")
     approve(opened, number)
@@ -286,7 +286,7 @@ def test_every_role_is_shown_what_it_may_do_and_no_more(opened: Browsing) -> Non
     clerk.sees("Your role does not allow this")
     clerk.sees("order_manager-at-provider (order_manager)")
     reader = at_start(opened.consumer("viewer"))
-    reader.follow("Catalog", within="nav")
+    reader.go("Catalog")
     reader.sees("Your role may look only.")
 
 
