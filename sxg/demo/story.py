@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from sxg.demo import answers
 from sxg.demo.cast import GLOBEX, Cast, Consumer
+from sxg.demo.guests import Guests
 from sxg.demo.inventory import Inventory
 from sxg.demo.opening import Opening, find_item
 from sxg.demo.order import Order
@@ -32,6 +33,7 @@ class Story:
         self.go_on_without_globex(opened_at)
         self.suspend_and_resume()
         self.sell_a_bundle()
+        self.let_guests_in()
 
     def orders_of(self, consumer: Consumer) -> Sequence[Order]:
         return [order for order in self.orders if order.consumer is consumer]
@@ -108,6 +110,11 @@ class Story:
         order.show_lines()
         order.approve()
         order.fulfil()
+
+    def let_guests_in(self) -> None:
+        self.show.heading("17:45  ACME asks for something that needs no order")
+        guests = Guests(self.cast, self.show, self.cast.acme)
+        guests.visit(guests.offer())
 
     def _work_unheard(self, order: Order) -> None:
         question = "The switches are on their way; is the rack free?"
