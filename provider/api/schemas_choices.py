@@ -5,7 +5,7 @@ from marshmallow import Schema, fields, validate
 from bridge.schemas import BoundedInt, SafeStr, StrictSchema, UtcDateTime
 from provider.api.paging import page_schema
 from provider.api.schemas import about
-from provider.domain.remote_choices import FILTER_LIMIT, NAME, SOURCES, TEXT_LIMIT
+from provider.domain.remote_choices import FILTER_LIMIT, NAME, NAME_IN_WORDS, SOURCES, TEXT_LIMIT
 
 _AT = "2026-11-21T09:30:00.000Z"
 _COLUMN = {"max_length": 60}
@@ -69,7 +69,7 @@ class EditDefinitionSchema(StrictSchema):
 
 class DefinitionRequestSchema(EditDefinitionSchema):
     name = SafeStr(
-        max_length=60, required=True, validate=validate.Regexp(f"{NAME}$", error="It has a-z, 0-9, - and _, and begins with a letter."),
+        max_length=60, required=True, validate=validate.Regexp(f"{NAME}$", error=NAME_IN_WORDS),
         metadata=about("Forms name it by this.", "my-routers"),
     )  # fmt: skip
     source = fields.String(

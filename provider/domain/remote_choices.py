@@ -20,6 +20,7 @@ ROWS_LIMIT = 10_000
 TEXT_LIMIT = 255
 NAME = "[a-z][a-z0-9_-]{0,59}"
 """Of a definition: forms and addresses hold it."""
+NAME_IN_WORDS = "a-z, 0-9, - and _, beginning with a letter, such as my-routers"
 _COLUMN = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
@@ -54,7 +55,7 @@ def columns_of(source: str, extra: Sequence[str]) -> tuple[str, ...]:
 def definition_faults(said: Document) -> Iterator[FieldError]:
     """What is wrong with `name`, `source`, `columns`, `base_filter`, `display_field` and `info_fields`."""
     if not re.fullmatch(NAME, said["name"]):
-        yield FieldError("/name", "format", "a-z, 0-9, - and _, beginning with a letter, such as my-routers")
+        yield FieldError("/name", "format", NAME_IN_WORDS)
     if said["source"] not in SOURCES:
         yield FieldError("/source", "unknown", f"one of {', '.join(SOURCES)}")
         return
