@@ -29,6 +29,9 @@ _DENIED_RANGES = """
 _DENIED = tuple(ipaddress.ip_network(cidr) for cidr in _DENIED_RANGES.split())
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 
+_ALLOWED = "networks that this installation's operator allows by the setting SXG_EGRESS_ALLOW, such as 127.0.0.0/8"
+_PLAIN = f"plain http is only for {_ALLOWED}"
+
 _UNSAFE_IN_URL = re.compile(r"[\x00-\x20\x7f-\xa0\\]|\s")
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
@@ -100,7 +103,7 @@ class AddressGuard:
         """Refuse (RefusedAddress) what can be refused without asking DNS; for the moment a URL is saved."""
         target = parse_target(url)
         if target.scheme == "http" and not self._allowed:
-            raise RefusedAddress("the URL must start with https://")
+            raise RefusedAddress(f"the URL must start with https://; {_PLAIN}")
         literal = _literal_address(target.host)
         if literal is not None:
             self.check_addresses(target.scheme, [str(literal)])
@@ -126,7 +129,7 @@ class AddressGuard:
         if any(address in network for network in self._allowed):
             return None
         if scheme != "https":
-            return "plain http is only for networks this installation allows"
+            return _PLAIN
         if any(address in network for network in _DENIED) or (address.version == 6 and address not in _GLOBAL_UNICAST):
-            return "not a public address, and not in a network this installation allows"
+            return f"not a public address; others are only called in {_ALLOWED}, there also over plain http"
         return None

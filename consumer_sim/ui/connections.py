@@ -13,6 +13,7 @@ from bridge.care import read_care
 from bridge.flow_recent import read_queues
 from bridge.issues import list_issues
 from bridge.vocabulary import ConnectionState
+from consumer_sim.models import ProviderConnection
 from consumer_sim.services import connections, offboarding, rotations
 from consumer_sim.services.connections import Link, begin_connecting, get_connected_id, get_link, set_auto_activate
 from consumer_sim.services.link_trouble import SORTS, get_health, search_links, send_again
@@ -209,9 +210,7 @@ def _settle_epoch(connection_id: UUID, *, accept: bool) -> Response:
 
 @pages.action(f"{_ONE}/resume", Permission.CONNECTION_WRITE)
 def resume(connection_id: UUID) -> Response:
-    with here().database.reading() as session:
-        link_id = get_link(session, str(connection_id)).connecting.id
-    return _go_on(link_id)
+    return _go_on(_own(str(connection_id)).id)
 
 
 @pages.form(f"{_ONE}/token", Permission.CONNECTION_WRITE)
@@ -257,16 +256,24 @@ def _connected(connection_id: UUID) -> Link:
 
 def _go_on(link_id: str) -> Response:
     """As far as the provider lets us, now."""
+    own = _own(link_id)
+    if own.step == "done":
+        flask.flash(f"We are already connected to {own.provider_name}: with this token, which was good once.", "info")
+        return _to(link_id)
     with here().sender() as sender:
         here().connector(sender).connect(link_id)
-    with here().database.reading() as session:
-        own = get_link(session, link_id).connecting
+    own = _own(link_id)
     if own.step == "done":
         items = flask.url_for("items.list_all", provider=own.connection_id)
         flash_next(f"Connected to {own.provider_name}.", "Activate what people may order.", items)
     else:
         flask.flash("Connecting stopped; below is why.", "warning")
     return _to(link_id)
+
+
+def _own(link_id: str) -> ProviderConnection:
+    with here().database.reading() as session:
+        return get_link(session, link_id).connecting
 
 
 def _to(connection_id: str) -> Response:

@@ -7,6 +7,8 @@ from flask.typing import ResponseReturnValue
 from wtforms import StringField
 from wtforms.validators import URL, DataRequired, Length, Optional, Regexp
 
+from bridge.address_guard import AddressGuard
+from bridge.errors import RefusedAddress
 from provider.models.access import Registration
 from provider.services import registrations
 from provider.services.connection_search import REGISTRATIONS_SORTABLE, search_registrations
@@ -103,7 +105,17 @@ def show_token(number: str) -> ResponseReturnValue:
         flask.flash("The token was shown once, and is kept nowhere. If it is lost, issue a new one.", "warning")
         return flask.redirect(flask.url_for("registrations.show", number=number), 303)
     address = flask.current_app.config["SXG_PUBLIC_URL"]
-    return flask.render_template("provider/registration_token.html", registration=shown, secret=token, address=address)
+    told: dict[str, Any] = {"secret": token, "address": address, "is_public": _is_public(address)}
+    return flask.render_template("provider/registration_token.html", registration=shown, **told)
+
+
+def _is_public(url: str) -> bool:
+    """Whether an instance calls it that was told to allow nothing more; a name may still lead elsewhere."""
+    try:
+        AddressGuard().check_url(url)
+    except RefusedAddress:
+        return False
+    return True
 
 
 def _keep_token(registration: Registration, token: str) -> ResponseReturnValue:

@@ -21,7 +21,7 @@ Settings (environment):
   SXG_INSTANCE_NAME  a name for programs, such as acme-provider
   SXG_DISPLAY_NAME   the name that people read, on both sides; else that of the instance
   SXG_REDIS_URL      redis://...; empty: no Redis, the sweeper delivers
-  SXG_EGRESS_ALLOW   private networks that may be called, as in 10.0.0.0/8,127.0.0.0/8
+  SXG_EGRESS_ALLOW   private networks that may be called, also over plain http, as in 10.0.0.0/8,127.0.0.0/8
   SXG_LEASE_S        how long a worker holds a connection (30)
   SXG_SWEEP_S        how often the sweeper looks (5)
 """

@@ -67,6 +67,8 @@ def add(name: str, roles: tuple[str, ...], with_password: bool, side: str, datab
     added = {"name": name, "roles": list(roles)}
     if side == "provider":
         token = databases.add_user(database_url, name, roles, password=password)
+        if not as_json:  # not among the output, which scripts take for the token
+            click.echo(f"{name} is added; the token for the API, shown this once:", err=True)
         click.echo(json.dumps(added | {"token": token}) if as_json else token)
     else:
         databases.add_consumer_user(database_url, name, roles, password=password)

@@ -98,12 +98,32 @@ def test_an_address_and_a_token_make_a_connection(alone: Consumer, provider: Pla
     assert answer.status_code == 303, answer.text
     page = boss.read(answer.location)
     assert "Connected to Northwind." in text_of(page)
-    (next_one,) = page.xpath("//*[@data-said]//a")
+    (next_one,) = page.xpath("//main/*[@role='status']//a")
     assert boss.get(next_one.get("href")).status_code == 200 and text_of(next_one) == "Activate what people may order."
     shown = facts(page)
     assert (shown["State"], shown["Step"], shown["Our prefix"]) == ("Active", "3 of 3: connected", "ACME")
     assert provider.calls_to("/registrations/complete")[0].body["token"] == "sxr_1"
     assert names(boss, "/connections", "Provider") == ["Northwind"]
+
+
+def test_a_token_used_again_says_that_we_are_connected_already(alone: Consumer, provider: PlayedProvider) -> None:
+    boss = signed_in(alone.app, "boss", "admin")
+    boss.get("/connections/connect")
+    where = boss.post("/connections/connect", given(provider)).location
+    boss.read(where)
+    again = boss.post("/connections/connect", given(provider))
+    page = text_of(boss.read(again.location))
+    assert (again.status_code, again.location) == (303, where)
+    assert "We are already connected to Northwind" in page and "Connected to Northwind." not in page
+    assert len(provider.calls_to("/registrations/complete")) == 1
+
+
+def test_an_address_that_must_not_be_called_says_who_can_allow_it(acme: Consumer, boss: Visitor) -> None:
+    boss.get("/connections/connect")
+    asked = {"provider_url": "https://10.1.2.3", "token": "sxr_1", "number_prefix": "ACME"}
+    answer = boss.post("/connections/connect", asked)
+    assert answer.status_code == 422
+    assert "operator allows by the setting SXG_EGRESS_ALLOW" in beside(answer.text)["provider_url"]
 
 
 def test_where_connecting_stopped_is_told_with_what_helps_and_it_is_taken_up(
@@ -136,7 +156,7 @@ def test_a_token_that_is_not_taken_is_entered_again_where_that_is_told(
     assert "The provider does not know this registration token." in text_of(page)
     assert "401" not in text_of(page) and "registration_token_invalid" not in text_of(page)
     assert page.xpath("//button[text()='Resume connecting']") == [], "it would fail again"
-    assert "Connecting stopped" in text_of(page) and not page.xpath("//*[@data-said]"), "what went wrong stays"
+    assert "Connecting stopped" in text_of(page) and not page.cssselect("main > .alert-success")
     assert page.xpath("//main//*[@data-live]//input[@name='token']") == [], "nobody's typing is taken away"
     answer = boss.post(f"{where}/token", {"token": " "})
     assert answer.status_code == 422 and list(beside(answer.text)) == ["token"]
@@ -324,7 +344,7 @@ def test_an_item_is_activated_and_closed_by_a_button_and_the_provider_is_told(ac
     assert (item(acme, item_id).state, item(acme, item_id).activation) == ("active", "waiting")
     page = boss.read("/items")
     assert "Broadband can be ordered from now on. Order it." in text_of(page)
-    assert boss.get(page.xpath("//*[@data-said]//a/@href")[0]).status_code == 303, "to its order form"
+    assert boss.get(page.xpath("//main/*[@role='status']//a/@href")[0]).status_code == 303, "to its order form"
     assert "Northwind is not told yet" in text_of(boss.read("/items"))
     (url,) = boss.read("/items").xpath("//main//form[@method='post']/@action")
     assert "deactivate" in url

@@ -243,6 +243,7 @@ def test_a_registration_shows_its_token_once_with_what_to_tell_the_consumer(app:
     assert admin.client.get("/registrations").headers["Cache-Control"] == "no-store"
     assert "http://127.0.0.1:1<" in text, "the provider's address"
     assert "until 2026-11-22 09:00 UTC" in text
+    assert "SXG_EGRESS_ALLOW" in text, "this provider is not public: what the consumer's operator has to do"
     for url in ("/registrations", "/registrations/REG0000001"):
         assert token not in admin.get(url).get_data(as_text=True)
     assert introduce(app.test_client(), token, "http://127.0.0.1:9/events").status_code == 201

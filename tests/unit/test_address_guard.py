@@ -1,6 +1,7 @@
 """Which addresses does the guard refuse, however they are spelled? Every host here is numeric: no DNS is asked."""
 
 import random
+import re
 import socket
 from urllib.parse import urlsplit
 
@@ -144,6 +145,14 @@ def test_plain_http_needs_an_allowed_network() -> None:
         guard.check_url("http://8.8.8.8/")
     with pytest.raises(RefusedAddress, match="plain http"):
         guard.check_addresses("http", ["8.8.8.8"])
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8000/", "https://127.0.0.1/", "https://10.1.2.3/", "http://a.example/"]
+)
+def test_a_refusal_says_who_can_allow_such_an_address_and_how(url: str) -> None:
+    with pytest.raises(RefusedAddress, match=re.escape("allows by the setting SXG_EGRESS_ALLOW, such as 127.0.0.0/8")):
+        AddressGuard().check_url(url)
 
 
 def test_an_allowed_network_wins_and_covers_nothing_else() -> None:
