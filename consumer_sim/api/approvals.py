@@ -62,9 +62,9 @@ def set_approval(query: Document, body: Document, item_id: UUID) -> Document:
 @blueprint.arguments(ApprovalsQuerySchema, location="query")
 @blueprint.response(200)
 def list_approvals(query: Document) -> Document:
-    """The requests that wait for one of our users, the oldest first."""
+    """The requests that wait for approval here, the oldest first."""
     with here().database.reading() as session:
-        decider = approvals.find_decider(session, query["decided_by"])
+        decider = approvals.find_decider(session, query["decided_by"]) if query["decided_by"] else None
         found, total = approvals.search_approvals(session, decider, limit=query["limit"])
         return {"items": views.task_documents(session, [one.task for one in found]), "next": None, "total": total}
 

@@ -92,7 +92,9 @@ class RejectingSchema(ApprovingSchema):
 
 
 class ApprovalsQuerySchema(StrictSchema):
-    decided_by = Identifier(max_length=120, required=True, metadata=_about("For which of our users.", "grace"))
+    decided_by = Identifier(
+        max_length=120, load_default=None, metadata=_about("Only what waits for this user of ours.", "grace")
+    )
     limit = BoundedInt(
         minimum=1, maximum=200, from_text=True, load_default=50, metadata=_about("How many at most.", 50)
     )

@@ -105,10 +105,10 @@ def approver_of(session: Session, approval: Approval | None) -> str | None:
 
 
 def search_approvals(
-    session: Session, decider: Decider, *, text: str = "", sort: str = "asked", descending: bool = False,
+    session: Session, decider: Decider | None, *, text: str = "", sort: str = "asked", descending: bool = False,
     offset: int = 0, limit: int = 50,
 ) -> tuple[list[Waiting], int]:  # fmt: skip
-    """One page of what waits for this person, and how much that is."""
+    """One page of what waits for this person, or for anybody, and how much that is."""
     query = _waiting(decider)
     if text:
         told = (ProviderTask.number, CatalogItem.name, _ASKED_BY)
@@ -128,11 +128,13 @@ def count_approvals(session: Session, decider: Decider) -> int:
     return session.scalar(select(func.count()).select_from(query.subquery())) or 0
 
 
-def _waiting(decider: Decider) -> Select[ProviderTask, Approval, str, str, str]:
+def _waiting(decider: Decider | None) -> Select[ProviderTask, Approval, str, str, str]:
     same_item = and_(
         CatalogItem.connection_id == ProviderTask.connection_id, CatalogItem.id == ProviderTask.catalog_item_id
     )
-    theirs = [] if decider.decides_all else [or_(Approval.approver_id.is_(None), Approval.approver_id == decider.id)]
+    theirs = [] if decider is None else [_ASKED_BY.is_distinct_from(decider.name)]
+    if decider is not None and not decider.decides_all:
+        theirs.append(or_(Approval.approver_id.is_(None), Approval.approver_id == decider.id))
     return (
         select(
             ProviderTask, Approval, func.coalesce(CatalogItem.name, ""),
@@ -143,7 +145,7 @@ def _waiting(decider: Decider) -> Select[ProviderTask, Approval, str, str, str]:
         .outerjoin(ProviderConnection, ProviderConnection.connection_id == ProviderTask.connection_id)
         .outerjoin(User, User.id == Approval.approver_id)
         .where(Approval.decided_at.is_(None), ProviderTask.approval == "waiting")
-        .where(_ASKED_BY.is_distinct_from(decider.name), *theirs)
+        .where(*theirs)
     )  # fmt: skip
 
 

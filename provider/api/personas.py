@@ -12,7 +12,6 @@ from provider.api.schemas import ProducerSchema
 from provider.api.schemas_personas import (
     USER_PAGE,
     AuthorisedUserSchema,
-    AuthorisedUsersQuerySchema,
     ChosenPersonasSchema,
     NewPersonaSchema,
     PersonaSchema,
@@ -78,15 +77,15 @@ def choose(body: Document, identity: str) -> RemoteRecordProducer:
         return persona_items.choose_personas(session, identity, body["persona_ids"], flask.g.actor, here().clock())
 
 
-@blueprint.route("/authorised-users", methods=["GET"])
+@blueprint.route("/connections/<connection_id>/authorised-users", methods=["GET"])
 @requires("connection.read")
-@blueprint.arguments(AuthorisedUsersQuerySchema, location="query")
+@blueprint.arguments(PageSchema, location="query")
 @blueprint.response(200, USER_PAGE)
-def list_users(page: Document) -> Document:
+def list_users(page: Document, connection_id: str) -> Document:
     """The users of one consumer."""
     place: Document = {"limit": page["limit"], "after": page["cursor"]}
     with here().database.reading() as session:
-        found = authorised_users.list_authorised_users(session, str(page["connection"]), **place)
+        found = authorised_users.list_authorised_users(session, connection_id, **place)
         return page_document(found, authorised_users.user_data)
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from bridge.schemas import BoundedInt, Identifier, SafeStr, StrictSchema, Uuid
-from provider.api.paging import PageSchema, page_schema
+from bridge.schemas import BoundedInt, Identifier, SafeStr, StrictSchema
+from provider.api.paging import page_schema
 from provider.api.schemas import about
 from provider.api.schemas_orders import IdText
 from provider.services.authorised_users import AUTOMATIC, BY_PERSON
@@ -47,10 +47,6 @@ class RulesSchema(StrictSchema):
     limit = BoundedInt(
         minimum=0, maximum=100_000, allow_none=True, required=True, metadata=about("How many may be active.", 25)
     )
-
-
-class AuthorisedUsersQuerySchema(PageSchema):
-    connection = Uuid(required=True, metadata=about("Of which connection.", _ID))
 
 
 class UserRefusalSchema(StrictSchema):
