@@ -21,6 +21,7 @@ NAVIGATION = (
     Entry("Start", "start.show"),
     Entry("Catalog", "catalog.list_all", Permission.CATALOG_READ),
     Entry("Requests", "requests.list_all", Permission.REQUEST_READ),
+    Entry("Approvals", "approvals.list_all", Permission.REQUEST_APPROVE),
     Entry("My products", "products.list_all", Permission.PRODUCT_READ),
     Entry("From your provider", "cases.list_all", Permission.REQUEST_READ, "Service"),
     Entry("Tickets", "tickets.list_all", Permission.REQUEST_READ, "Service"),
@@ -29,6 +30,7 @@ NAVIGATION = (
     Entry("Flow", "flow.show", Permission.CONNECTION_READ, "Administration"),
     Entry("Fault switches", "faults.show", Permission.FAULT_WRITE, "Administration"),
     Entry("Users", "users.list_all", Permission.USER_WRITE, "Administration"),
+    Entry("Groups", "groups.list_all", Permission.USER_WRITE, "Administration"),
 )
 REFUSALS = (AttachmentRefused, ConsumerError, FormErrors, NothingToReplay, RefusedAddress, SendFailed)
 

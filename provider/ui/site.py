@@ -29,6 +29,8 @@ NAVIGATION = (
     Entry("Catalog", "catalog.list_all", "catalog.read", "Selling"),
     Entry("Producers", "producers.list_all", "producer.read", "Selling"),
     Entry("Contracts", "contracts.list_all", "contract.read", "Selling"),
+    Entry("Personas", "personas.list_all", "producer.read", "Selling"),
+    Entry("Authorised users", "authorised_users.list_all", "connection.read", "Selling"),
     Entry("Connections", "connections.list_all", "connection.read", "Administration"),
     Entry("Deliveries", "deliveries.list_all", "delivery.read", "Administration"),
     Entry("Flow", "flow.show", "connection.read", "Administration"),
