@@ -15,7 +15,7 @@ QUESTIONS: Document = {
             "key": "size", "label": "Size", "type": "choice", "display": "radio", "mandatory": True, "default": "s",
             "description": "Of it.", "options": [{"value": "s", "label": "Small"}],
         },
-        {"key": "days", "label": "Days", "type": "integer", "min": 1, "max": 5},
+        {"key": "day", "label": "Day", "type": "date", "min": "2026-01-01", "max": "2026-12-31"},
         {
             "key": "code", "label": "Code", "type": "text", "min_length": 1, "max_length": 9, "pattern": "[A-Z]+",
             "pattern_hint": "be capitals",

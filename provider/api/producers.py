@@ -44,7 +44,7 @@ def author(body: dict[str, Any]) -> RemoteRecordProducer:
         return authoring.author_producer(session, body, flask.g.actor, here().clock())
 
 
-@blueprint.route("/publish", methods=["POST"])
+@blueprint.route("/bulk/publish", methods=["POST"])
 @requires("producer.write")
 @blueprint.arguments(BulkPublishSchema)
 @blueprint.response(200, BulkOutcomesSchema)

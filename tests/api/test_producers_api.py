@@ -81,10 +81,10 @@ def test_an_empty_form_is_not_published(client: FlaskClient, admin: dict[str, st
 def test_many_are_published_with_an_answer_for_each(client: FlaskClient, admin: dict[str, str]) -> None:
     ready, empty = author(client, admin, form=FORM), author(client, admin, name="Empty")
     body = {"identities": [ready["identity"], empty["identity"]], "criteria": {"all_consumers": True}}
-    outcomes = client.post(f"{PATH}/publish", json=body, headers=admin).get_json()["outcomes"]
+    outcomes = client.post(f"{PATH}/bulk/publish", json=body, headers=admin).get_json()["outcomes"]
     assert [(one["name"], one["is_done"]) for one in outcomes] == [("Access", True), ("Empty", False)]
     too_many = {"identities": [ready["identity"]] * 21}
-    assert client.post(f"{PATH}/publish", json=too_many, headers=admin).status_code == 422
+    assert client.post(f"{PATH}/bulk/publish", json=too_many, headers=admin).status_code == 422
 
 
 def test_who_looks_after_the_catalog_sells_and_who_looks_after_the_exchange_publishes(

@@ -49,7 +49,7 @@ def test_an_item_written_by_hand_is_asked_for_with_its_sets(stage: Stage) -> Non
     admin.put(f"{path}/form", FORM)
     empty = admin.post("/remote-record-producers", {"name": "Empty"})["identity"]
     both = {"identities": [made["identity"], empty], "criteria": {"all_consumers": True}}
-    outcomes = admin.post("/remote-record-producers/publish", both)["outcomes"]
+    outcomes = admin.post("/remote-record-producers/bulk/publish", both)["outcomes"]
     assert [one["is_done"] for one in outcomes] == [True, False]
 
     item = stage.until(lambda: stage.find(f"/catalog-items/{made['identity']}"))
