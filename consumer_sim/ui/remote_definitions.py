@@ -7,7 +7,7 @@ import flask
 import wtforms
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
-from wtforms import FieldList, FormField, HiddenField, SelectChoice, SelectField, StringField
+from wtforms import Field, FieldList, FormField, HiddenField, SelectChoice, SelectField, StringField
 from wtforms.validators import Length
 
 from bridge.field_maps import INBOUND, JOURNAL, OUTBOUND, TICKET
@@ -67,6 +67,10 @@ class DecisionForm(Form):
                     said[side][line["key"]] = {n: v for n, v in values.items() if v and v != line[n]}
         said = {side: {key: values for key, values in lines.items() if values} for side, lines in said.items()}
         return said | {"trigger": self._trigger(definition.trigger)}
+
+    def find(self, pointer: str) -> Field | None:
+        """A trigger is one document, and two fields here."""
+        return self.trigger_value if pointer.startswith("/trigger/") else super().find(pointer)
 
     def _trigger(self, before: Any) -> dict[str, Any]:
         """One that asks for several fields, which this form cannot show, stays while what is shown of it stays."""

@@ -71,6 +71,17 @@ def test_a_definition_is_written_published_activated_and_used_by_pages_alone(
     assert name in text_of(agent.read(page)) and "Urgency" in text_of(agent.read(page))
 
 
+def test_a_trigger_that_no_ticket_can_fit_is_refused_beside_its_field(pair: Pair, ada: Visitor) -> None:
+    identity = pair.publish([line("category")])
+    way = f"/remote-task-definitions/{pair.connection_id}/{identity}/activate"
+    form = ada.read(way)
+    typed = {one.name: one.value for one in form.xpath("//form//select | //form//input[@name]") if one.name}
+    answer = ada.post(way, typed | {"trigger_field": "priority", "trigger_value": "urgent"})
+    assert answer.status_code == 422
+    page = answer.get_data(as_text=True)
+    assert "Priority cannot be “urgent”" in page and 'value="urgent"' in page
+
+
 def test_what_is_wrong_with_a_line_is_said_with_its_label_and_nothing_typed_is_lost(agent: Visitor) -> None:
     agent.get("/remote-task-definitions/new")
     same = fields(source="state", target="state", label="How far")
