@@ -34,7 +34,7 @@ _HAS_CASE = (
     .where(_cases.connection_id == ProviderTask.connection_id, _cases.task_id == ProviderTask.id)
     .exists()
 )
-"""Without an order a solution is to be accepted; a connection's own mapping may call an order resolved, which is not."""
+"""Without an order a solution is to be accepted; an order that a mapping of its own calls resolved is just done."""
 _STAGE = case(
     (ProviderTask.approval == "waiting", "awaiting_approval"),
     (and_(ProviderTask.submission == "withdrawn", ProviderTask.approval == "rejected"), "not_approved"),

@@ -28,7 +28,8 @@ def _let_tasks_be_of_no_item() -> None:
             op.alter_column(table, name, existing_type=kind, nullable=True)
             continue
         op.add_column(table, sa.Column(f"{name}_or_null", kind, nullable=True))
-        op.execute(f"update {table} set {name}_or_null = {name}")
+        both = sa.table(table, sa.column(name), sa.column(f"{name}_or_null"))
+        op.execute(sa.update(both).values({both.c[f"{name}_or_null"]: both.c[name]}))
         op.execute(f"alter table {table} drop column {name}")
         op.execute(f"alter table {table} rename column {name}_or_null to {name}")
 
