@@ -12,12 +12,11 @@ from bridge.models import Delivery, OutboxEvent, Stream
 from bridge.vocabulary import EventType
 from provider.domain.orders import OrderState
 from provider.models.catalog import Specification
-from provider.models.orders import CustomerOrder, ProviderTask
 from provider.services.cancellations import show_cancellation
+from provider.services.fulfilment import SETTLED
 from provider.services.order_view import show_order
-from provider.services.provider_tasks import task_stream
-from provider.services.scratchpads import show_entries
-from provider.services.task_search import tasks_of_order
+from provider.services.scratchpads import read_entries
+from provider.services.task_search import show_order_task, tasks_of_order
 
 Document = dict[str, Any]
 
@@ -52,9 +51,33 @@ def read_order_page(session: Session, number: str) -> Document:
     assessed = show_cancellation(session, number) if is_cancelling else None
     return (
         order
-        | {"lines": lines, "order_tasks": tasks, "told": _told(session, number), "assessed": assessed}
-        | {"scratchpad": show_entries(session, order["provider_task"]["number"])}
+        | {"lines": lines, "order_tasks": tasks, "told": _told(session, order), "assessed": assessed}
+        | {"scratchpad": read_entries(session, order["provider_task"]["number"])}
     )
+
+
+def read_task_page(session: Session, number: str) -> Document:
+    """A task of `task_search` with its `line`, as `read_order_page` tells it, and the `note` of the request. Where and
+    when, and whom to speak to, stand on the line at the top of the tree. Raises NotFound.
+    """
+    task = show_order_task(session, number)
+    order = show_order(session, task["order_number"])
+    lines = list(_flat(order["lines"], 0))
+    at = next(index for index, line in enumerate(lines) if line["number"] == task["line_number"])
+    line, top = lines[at], next(line for line in lines[at::-1] if not line["depth"])
+    asked = _asked(session, {line["specification_id"]}).get(line["specification_id"], ())
+    told = {name: top[name] for name in ("location", "contacts", "requested_on")}
+    parts = [
+        part["name"] for part in line["lines"] if part["state"] not in (OrderState.COMPLETED, OrderState.CANCELLED)
+    ]
+    characteristics = tell_answers(asked, line["characteristics"])
+    own = [one for one in order["order_tasks"] if one["line_number"] == line["number"]]
+    return task | {
+        "line": line | told | {"characteristics": characteristics},
+        "open_parts": parts,
+        "is_line_open": any(one["state"] not in SETTLED for one in own),
+        "note": order["provider_task"]["note"],
+    }
 
 
 def _flat(lines: list[Document], depth: int) -> Iterator[Document]:
@@ -85,14 +108,10 @@ def _asked(session: Session, specification_ids: set[str]) -> dict[str, list[dict
     return {row.id: row.characteristics for row in rows}
 
 
-def _told(session: Session, number: str) -> Document | None:
+def _told(session: Session, order: Document) -> Document | None:
     """The newest state of the request that the consumer has confirmed, in the words it got, and when."""
-    task = session.execute(
-        select(ProviderTask)
-        .join(CustomerOrder, CustomerOrder.id == ProviderTask.order_id)
-        .where(CustomerOrder.number == number)
-    ).scalar_one()
-    stream = select(Stream.id).where(Stream.connection_id == task.connection_id, Stream.stream == task_stream(task))
+    name = f"provider_task/{order['provider_task']['task_id']}"
+    stream = select(Stream.id).where(Stream.connection_id == order["connection_id"], Stream.stream == name)
     confirmed = (
         select(Delivery.text, Delivery.settled_at)
         .join(OutboxEvent, OutboxEvent.id == Delivery.event_id)

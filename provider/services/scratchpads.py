@@ -44,14 +44,19 @@ def list_own_entries(session: Session, connection_id: str, external_id: str) -> 
 
 
 def show_entries(session: Session, number: str) -> list[Document]:
-    """By the number of the task, in one query where there are some. Raises NotFound."""
-    query: Any = select(ScratchpadEntry, ProviderTask)
-    query = query.join(ProviderTask, ProviderTask.id == ScratchpadEntry.provider_task_id)
-    query = query.where(ProviderTask.number == number).order_by(ScratchpadEntry.name)
-    found = [entry_data(entry, task) for entry, task in session.execute(query)]
+    """By the number of the task. Raises NotFound."""
+    found = read_entries(session, number)
     if not found:
         find_by_number(session, number)
     return found
+
+
+def read_entries(session: Session, number: str) -> list[Document]:
+    """The same for a task that is known to be there, in one query."""
+    query: Any = select(ScratchpadEntry, ProviderTask)
+    query = query.join(ProviderTask, ProviderTask.id == ScratchpadEntry.provider_task_id)
+    query = query.where(ProviderTask.number == number).order_by(ScratchpadEntry.name)
+    return [entry_data(entry, task) for entry, task in session.execute(query)]
 
 
 def get_entry(session: Session, number: str, name: str) -> Document:
