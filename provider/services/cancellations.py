@@ -21,6 +21,7 @@ from provider.services.order_locks import LockedOrder, lock_order, lock_order_of
 from provider.services.order_moves import (
     begin_cancellation,
     change_state,
+    complete_lines,
     end_lines,
     find_cancellable,
     past_point_of_no_return,
@@ -129,6 +130,7 @@ def finish_cancellation(session: Session, locked: LockedOrder, *, actor: str, no
         line.state = ORDER_LINE_MOVES.move(_S.CANCELLATION_IN_PROGRESS, _S.CANCELLED)
     if ended:
         end_lines(session, locked, ended, now=now)
+    complete_lines(session, locked, now=now)  # of what stays, some may have waited for a part that was cancelled
     end = roll_up(_S(line.state) for line in locked.lines)
     if end in (_S.CANCELLED, _S.COMPLETED) and end in ORDER_MOVES.legal(locked.state):
         change_state(session, locked, end, reason=locked.order.reason, actor=actor, now=now)

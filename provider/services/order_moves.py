@@ -20,18 +20,22 @@ from provider.domain.orders import (
     PlacedLine,
     RevisionOperation,
     cancellable,
+    roll_up,
 )
 from provider.models.catalog import ProductOffering
 from provider.models.orders import CustomerOrder, OrderLine, OrderStateChange, ProviderTask
 from provider.services.fulfilment import (
+    by_line,
     cancel_order_tasks,
     create_compensation,
     create_order_tasks,
     hold_order_tasks,
+    is_fulfilled,
     open_tasks,
     release_order_tasks,
 )
 from provider.services.inventory import activate_products, begin_withdrawal, create_products, withdraw_products
+from provider.services.inventory_operations import waits_for_date
 from provider.services.order_locks import LockedOrder
 from provider.services.provider_tasks import state_data, task_stream
 
@@ -87,6 +91,25 @@ def change_state(
     session.flush()
 
 
+def complete_lines(session: Session, locked: LockedOrder, *, now: datetime) -> None:
+    """Complete the lines that are fulfilled, and put their products to use: parts before what they are parts of, for a
+    whole is there once all of it is. Not before the date that an order is to wait for.
+    """
+    done = _find_fulfilled(locked)
+    if not done or waits_for_date(session, locked):
+        return
+    for line in done:
+        line.state = ORDER_LINE_MOVES.move(_S(line.state), _S.COMPLETED)
+    activate_products(session, locked, done, now=now)
+
+
+def complete_order(session: Session, locked: LockedOrder, *, actor: str, now: datetime) -> None:
+    """Complete what was held back only by what has just been decided: lines, and the order with the last of them."""
+    complete_lines(session, locked, now=now)
+    if locked.state is _S.IN_PROGRESS and roll_up(_S(line.state) for line in locked.lines) is _S.COMPLETED:
+        change_state(session, locked, _S.COMPLETED, reason=locked.order.reason, actor=actor, now=now)
+
+
 def record_state(
     session: Session, locked: LockedOrder, before: OrderState | None, *, reason: str | None, actor: str, now: datetime
 ) -> None:
@@ -132,6 +155,18 @@ def tell_state(session: Session, locked: LockedOrder, *, now: datetime) -> None:
         to=[locked.order.connection_id],
         now=now,
     )
+
+
+def _find_fulfilled(locked: LockedOrder) -> list[OrderLine]:
+    """The lines in progress whose own tasks are done, and whose parts are over or among them; parents first."""
+    tasks, found = by_line(locked.order_tasks), set[str]()
+    open_parts_of = set[str | None]()
+    for line in sorted(locked.lines, key=lambda one: one.position, reverse=True):
+        if line.state == _S.IN_PROGRESS and line.id not in open_parts_of and is_fulfilled(tasks[line.id]):
+            found.add(line.id)
+        elif line.state not in _FINISHED:
+            open_parts_of.add(line.parent_line_id)
+    return [line for line in locked.lines if line.id in found]
 
 
 def _remembered(order: CustomerOrder) -> tuple[OrderState, ...]:

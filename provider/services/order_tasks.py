@@ -9,15 +9,14 @@ from sqlalchemy.orm import Session
 
 from provider.domain.errors import Conflict
 from provider.domain.order_tasks import ORDER_TASK_MOVES, OrderTaskState, may_be_worked
-from provider.domain.orders import ORDER_LINE_MOVES, OrderState, roll_up
+from provider.domain.orders import OrderState, roll_up
 from provider.models.orders import CustomerOrder, OrderLine, OrderTask
 from provider.services.audit import record_audit
 from provider.services.cancellations import finish_cancellation, follow_ponr
 from provider.services.fulfilment import SETTLED, by_line, is_fulfilled, open_successors, ready_keys
-from provider.services.inventory import activate_products
 from provider.services.inventory_operations import waits_for_date
 from provider.services.order_locks import LockedOrder, lock_order_of_order_task
-from provider.services.order_moves import change_state, tell_state
+from provider.services.order_moves import change_state, complete_lines, tell_state
 from provider.services.pages import Page, read_page
 
 _S = OrderTaskState
@@ -155,9 +154,7 @@ def _settle(session: Session, locked: LockedOrder, order_task: OrderTask, actor:
         line.ponr = True
     news = follow_ponr(session, locked)
     is_dated = waits_for_date(session, locked)
-    if is_fulfilled(siblings) and not is_dated:
-        line.state = ORDER_LINE_MOVES.move(OrderState(line.state), OrderState.COMPLETED)
-        activate_products(session, locked, [line], now=now)
+    complete_lines(session, locked, now=now)
     if is_dated and all(is_fulfilled(tasks) for tasks in by_line(locked.order_tasks).values()):
         change_state(session, locked, OrderState.SCHEDULED, reason=None, actor=actor, now=now)
     elif roll_up(OrderState(each.state) for each in locked.lines) is OrderState.COMPLETED:

@@ -12,7 +12,7 @@ from provider.domain.orders import OrderState
 from provider.models.orders import CustomerOrder
 from provider.services.cancellations import decline_cancellation
 from provider.services.order_locks import lock_order
-from provider.services.order_moves import REQUESTS, change_state
+from provider.services.order_moves import REQUESTS, change_state, complete_order
 from provider.services.pages import Page, read_page
 
 _S = OrderState
@@ -26,6 +26,7 @@ def approve_order(session: Session, number: str, *, actor: str, now: datetime) -
     locked = lock_order(session, number)
     change_state(session, locked, _S.ACKNOWLEDGED, reason=None, actor=actor, now=now)
     change_state(session, locked, _S.IN_PROGRESS, reason=None, actor=actor, now=now)
+    complete_order(session, locked, actor=actor, now=now)
     return locked.order
 
 
@@ -42,6 +43,8 @@ def move_order(
         raise InvalidFields([FieldError("/reason", "required", "the consumer needs to know why")])
     locked = lock_order(session, number)
     change_state(session, locked, wanted, reason=reason, actor=actor, now=now)
+    if wanted is _S.IN_PROGRESS:
+        complete_order(session, locked, actor=actor, now=now)
     return locked.order
 
 
