@@ -111,7 +111,16 @@ def _rows(session: Session, rows: Sequence[Any]) -> list[Document]:
     lines = {line.id for _, line, _ in rows}
     unsettled = select(OrderTask).where(OrderTask.order_line_id.in_(lines), _OPEN).order_by(OrderTask.number)
     waiting = {(task.order_line_id, task.key): task for task in session.scalars(unsettled)}
-    return [_row(task, line, order, waiting) for task, line, order in rows]
+    left = select(OrderTask.order_id, func.count()).where(
+        OrderTask.order_id.in_({order.id for *_, order in rows}), _OPEN
+    )
+    counts = {row[0]: row[1] for row in session.execute(left.group_by(OrderTask.order_id))}
+    return [_row(task, line, order, waiting) | _last(task, counts) for task, line, order in rows]
+
+
+def _last(task: OrderTask, counts: Mapping[str, int]) -> Document:
+    """Whether the order is complete with this task: no other is left, and it does not undo anything."""
+    return {"is_last": task.state not in SETTLED and task.compensates_id is None and counts[task.order_id] == 1}
 
 
 def _row(

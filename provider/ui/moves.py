@@ -16,7 +16,8 @@ class Move:
     """A button. `to` is the last part of its address. One that `asks` wants a reason, which it calls `field` and misses
     in the words of `missing`; `hint` says who reads it.
 
-    One that `warns` says what cannot be taken back, and is pressed twice.
+    One that `warns` says what cannot be taken back, and is pressed twice; `confirm` is a question before what is
+    plain, but has consequences.
     """
 
     to: str
@@ -25,6 +26,7 @@ class Move:
     asks: bool = False
     hint: str = ""
     warns: str = ""
+    confirm: str = ""
     field: str = "Reason"
     missing: str = "Say why."
 
@@ -51,7 +53,10 @@ _ORDER: Mapping[str, Move] = {
             field="Question to the consumer", missing="Write what the consumer shall answer.",
         ),
         Move(_S.ON_HOLD, "Hold", "outline-secondary", asks=True, hint=_READ),
-        Move(_S.REVISION_IN_PROGRESS, "Revise", asks=True, hint=_READ),
+        Move(
+            _S.REVISION_IN_PROGRESS, "Revise", asks=True,
+            hint=f"{_READ} The work rests, and the order is to be approved again, or the revision declined.",
+        ),
         Move(_S.CANCELLATION_IN_PROGRESS, "Approve the cancellation", "danger"),
         Move(_S.CANCELLED, "Everything is undone: close as cancelled", "danger"),
         Move(_S.COMPLETED, "Complete", "success"),
@@ -134,6 +139,9 @@ def task_moves(task: Mapping[str, Any]) -> list[Move]:
     if task["point_of_no_return"]:
         warning = f"This is the point of no return: after it, order {task['order_number']} can no longer be cancelled."
         moves = [replace(move, warns=warning) if move.to == _T.CLOSED_COMPLETE else move for move in moves]
+    elif task["is_last"]:
+        question = f"This is the last task: it completes order {task['order_number']}, and {task['company']} is told."
+        moves = [replace(move, confirm=question) if move.to == _T.CLOSED_COMPLETE else move for move in moves]
     return moves
 
 

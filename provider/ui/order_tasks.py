@@ -7,7 +7,9 @@ import flask
 from flask.typing import ResponseReturnValue
 
 from provider.domain.order_tasks import OrderTaskState
+from provider.domain.orders import OrderState
 from provider.services import order_tasks
+from provider.services.order_page import read_task_page
 from provider.services.task_search import (
     FREE,
     MINE,
@@ -17,7 +19,6 @@ from provider.services.task_search import (
     count_order_tasks,
     search_order_tasks,
 )
-from provider.services.task_search import show_order_task as read_task
 from provider.ui.context import actor, here
 from provider.ui.moves import task_move, task_moves
 from provider.ui.orders import PlainForm, ReasonForm
@@ -77,7 +78,7 @@ def give_back(number: str) -> ResponseReturnValue:
 
 def _show(number: str, to: str = "", form: Form | None = None) -> str:
     with here().database.reading() as session:
-        task = read_task(session, number)
+        task = read_task_page(session, number)
     moves = task_moves(task)
     return flask.render_template("provider/order_task.html", task=task, moves=moves, to=to, form=form or PlainForm())
 
@@ -86,6 +87,23 @@ def _move(number: str, to: str, reason: str | None) -> None:
     wanted = OrderTaskState(to)
     with here().transaction() as session:
         order_tasks.move_task(session, number, wanted, reason=reason, actor=actor(), now=here().clock())
+        moved = read_task_page(session, number)
+    if wanted is OrderTaskState.CLOSED_COMPLETE:
+        flask.flash(f"Task {number}, {moved['name']}, is complete.{_what_followed(moved)}", "success")
+
+
+def _what_followed(task: Mapping[str, Any]) -> str:
+    """What the end of a task brought about, or what it still waits for, in a sentence with a blank before it."""
+    order, company = task["order_number"], task["company"]
+    if task["order_state"] == OrderState.COMPLETED:
+        return f" That completed order {order}, and {company} is told."
+    if task["order_state"] in (OrderState.CANCELLED, OrderState.SCHEDULED):
+        return f" Order {order} is {task['order_state_label'].lower()} now, and {company} is told."
+    if task["line"]["state"] == OrderState.COMPLETED:
+        return f" That completed {task['item']}."
+    if task["open_parts"] and not task["is_line_open"]:
+        return f" {task['item']} is complete once its parts are: {', '.join(task['open_parts'])}."
+    return ""
 
 
 def _assign(number: str, assignee: str | None) -> ResponseReturnValue:
