@@ -157,10 +157,11 @@ def test_an_item_without_personas_is_open_to_every_requester(database: Database)
 def test_only_who_holds_one_of_the_personas_orders(database: Database) -> None:
     with database.transaction() as session:
         connection, item, (buyer, seller) = make_guarded_item(session, "Buyer", "Seller")
-        other, _, (theirs,) = make_guarded_item(session, "Theirs", prefix="OTHER")
+        other, their_item, _ = make_guarded_item(session, "Theirs", prefix="OTHER")
+        their_item.persona_ids = [buyer]  # one persona may be asked for by items of several consumers
     ada = take(database, connection.id, told_user([seller]))["authorised_user_id"]
     idle = take(database, connection.id, told_user([buyer], active=False))["authorised_user_id"]
-    bob = take(database, other.id, told_user([theirs]))["authorised_user_id"]
+    bob = take(database, other.id, told_user([buyer]))["authorised_user_id"]
     none = take(database, connection.id, told_user([]))["authorised_user_id"]
     with database.transaction() as session:
         submit_provider_task(session, connection.id, asks(item, 1, ada), now=NOW)
