@@ -1,8 +1,8 @@
 // Keeps the parts of a page that are marked data-live as they are at the server: asks for the page again, every second.
 (() => {
-  const EVERY_MS = 1000, REST_MS = 250, READ_MS = 5000;
+  const EVERY_MS = 1000, REST_MS = 250;
   const lost = document.getElementById("connection-lost");
-  let tag = "", isNew = false;
+  let tag = "";
   // Nobody's typing, open menu or open form is taken away.
   const isBusy = (part) =>
     part.contains(document.activeElement) && document.activeElement.matches("input, textarea, select") ||
@@ -13,19 +13,7 @@
     const alike = (where) => [...where.querySelectorAll(one.tagName)].filter((other) => name(other) === name(one));
     return alike(fresh)[alike(part).indexOf(one)];
   };
-  // What a part says, but for how long ago that was.
-  const words = (part) => {
-    const copy = part.cloneNode(true);
-    for (const time of copy.querySelectorAll("time")) time.remove();
-    return copy.textContent;
-  };
-  // What was said when the page came is over with its first change, but nobody's reading is cut short.
-  const forget = () => {
-    if (!isNew || performance.now() < READ_MS) return;
-    for (const said of document.querySelectorAll("[data-said]:not(:hover, :focus-within)")) said.remove();
-  };
   const renew = (part, fresh) => {
-    isNew ||= words(part) !== words(fresh);
     const focused = part.contains(document.activeElement) && twin(document.activeElement, part, fresh);
     part.replaceWith(fresh);
     if (focused) focused.focus({ preventScroll: true });
@@ -55,7 +43,6 @@
           tag = update(page) ? answer.headers.get("ETag") || "" : "";
         }
         lost.hidden = answer.status < 500;
-        forget();
       } catch {
         lost.hidden = false;
       }
