@@ -17,7 +17,7 @@ COLOURS = {
     # going well
     "active": "success", "completed": "success", "closed_complete": "success", "published": "success",
     "connected": "success", "sent": "success", "accepted": "success",
-    "up": "success", "done": "success", "delivered": "success",
+    "up": "success", "done": "success", "resolved": "success", "delivered": "success",
     # under way
     "in_progress": "primary", "work_in_progress": "primary", "acknowledged": "primary", "scheduled": "primary",
     "submitted": "primary", "new": "info", "open": "info", "assigned": "info", "waiting": "info", "pending": "info",
@@ -25,6 +25,7 @@ COLOURS = {
     "pending_activation": "info", "draft": "secondary", "in_draft": "secondary",
     # somebody has to do something
     "on_hold": "warning", "awaiting_info": "warning", "awaiting_information": "warning", "rejected": "warning",
+    "proposed": "warning",
     "assessing_cancellation": "warning", "revision_in_progress": "warning", "paused": "warning", "slow": "warning",
     "suspended": "warning", "change_pending": "warning", "installation_pending": "primary",
     "pending_verification": "info",
