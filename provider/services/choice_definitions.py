@@ -181,8 +181,9 @@ def read_csv(text: str) -> list[Document]:
         rows = list(reader)
     except csv.Error as error:
         raise InvalidFields([FieldError("/rows", "format", f"line {reader.line_num}: {error}")]) from None
-    if not rows and "value" not in (reader.fieldnames or ()):
-        raise InvalidFields([FieldError("/rows", "required", "a first line with the columns, one of which is value")])
+    if not rows:
+        message = "a first line with the columns, one of which is value, and a line for each row"
+        raise InvalidFields([FieldError("/rows", "required", message)])
     return [{str(name).strip(): (text or "").strip() for name, text in row.items() if name} for row in rows]
 
 

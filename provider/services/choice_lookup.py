@@ -1,6 +1,6 @@
 """What one consumer may choose now, and whether what it chose can be chosen still. No consumer sees another's rows."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, String, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from bridge.models import Connection
-from bridge.references import depended_on, find_reference, find_references
+from bridge.references import Reference, depended_on, find_reference, find_references
 from provider.domain.catalog import RemoteRecordProducerState
 from provider.domain.contracts import ContractState
 from provider.domain.errors import FieldError, InvalidFields, NotFound
@@ -58,16 +58,24 @@ def find_choices(
 
 
 def check_references(
-    session: Session, connection_id: str, form: Mapping[str, Any], answers: Mapping[str, Any]
-) -> list[FieldError]:
-    """What was chosen and is not there any more, or is called otherwise by now. The answers fit the form."""
-    return list(_reference_faults(session, connection_id, form, answers))
+    session: Session, connection_id: str, form: Mapping[str, Any], answers: Mapping[str, Any],
+    *, only: Collection[str] | None = None,
+) -> list[FieldError]:  # fmt: skip
+    """What was chosen and is not there any more, or is called otherwise by now. The answers fit the form. With `only`,
+    by key, what was not chosen anew stays as it is, unless it depends on what was.
+    """
+    found = find_references(form, answers)
+    asked = found if only is None else (one for one in found if _keys_of(one.variable) & set(only))
+    return list(_reference_faults(session, connection_id, asked))
 
 
-def _reference_faults(
-    session: Session, connection_id: str, form: Mapping[str, Any], answers: Mapping[str, Any]
-) -> Iterator[FieldError]:
-    for one in find_references(form, answers):
+def _keys_of(variable: Mapping[str, Any]) -> set[str]:
+    """Its own, and that of the variable that it depends on."""
+    return {variable["key"], (variable["choice"].get("depends_on") or {}).get("variable", variable["key"])}
+
+
+def _reference_faults(session: Session, connection_id: str, chosen: Iterable[Reference]) -> Iterator[FieldError]:
+    for one in chosen:
         label, depends_on = one.variable["label"], depended_on(one.variable, one.beside)
         rows = None if depends_on == "" else _Rows.of(session, connection_id, one.variable["choice"], depends_on or "")
         found = session.execute(rows.with_value(one.answer["value"])).first() if rows else None

@@ -30,6 +30,7 @@ from provider.models.catalog import Entitlement, RemoteRecordProducer, Specifica
 from provider.models.inventory import InventoryOperation, Product
 from provider.models.orders import CustomerOrder, ProviderTask
 from provider.services.catalog import load_specification
+from provider.services.choice_lookup import check_references
 from provider.services.intake import Accepted, Plan, accept_request
 from provider.services.order_locks import lock_connection
 
@@ -187,6 +188,9 @@ def _characteristics(session: Session, wanted: _Wanted, product: Product) -> Doc
         raise InvalidFields(FieldError(error.pointer, error.code, error.message) for error in errors.errors) from None
     if checked == product.characteristics:
         raise InvalidFields([FieldError("/characteristics", "unchanged", "these are the values that it has")])
+    new = {"characteristics": checked, "parts": {}}
+    if faults := check_references(session, product.connection_id, form, new, only=wanted.characteristics):
+        raise InvalidFields(faults)
     return checked
 
 

@@ -23,6 +23,7 @@ from provider.services.choice_definitions import (
 )
 from provider.services.choice_lookup import find_choices
 from provider.services.intake import submit_provider_task
+from provider.services.inventory_actions import request_action
 from tests.choice_factories import CENTRES, DATA_CENTRES, ROUTERS, SITES, make_definition, pair, reference
 from tests.contract_factories import make_contract
 from tests.factories import (
@@ -36,7 +37,7 @@ from tests.factories import (
     make_router_item,
     publish_to_all,
 )
-from tests.inventory_factories import bring
+from tests.inventory_factories import bring, make_action, make_manage_inventory
 
 AT = "/characteristics/"
 Document = dict[str, Any]
@@ -124,6 +125,24 @@ def test_what_is_gone_or_renamed_is_refused_where_it_stands(database: Database) 
         assert refusals(session, acme, item, centre=chosen) == [(f"{AT}centre", "changed")]
         gone = pair("fra2", "Frankfurt Two")
         assert refusals(session, acme, item, centre=gone) == [(f"{AT}centre", "not_offered")]
+
+
+def test_what_is_chosen_anew_for_a_product_is_checked_and_the_rest_stays(database: Database) -> None:
+    with database.transaction() as session:
+        make_definition(session)
+        acme = make_consumer(session).id
+        make_manage_inventory(session, acme)
+        item = make_asking(session, acme, reference("centre", "data-centres"), reference("other", "data-centres"))
+        chosen = {"centre": pair("fra1", "Frankfurt One"), "other": pair("fra2", "Frankfurt Two")}
+        bring(session, acme, make_request(item, 1, characteristics=chosen))
+        replace_rows(session, "data-centres", CENTRES[2:], AGENT, NOW)
+        product_id = session.scalars(select(Product.id)).one()
+        late = make_action("change", 2, characteristics={"centre": pair("fra2", "Frankfurt Two")})
+        with pytest.raises(InvalidFields) as refused:
+            request_action(session, acme, product_id, late, now=NOW)
+        assert [(fault.pointer, fault.code) for fault in refused.value.errors] == [(f"{AT}centre", "not_offered")]
+        right = make_action("change", 3, characteristics={"centre": pair("ber1", "Berlin One")})
+        assert request_action(session, acme, product_id, right, now=NOW)
 
 
 @pytest.mark.parametrize("answer", ["fra1", {"value": "fra1"}, {"value": "fra1", "display": ""}, ["fra1"]])
@@ -277,7 +296,7 @@ def test_a_list_is_read_from_a_table(separator: str) -> None:
         {"value": "fra1", "display": "Frankfurt One", "city": "Frankfurt"},
         {"value": "ber1", "display": "", "city": "Berlin"},
     ]
-    for wrong in ("", "nothing", 'value\n"open'):
+    for wrong in ("", "nothing", f"value{separator}display\n", 'value\n"open'):
         with pytest.raises(InvalidFields):
             read_csv(wrong)
 
