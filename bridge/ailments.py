@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bridge.flow import Flow
 from bridge.health import Condition
-from bridge.vocabulary import CODE_COPIED
+from bridge.vocabulary import CODE_COPIED, CODE_NOT_ACTIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,22 @@ def _we_are_a_copy(flow: Flow, now: datetime) -> str:
     return "they refuse this instance: its database is a copy of the one they know, or was restored"
 
 
+def is_paused_there(error: str | None) -> bool:
+    """Whether the last error says that the other side has paused the connection."""
+    return f"{CODE_NOT_ACTIVE}, paused" in (error or "")
+
+
+def _paused_there(flow: Flow, _: datetime) -> str:
+    is_so = flow.failures and flow.state == "active" and is_paused_there(flow.last_error)
+    return "the other side has paused this connection" if is_so else ""
+
+
 def _has_parked(flow: Flow, _: datetime) -> str:
     return "parked deliveries hold up their records" if flow.parked and flow.state != "revoked" else ""
 
 
 def _fails(flow: Flow, now: datetime) -> str:
-    if not flow.failures or flow.state != "active":
+    if not flow.failures or flow.state != "active" or is_paused_there(flow.last_error):
         return ""
     probe = f", next probe {_in(flow.not_before, now)}" if flow.not_before else ""
     return f"failed {flow.failures} times since {ago(flow.failing_since, now)}{probe}: {flow.last_error}"
@@ -108,6 +118,11 @@ _RULES: Sequence[tuple[str, Callable[[Flow, datetime], str], str]] = (
         "failing",
         _fails,
         "nothing is lost and probes go on; if it lasts, tell the other side. A call of theirs ends the pause",
+    ),
+    (
+        "paused_there",
+        _paused_there,
+        "nothing is lost, and everything goes on when they resume it; ask them why it is paused",
     ),
     ("paused", _paused, "when the reason is gone: sxg connection resume {id}; everything is kept"),
     ("noted", _noted, "compare both sides: sxg compare"),

@@ -278,13 +278,26 @@ def _fault_of(failed: SendFailed, deadline_s: float) -> Fault:
 
 def _fault_of_status(reply: Reply, now: datetime) -> Fault:
     outcome = backoff.outcome_of_status(reply.status)
-    text = reply.body[:500].decode(errors="replace").replace("\0", "")
     return Fault(
         outcome,
-        f"HTTP {reply.status}: {text}",
+        f"HTTP {reply.status}{_words_of(reply)}",
         reply.status,
         backoff.retry_after_s(reply.headers.get("Retry-After"), now=now),
     )
+
+
+def _words_of(reply: Reply) -> str:
+    """Of a problem its code, the state it names and what it says; of anything else, how it begins."""
+    document = _json(reply) if _is_problem(reply) else None
+    if not isinstance(document, dict) or not isinstance(document.get("code"), str):
+        return ": " + reply.body[:500].decode(errors="replace").replace("\0", "")
+    named = [document["code"], document.get("state")]
+    said = document.get("detail") or document.get("title") or ""
+    return f" {', '.join(filter(_is_word, named))}: {str(said)[:500]}".replace("\0", "")
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= 64
 
 
 def _is_problem(reply: Reply) -> bool:

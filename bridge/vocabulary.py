@@ -78,6 +78,8 @@ HEADER_INSTANCE = "Exchange-Instance"
 HEADER_EPOCH = "Exchange-Epoch"
 CODE_COPIED = "instance_copied"
 """The problem that a copied instance is refused with."""
+CODE_NOT_ACTIVE = "connection_not_active"
+"""The problem that calls of a connection are refused with while it is not active; its `state` says what it is."""
 HEADER_IDEMPOTENCY_KEY = "Idempotency-Key"
 
 BATCH_LIMIT_EVENTS = 200

@@ -37,6 +37,11 @@ class Health:
         return self.link.connecting.step != "done"
 
     @property
+    def is_paused_there(self) -> bool:
+        """Whether the provider has paused the connection, which is active here."""
+        return any(one.kind == "paused_there" for one in self.troubles)
+
+    @property
     def wants_token(self) -> bool:
         """Whether the provider did not take our registration token, so that going on with it leads nowhere."""
         own, is_over = self.link.connecting, self.link.state == ConnectionState.REVOKED

@@ -14,6 +14,7 @@ ADVICE = {
     ),
     "parked": _look("Look at what is parked at the connection, and send it again when its reason is gone."),
     "failing": _look("Nothing is lost, and it is tried again and again. If it lasts, tell the provider."),
+    "paused_there": _look("Nothing is lost, and everything goes on when the provider resumes it. Ask it why."),
     "paused": _look("Everything is kept, and goes on when the connection does."),
     "noted": _look("Tell the provider's Exchange admin: both sides should be compared."),
     "copy_of_them": _look(

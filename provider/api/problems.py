@@ -23,7 +23,7 @@ from bridge.forms import FormErrors
 from bridge.jobs import RedisUnreachable
 from bridge.mapping import MappingError, MappingErrors, MappingHole
 from bridge.transforms import TransformHole
-from bridge.vocabulary import CODE_COPIED
+from bridge.vocabulary import CODE_COPIED, CODE_NOT_ACTIVE
 from bridge.web import ErrorTable, Problem
 from provider.domain.errors import Conflict, IllegalMove, InvalidFields, NotEntitled, NotFound
 from provider.services.errors import (
@@ -56,7 +56,7 @@ def _not_permitted(error: NotPermitted) -> Problem:
 
 
 def _connection_not_active(error: ConnectionNotActive) -> Problem:
-    return Problem(403, "connection_not_active", "Connection Not Active", str(error), facts={"state": error.state})
+    return Problem(403, CODE_NOT_ACTIVE, "Connection Not Active", str(error), facts={"state": error.state})
 
 
 def _not_found(error: NotFound | NotEntitled) -> Problem:

@@ -22,6 +22,7 @@ ADVICE = {
         "/deliveries?state=parked&connection={connection_id}", "delivery.read",
     ),
     "failing": _look("Nothing is lost, and it is tried again and again. If it lasts, tell the consumer."),
+    "paused_there": _look("Nothing is lost, and everything goes on when the consumer resumes it. Ask it why."),
     "paused": _look("Everything is kept. Resume it when the reason is gone."),
     "noted": _look("Compare both sides with the consumer's admin."),
     "copy_of_them": _look(

@@ -14,9 +14,11 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from bridge import outbox
+from bridge.ailments import find_ailments
 from bridge.carriers import CallAnswer, RestCarrier, Senders
 from bridge.draining import Limits
 from bridge.egress import AddressGuard, Sender
+from bridge.flow import read_flow
 from bridge.jobs import Station
 from bridge.models import Connection, Lease, Stream
 from tests.toy import NOW, PROVIDER, add_connection, answer, deliveries, make_keyring, toy_database
@@ -189,6 +191,20 @@ def test_anything_else_says_nothing_and_the_call_is_made_again_with_the_same_key
     assert shop.states() == ["delivered"]
     first, second = factory.calls
     assert first[:2] == second[:2]
+
+
+def test_a_pause_of_the_provider_is_known_as_such_and_told_in_words(shop: Shop, factory: ToyFactory) -> None:
+    said = '{"code": "connection_not_active", "state": "paused", "detail": "the connection is paused", "status": 403}'
+    factory.script = [(403, said, PROBLEM)]
+    shop.call("bear")
+    shop.drain()
+    with shop.database.reading() as session:
+        flow = read_flow(session, shop.connection_id)
+        found = find_ailments(flow, datetime.now(UTC))
+    assert flow.last_error == "HTTP 403 connection_not_active, paused: the connection is paused"
+    assert [(one.kind, one.fault) for one in found] == [("paused_there", "the other side has paused this connection")]
+    shop.drain()
+    assert shop.states() == ["delivered"]
 
 
 def test_token_call_and_second_try_share_one_deadline(shop: Shop, factory: ToyFactory) -> None:
