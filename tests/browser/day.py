@@ -22,6 +22,21 @@ Document = dict[str, Any]
 
 ADA = {"name": "Ada Lovelace", "email": "ada@acme.example"}
 OFFERED = (answers.SD_WAN, answers.INTERNET, answers.MOBILE, answers.SWITCH, answers.WIFI, answers.INVENTORY)
+WRITTEN = "Access to the data centre"
+_SMALL = {"options": [{"value": "s", "label": "Small"}, {"value": "l", "label": "Large"}]}
+KINDS = (
+    ("name", "text", "line"), ("mail", "email", ""), ("size", "choice", ""), ("lunch", "boolean", "checkbox"),
+    ("way", "choice", "radio"), ("tools", "multiple_choice", ""), ("urgency", "integer", "scale"),
+    ("pin", "masked", ""), ("beside", "container_start", ""), ("day", "date", ""), ("split", "container_split", ""),
+    ("stay", "duration", ""),
+    ("end", "container_end", ""), ("line", "break", ""), ("title", "label", ""), ("rules", "rich_text", ""),
+)  # fmt: skip
+"""Of the item that is written by hand: key, type and display of its questions."""
+QUESTIONS: dict[str, Document] = {name: {"label": name.capitalize(), "description": ""} for name, _, _ in KINDS}
+for _name in ("size", "way", "tools"):
+    QUESTIONS[_name] |= _SMALL
+QUESTIONS["urgency"] |= {"min": 1, "max": 5, "mandatory": True}
+QUESTIONS["rules"] |= {"description": "Read **this** first:\n\n- [the rules](https://example.com/)"}
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 LEFT_ALONE = answers.WIFI
 """Offered to the consumer, and not activated by it."""
@@ -42,6 +57,7 @@ def trade(stage: Stage) -> None:
     stage.consumer.post("/drafts", draft)
     contact = {"contact_name": "Hank Scorpio", "contact_email": "hank@globex.example"}
     stage.provider().post("/registrations", {"company": "Globex", **contact})
+    write_by_hand(stage)
 
 
 def offer(stage: Stage) -> None:
@@ -51,6 +67,18 @@ def offer(stage: Stage) -> None:
     for name in OFFERED:
         offer_to_all(stage, name)
     stage.until(lambda: len(list(stage.consumer.pages("/catalog-items"))) == len(OFFERED))
+
+
+def write_by_hand(stage: Stage) -> None:
+    """An item with a question of each kind and a table, first in every list by its name, active at the consumer."""
+    questions = [{"key": name, **QUESTIONS[name], "type": type_, "display": display} for name, type_, display in KINDS]
+    people = {"key": "people", "label": "People", "many": True, "min_rows": 2, "variables": questions[:4]}
+    form = {"variables": questions, "sets": [people], "besides": ["contacts", "note"]}
+    made = stage.provider().post("/remote-record-producers", {"name": WRITTEN, "help_text": "Ask early.", "form": form})
+    path = f"/remote-record-producers/{made['identity']}/publish"
+    stage.provider().post(path, {"criteria": {"all_consumers": True}})
+    stage.until(lambda: stage.find(f"/catalog-items/{made['identity']}"))
+    stage.consumer.post(f"/catalog-items/{made['identity']}/activate")
 
 
 def offer_to_all(stage: Stage, name: str) -> None:

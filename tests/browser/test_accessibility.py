@@ -25,6 +25,7 @@ ALIKE = ("tbody tr:nth-child(n+9)",)
 """What repeats what stands above it is looked at in the first view only."""
 FORMS_ONLY = {
     "provider": {
+        "authoring.add_question",
         "orders.move",
         "orders.cancel",
         "orders.comment",
