@@ -12,6 +12,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from bridge.forms import FormError, FormErrors
+from bridge.models import Connection
 from consumer_sim.models import CatalogItem, User
 from consumer_sim.models_personas import AuthorisedUser, Persona
 from consumer_sim.services import fields, writing
@@ -49,7 +50,11 @@ def list_personas(session: Session, connection_id: str | None = None) -> Sequenc
 
 
 def check_known(session: Session, connection_id: str, persona_ids: Sequence[str]) -> list[str]:
-    """The ids, each once. Raises FormErrors (/persona_ids) for one that the provider has not told of."""
+    """The ids, each once. Raises FormErrors: /connection_id where there is none, /persona_ids for one that the provider
+    has not told of.
+    """
+    if session.get(Connection, connection_id) is None:
+        raise FormErrors([FormError("/connection_id", "not_found", "There is no such connection.")])
     known = {one.id for one in list_personas(session, connection_id)}
     wrong = [place for place, one in enumerate(persona_ids) if one not in known]
     if wrong:

@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy.orm import Session
 
 from bridge.forms import FormErrors
+from bridge.models import Connection
 from bridge.vocabulary import EventType
 from consumer_sim.models import CatalogItem, ProviderConnection, ProviderTask, User
 from consumer_sim.models_personas import AuthorisedUser, Persona
-from consumer_sim.services import authorised_users, catalog, groups, requests, users
+from consumer_sim.services import authorised_users, catalog, connections, groups, requests, users
 from consumer_sim.services.catalog_search import search_catalog
 from consumer_sim.services.errors import LimitReached, NotAuthorised
 from tests.consumer_factories import (
@@ -285,6 +286,18 @@ def test_users_are_restored_from_what_the_provider_knows(acme: Consumer) -> None
     assert [one.revision for one in rows(acme, AuthorisedUser)] == [4]
 
 
+def test_a_restored_provider_is_told_our_users_again(acme: Consumer, provider: PlayedProvider) -> None:
+    offer(acme, (BUYER, "Buyer"))
+    name_user(acme, BUYER)
+    drain(acme)
+    with acme.context.database.transaction() as session:
+        session.get_one(Connection, acme.connection_id).refused_epoch = str(uuid4())
+        connections.settle_epoch(session, acme.connection_id, accept=True, now=NOW)
+    drain(acme)
+    told = [(call.body["revision"], call.body["persona_ids"]) for call in provider.calls_to(TELLING)]
+    assert told == [(1, [BUYER]), (2, [BUYER])]
+
+
 def test_the_catalog_costs_as_much_for_many_closed_items_as_for_one(acme: Consumer) -> None:
     offer(acme, (BUYER, "Buyer"))
     with counted_statements(acme) as few:
@@ -295,3 +308,12 @@ def test_the_catalog_costs_as_much_for_many_closed_items_as_for_one(acme: Consum
         assert shown(acme) == set()
     assert len(many) == len(few)
     assert len(rows(acme, CatalogItem)) == 6
+
+
+def test_personas_of_a_connection_that_is_not_there_are_refused_at_it(acme: Consumer) -> None:
+    nowhere = str(uuid4())
+    with acme.context.database.transaction() as session:
+        group = groups.create_group(session, "Buyers", now=NOW).id
+        with pytest.raises(FormErrors) as refused:
+            groups.set_group_personas(session, group, nowhere, [], now=NOW)
+    assert [(error.pointer, error.code) for error in refused.value.errors] == [("/connection_id", "not_found")]
