@@ -16,6 +16,7 @@ from bridge.database import Database
 from bridge.farewells import keep_farewell
 from bridge.flow import Flow, read_flow, read_flows
 from bridge.flow_recent import read_directions
+from bridge.issues import resolve_issues
 from bridge.models import Connection, Lease, Rotation, table_of
 from bridge.vocabulary import ConnectionState
 from provider.domain.errors import Conflict, NotFound
@@ -216,6 +217,7 @@ def resume_connection(session: Session, connection_id: str, *, actor: str, now: 
     if connection.state == ConnectionState.PENDING:
         raise ConnectionNotActive(connection.state)
     _move(session, connection, ConnectionState.ACTIVE, None, actor, now)
+    resolve_issues(session, connection.id, "paused", now=now)
     session.flush()
     refresh_entitlements(session, now, connection_ids=[connection.id], additive=True)  # to reconnect removes nothing
     session.info.setdefault("due", set()).add(connection.id)

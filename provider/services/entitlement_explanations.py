@@ -85,6 +85,17 @@ def list_items_for(session: Session) -> list[Document]:
     return [dict(row) for row in session.execute(query).mappings()]
 
 
+def list_items_of(session: Session, connection_id: str) -> dict[str, str]:
+    """The published items that a connection is entitled to: their names by id."""
+    query = (
+        select(_P.identity, _P.name)
+        .where(_P.state == _S.PUBLISHED)
+        .join(Entitlement, Entitlement.identity == _P.identity)
+    )
+    mine = query.where(Entitlement.connection_id == connection_id, Entitlement.entitled)
+    return {row.identity: row.name for row in session.execute(mine.order_by(func.lower(_P.name), _P.identity))}
+
+
 def _answer(
     session: Session, connection: Connection, producer: RemoteRecordProducer, row: Entitlement | None,
     finding: Finding | None,

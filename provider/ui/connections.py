@@ -18,10 +18,11 @@ from provider.services import connections, registrations, rotations
 from provider.services.connection_search import CONNECTIONS_SORTABLE, search_connections
 from provider.services.connections import CONNECTION_MOVES
 from provider.services.criteria import ACCOUNT, LABELS
-from provider.services.entitlement_explanations import explain_entitlement, list_items_for
+from provider.services.entitlement_explanations import explain_entitlement, list_items_for, list_items_of
 from provider.services.pricing import SHOW_PRICES
 from provider.ui.audience import read_labels, say_labels
 from provider.ui.context import actor, here
+from provider.ui.gains import say_items, say_settings
 from webkit.forms import Form, strip
 from webkit.listing import read_listing
 from webkit.pages import Pages
@@ -154,8 +155,11 @@ def _settle_epoch(connection_id: str, *, accept: bool) -> Response:
 def change_settings(connection_id: str) -> Response:
     settings = _read_settings()
     with here().transaction() as session:
-        connections.change_settings(session, connection_id, settings, actor=actor(), now=here().clock())
-    flask.flash("Prices are told from now on." if settings[SHOW_PRICES] else "Prices are not told any more.", "success")
+        before = dict(connections.get_connection(session, connection_id).settings)
+        had = list_items_of(session, connection_id)
+        changed = connections.change_settings(session, connection_id, settings, actor=actor(), now=here().clock())
+        has = list_items_of(session, connection_id)
+    flask.flash(" ".join(say_settings(before, changed.settings) + say_items(had, has, changed.name)), "success")
     return _to(connection_id)
 
 

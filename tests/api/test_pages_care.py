@@ -54,7 +54,7 @@ def test_a_connection_shows_both_directions_and_what_is_wrong_with_what_helps(ap
     assert "Compare both sides" in said
     assert "Change both secrets" not in said
     listed = text_of(viewer.read("/issues"))
-    assert "ACME IT" in listed and "1 times" in listed
+    assert "ACME IT" in listed and "1 time " in listed
     assert "Nothing was resolved yet" in text_of(viewer.read("/issues?resolved=1"))
     assert "Down" in text_of(viewer.read("/flow"))
 
@@ -67,7 +67,7 @@ def test_an_admin_asks_for_new_secrets_by_a_button_others_may_not(app: flask.Fla
     assert press(admin, page, f"{page}/rotate") == 303
     with context_of(app).database.reading() as session:
         assert [one.state for one in list_rotations(session, connection_id)] == ["wanted", "wanted"]
-    assert "Webhook secret: Wanted" in text_of(admin.read(page))
+    assert "Webhook secret: The other side is asked for it" in text_of(admin.read(page))
 
 
 @pytest.mark.parametrize(("verdict", "known"), [("accept", EPOCH), ("refuse", None)])
