@@ -44,8 +44,15 @@ class RegistrationForm(Form):
         [DataRequired(), Length(max=254), Regexp(r"[^@\s]+@[^@\s]+$", message="This is not an e-mail address.")],
         filters=[strip],
     )
-    base_url = _address("Base URL", "Where their instance is, if you know it: the token is then good there only.")
-    callback_url = _address("Callback URL", "Where events are sent, if they told you already; below the base URL.")
+    base_url = _address(
+        "Base URL",
+        "Where their instance is, such as https://exchange.acme.example; the token is then good there only. Leave it "
+        "empty if you do not know it.",
+    )
+    callback_url = _address(
+        "Callback URL",
+        "The address that their instance takes events at, if they told you already. It begins with the base URL.",
+    )
 
 
 @pages.page("/registrations", "connection.read")
@@ -102,7 +109,6 @@ def show_token(number: str) -> ResponseReturnValue:
         shown = registrations.show_registration(registrations.get_registration(session, number), now=here().clock())
     token = once.take(_secret(number))
     if token is None:
-        flask.flash("The token was shown once, and is kept nowhere. If it is lost, issue a new one.", "warning")
         return flask.redirect(flask.url_for("registrations.show", number=number), 303)
     address = flask.current_app.config["SXG_PUBLIC_URL"]
     told: dict[str, Any] = {"secret": token, "address": address, "is_public": _is_public(address)}

@@ -36,6 +36,11 @@
   document.addEventListener("change", (event) => {
     if (event.target.closest("[data-submit-on-change]")) event.target.form.requestSubmit();
   });
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-leaves]");
+    const typed = [...document.querySelectorAll("form[method=post]")].some((form) => textsOf(form).some((one) => one.value !== one.defaultValue));
+    if (link && typed && !window.confirm(link.dataset.leaves)) event.preventDefault();
+  });
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (form.dataset.sent || (form.dataset.confirm && !window.confirm(form.dataset.confirm))) return event.preventDefault();
@@ -44,6 +49,15 @@
     if (form.hasAttribute("data-sign-out")) sessionStorage.removeItem(KEY);
     else keepOthers(form);
   });
+  // Shown where a script can do it; without the clipboard (plain http) the field is marked, to be copied by hand.
+  for (const button of document.querySelectorAll("[data-copy]")) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const field = document.getElementById(button.dataset.copy);
+      field.select();
+      button.textContent = await navigator.clipboard?.writeText(field.value).then(() => "Copied", () => "") || "Marked: copy it";
+    });
+  }
   window.addEventListener("pageshow", () => {
     for (const form of document.querySelectorAll("[data-sent]")) delete form.dataset.sent;
   });
