@@ -8,6 +8,8 @@ from flask_login import current_user
 
 from webkit.words import in_words
 
+_STEPS_SEEN = "first-steps-seen"
+
 
 @dataclass(frozen=True)
 class Waiting:
@@ -49,8 +51,8 @@ def show_start(
 ) -> str:
     """The page. What waits for me is shown also when nothing does, what waits for others only when something does.
 
-    `counts` and `done` are by key; what is not counted is not this person's to see. The steps go with the last one.
-    `holders` are the roles that hold a permission.
+    `counts` and `done` are by key; what is not counted is not this person's to see. The steps go with the last one,
+    and that they are done is said once to whoever saw them. `holders` are the roles that hold a permission.
     """
     shown = [(one, counts[one.key]) for one in waiting if one.key in counts]
     steps = [(step, done[step.key], current_user.may(step.permission)) for step in first]
@@ -59,9 +61,22 @@ def show_start(
         for one, count in shown
         if count and not one.for_me
     ]
+    is_done = done[first[-1].key]
     return flask.render_template(
         "webkit/start.html",
-        steps=None if done[first[-1].key] else steps,
+        steps=None if is_done else steps,
+        is_just_done=_is_just_done(is_done),
         mine=[pair for pair in shown if pair[0].for_me],
         others=others,
     )
+
+
+def _is_just_done(is_done: bool) -> bool:
+    """Whether this person saw the steps, and not yet that they are done. A page that renews itself changes nothing."""
+    has_seen = _STEPS_SEEN in flask.session
+    is_live = bool(flask.request.headers.get("X-Live"))
+    if is_done and has_seen and not is_live:
+        del flask.session[_STEPS_SEEN]
+    elif not is_done and not has_seen and not is_live:
+        flask.session[_STEPS_SEEN] = True
+    return is_done and has_seen

@@ -89,7 +89,9 @@ WAITING = (
 STEPS = (
     Step("catalog", "Fill the catalog", "Import offerings, or look at those that are there.", "/catalog",
          _P.CATALOG_READ),
-    Step("item", "Offer a product", "Publish its item to consumers. An offering needs the channel Service Exchange.",
+    Step("item", "Offer a product",
+         "Publish its item to consumers. An offering needs the channel Service Exchange. Publish Manage Inventory too: "
+         "with it consumers change what they have.",
          "/producers", _P.PRODUCER_READ),
     Step("registration", "Invite a consumer", "Register it, and hand its token over.", "/connections",
          _P.CONNECTION_READ),
