@@ -51,8 +51,9 @@ class EditForm(Form):
         "Help", [Length(max=10_000)], description="Stands above the form, for whoever fills it in."
     )
     compatibility = StringField(
-        "Version", [InputRequired("Say which version a consumer has to speak."), Length(max=20)],
-        description="Consumers that speak an older version of the exchange cannot activate the item.",
+        "Oldest exchange version", [InputRequired("Say which version a consumer has to speak."), Length(max=20)],
+        description="Leave it as it is unless you know better: consumers that speak an older version of the exchange "
+        "cannot activate the item.",
     )  # fmt: skip
 
     def read(self) -> dict[str, str]:
@@ -164,7 +165,7 @@ def archive(identity: str, revision: str) -> Response:
 def copy(identity: str, revision: str) -> Response:
     with here().transaction() as session:
         made = revisions.copy_revision(session, identity, revision, actor(), here().clock())
-        flask.flash(f"{made.name} is an item of its own now, as a draft.", "success")
+        flask.flash(f"This is a copy, {made.name}: an item of its own, as a draft.", "success")
         return flask.redirect(flask.url_for(".show", identity=made.identity), 303)
 
 

@@ -84,7 +84,10 @@ def test_the_list_tells_state_revision_audience_and_how_many_are_active(
     assert rows(admin.read("/producers?kind=product")) == [
         "Business Line Product Networking Published 1 all consumers 2 1"
     ]
-    assert rows(admin.read("/producers?state=draft")) == ["Manage Inventory Inventory Inventory Draft 1 nobody yet 0 0"]
+    assert rows(admin.read("/producers?state=draft")) == [
+        "Manage Inventory Lists what a consumer has; with it, consumers can change their products. "
+        "Inventory Inventory Draft 1 nobody yet 0 0"
+    ]
     assert len(rows(admin.read("/producers?q=line"))) == 1
     assert rows(admin.read("/producers?sort=-entitled"))[0].startswith("Business Line")
     assert "No item fits this search" in text_of(admin.read("/producers?q=nowhere"))
@@ -250,11 +253,11 @@ def test_a_published_item_is_checked_out_edited_and_the_draft_told_from_it(
     assert "Draft" in text_of(of_revision(page, 2))
     assert "Published" in text_of(of_revision(page, 1))
     assert "Cancel the draft" in buttons(page)
-    assert "Check out a new revision" not in buttons(page)
+    assert "Change it: begin a new revision" not in buttons(page)
     assert "Retire" not in buttons(page)
     assert press(admin, url, f"{url}/cancel-draft").status_code == 303
     page = admin.read(url)
-    assert "Check out a new revision" in buttons(page)
+    assert "Change it: begin a new revision" in buttons(page)
     assert text_of(page.cssselect("h1")[0]) == "Business Line"
 
 
@@ -277,8 +280,8 @@ def test_an_inactive_revision_is_archived_and_each_but_a_draft_copied(
     assert buttons(of_revision(admin.read(url), 2)) == []
     publish(app)
     page = admin.read(url)
-    assert buttons(of_revision(page, 1)) == ["Archive", "Copy"]
-    assert buttons(of_revision(page, 2)) == ["Copy"]
+    assert buttons(of_revision(page, 1)) == ["Archive", "Copy as a new item"]
+    assert buttons(of_revision(page, 2)) == ["Copy as a new item"]
     assert press(admin, url, f"{url}/revisions/1/archive").status_code == 303
     assert "Archived" in text_of(of_revision(admin.read(url), 1))
     copied = press(admin, url, f"{url}/revisions/1/copy")
@@ -293,7 +296,7 @@ def test_a_retired_item_is_deleted_and_gone(app: flask.Flask, admin: Visitor, ur
     assert refused.status_code == 303
     assert "only an item whose newest revision is retired" in text_of(admin.read(url))
     press(admin, url, f"{url}/retire")
-    assert {"Check out a new revision", "Delete"} <= set(buttons(admin.read(url)))
+    assert {"Change it: begin a new revision", "Delete"} <= set(buttons(admin.read(url)))
     assert press(admin, url, f"{url}/delete").location == "/producers"
     assert admin.get(url).status_code == 404
 
@@ -301,5 +304,5 @@ def test_a_retired_item_is_deleted_and_gone(app: flask.Flask, admin: Visitor, ur
 def test_who_may_only_look_has_no_buttons_for_revisions(app: flask.Flask, url: str) -> None:
     publish(app)
     viewer = signed_in(app, "vic", "viewer")
-    assert "Copy" not in buttons(viewer.read(url))
+    assert "Copy as a new item" not in buttons(viewer.read(url))
     assert viewer.post(f"{url}/checkout").status_code == 403
