@@ -97,8 +97,8 @@ def test_trouble_is_told_with_what_helps_here(acme: Consumer, boss: Visitor) -> 
             Attempt(connection_id=acme.connection_id, started_at=NOW, duration_s=0.02, events=1, outcome="judged")
         )
     page = boss.read("/flow")
-    assert board(page)["Breaker"] == "Open next try 40 seconds from now"
-    assert board(page)["Latency p50"] == "20 ms"
+    assert board(page)["Sending"] == "Held back next try 40 seconds from now"
+    assert board(page)["Half within"] == "20 ms"
     assert "Failed 3 times" in text_of(page) and "If it lasts, tell the provider" in text_of(page)
     assert "sxg " not in text_of(page), "its commands are for the provider"
 

@@ -290,7 +290,7 @@ def test_a_completed_order_leads_to_its_products_and_says_that_the_consumer_was_
             delivery.state = "delivered"
     page = manager.read(f"/orders/{made.order_number}")
     assert len(page.xpath(link)) == 1
-    assert "Delivery Told to the consumer" in text_of(page.xpath("//section[@id='delivery']//h2")[0])
+    assert "Deliveries All sent" in text_of(page.xpath("//section[@id='delivery']//h2")[0])
 
 
 def test_a_button_that_came_too_late_says_why(database: Database, manager: Visitor) -> None:
