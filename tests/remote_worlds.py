@@ -55,9 +55,9 @@ def tie(session: Session, connection_id: str, told: Document) -> RemoteTask:
 
 def add_to_provider(session: Session, connection: Connection) -> tuple[Document, Document, Document]:
     """Ids by their names in paths, bodies by endpoint, and ids of an endpoint's own."""
-    used, free, retired, draft, revised, old = (
+    used, free, retired, draft, revised, old, ended = (
         make_definition(session, name, published=name != "Draft")
-        for name in ("Used", "Free", "Retired", "Draft", "Revised", "Old")
+        for name in ("Used", "Free", "Retired", "Draft", "Revised", "Old", "Ended")
     )
     definitions.retire_definition(session, retired, **WHO)
     for identity in (revised, old):
@@ -97,7 +97,7 @@ def add_to_provider(session: Session, connection: Connection) -> tuple[Document,
     own = {
         "definitions.edit": {"definition_id": draft},
         "definitions.checkout": {"definition_id": free},
-        "definitions.retire": {"definition_id": old},
+        "definitions.retire": {"definition_id": ended},
         "definitions.delete": {"definition_id": retired},
         "definitions.cancel_draft": {"definition_id": revised},
         "definitions.archive": {"definition_id": old},

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marshmallow import fields, validate
+from marshmallow import Schema, fields, validate
 
 from bridge.field_maps import LINES_LIMIT, TICKET
 from bridge.schemas import BoundedInt, SafeStr, StrictSchema, Uuid
@@ -18,7 +18,7 @@ def _field(name: str, example: str, **options: Any) -> SafeStr:
     return SafeStr(max_length=field.max_length, allow_none=not field.required, metadata=said, **options)
 
 
-def _page(pattern: str) -> type[StrictSchema]:
+def _page(pattern: str) -> type[Schema]:
     cursor = fields.String(
         load_default=None, validate=validate.Regexp(rf"{pattern}\Z"),
         metadata=_about("Where to go on: the `next` of the page before."),

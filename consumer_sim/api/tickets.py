@@ -81,7 +81,7 @@ def write(body: Document, ticket_id: UUID) -> Document:
     """Say something to providers it is tied to, or write a work note, which stays here."""
     with here().database.transaction() as session:
         ticket = tickets.get_ticket(session, str(ticket_id), lock=True)
-        said = {"work_note": body["work_note"], "now": here().clock()}
+        said: dict[str, Any] = {"work_note": body["work_note"], "now": here().clock()}
         return views.entry_document(tickets.add_comment(session, ticket, body["text"], body["author_name"], **said))
 
 

@@ -59,11 +59,12 @@ def show_ticket(session: Session, ticket: Ticket) -> Document:
         .where(RemoteTask.ticket_id == ticket.id)
         .order_by(RemoteTask.number)
     )
-    tasks = [{"task": row[0], "definition": row[1], "provider": row[2]} for row in session.execute(tied)]
-    used = {(one["task"].connection_id, one["task"].definition_id) for one in tasks}
+    rows = session.execute(tied).all()
+    used = {(row[0].connection_id, row[0].definition_id) for row in rows}
     possible = [
         {"definition": definition, "provider": provider}
         for definition, provider in list_named(session)
         if definition.state == "active" and (definition.connection_id, definition.id) not in used
     ]
+    tasks = [{"task": row[0], "definition": row[1], "provider": row[2]} for row in rows]
     return {"ticket": ticket, "entries": list_entries(session, ticket), "tasks": tasks, "possible": possible}

@@ -95,7 +95,7 @@ def activate(connection_id: UUID, definition_id: UUID) -> ResponseReturnValue:
 
     def decide() -> None:
         with here().database.transaction() as session:
-            named = {"connection_id": str(connection_id), "lock": True}
+            named: dict[str, Any] = {"connection_id": str(connection_id), "lock": True}
             locked = definitions.get_definition(session, str(definition_id), **named)
             definitions.decide_definition(session, locked, form.read(locked), now=here().clock())
 

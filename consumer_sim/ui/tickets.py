@@ -68,7 +68,7 @@ class StopForm(Form):
 def list_all() -> str:
     listing = read_listing(tickets.SORTS, "-updated", ("state",))
     with here().database.reading() as session:
-        wanted = {"text": listing.text, **listing.filters, **listing.place}
+        wanted: dict[str, Any] = {"text": listing.text, **listing.filters, **listing.place}
         rows, total = tickets.search_tickets(session, **wanted)
     return flask.render_template("consumer/tickets.html", listing=listing, rows=rows, total=total, states=STATES)
 
@@ -80,7 +80,7 @@ def open_one() -> ResponseReturnValue:
 
     def make() -> None:
         with here().database.transaction() as session:
-            who = {"opened_by": current_user.name, "now": here().clock()}
+            who: dict[str, Any] = {"opened_by": current_user.name, "now": here().clock()}
             made.append(tickets.open_ticket(session, form.read(), **who).id)
 
     if form.done(make):

@@ -33,7 +33,7 @@ def get(connection_id: str) -> Document:
 @blueprint.response(200, TransformsSchema)
 def change(body: Document, connection_id: str) -> Document:
     """Put transforms in force for this consumer alone; what it sees otherwise now is told again."""
-    who = {"actor": flask.g.actor, "now": here().clock()}
+    who: dict[str, Any] = {"actor": flask.g.actor, "now": here().clock()}
     with here().transaction() as session:
         return transforms.change_transforms(session, connection_id, body["transforms"], **who)
 

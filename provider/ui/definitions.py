@@ -110,7 +110,7 @@ class PublishForm(Form):
 def list_all() -> str:
     listing = read_listing(definitions.SORTABLE, "name", ("state",))
     with here().database.reading() as session:
-        wanted = {"text": listing.text, **listing.filters, **listing.place}
+        wanted: dict[str, Any] = {"text": listing.text, **listing.filters, **listing.place}
         rows, total = definitions.search_definitions(session, **wanted)
     return flask.render_template("provider/definitions.html", listing=listing, rows=rows, total=total, states=STATES)
 
@@ -182,7 +182,7 @@ def _act(definition_id: str, service: Any, done: str, *, to: str = ".show", **mo
         made = service(session, definition_id, actor=actor(), now=here().clock(), **more)
         identity = made.identity if made is not None else definition_id
     flask.flash(done, "success")
-    where = {} if to == ".list_all" else {"definition_id": identity}
+    where: dict[str, Any] = {} if to == ".list_all" else {"definition_id": identity}
     return flask.redirect(flask.url_for(to, **where), 303)
 
 

@@ -63,7 +63,7 @@ class StopForm(Form):
 def list_all() -> str:
     listing = read_listing(incidents.SORTABLE, "-updated", ("state",))
     with here().database.reading() as session:
-        wanted = {"text": listing.text, **listing.filters, **listing.place}
+        wanted: dict[str, Any] = {"text": listing.text, **listing.filters, **listing.place}
         rows, total = incidents.search_incidents(session, **wanted)
     return flask.render_template("provider/incidents.html", listing=listing, rows=rows, total=total, states=STATES)
 
@@ -135,7 +135,7 @@ def delete(number: str) -> Response:
 @pages.page("/remote-tasks", "case.read")
 def list_tasks() -> str:
     listing = read_listing(remote_task_care.SORTABLE, "-updated", ("status", "trouble"))
-    wanted = {"status": listing.filters.get("status", ""), "trouble": "trouble" in listing.filters}
+    wanted: dict[str, Any] = {"status": listing.filters.get("status", ""), "trouble": "trouble" in listing.filters}
     with here().database.reading() as session:
         rows, total = remote_task_care.search_tasks(session, text=listing.text, **wanted, **listing.place)
     return flask.render_template(
@@ -155,7 +155,7 @@ def disconnect(task_number: str) -> ResponseReturnValue:
     form = StopForm()
 
     def stop() -> None:
-        who = {"actor": actor(), "now": here().clock()}
+        who: dict[str, Any] = {"actor": actor(), "now": here().clock()}
         with here().transaction() as session:
             remote_task_care.disconnect_task(session, task_number, reason=form.reason.data or "", **who)
 
