@@ -110,6 +110,13 @@ def tell_again(session: Session, user: AuthorisedUser, *, now: datetime) -> None
     tell_users(session, user.connection_id, [user.user_id], now=now)
 
 
+def tell_all_again(session: Session, connection_id: str, *, now: datetime) -> None:
+    """After a restore of the provider, which may have lost some of what we said."""
+    for user in session.scalars(_of_connection(connection_id).with_for_update()).all():
+        if user.told is not None:
+            _send(session, user, user.told, now)
+
+
 def tell_users(session: Session, connection_id: str, user_ids: Iterable[str], *, now: datetime) -> None:
     """Send what is new of these users: their own personas and those of their groups. What was told already is not told
     again. Raises LimitReached, ConnectionNotUsable.

@@ -15,6 +15,7 @@ from bridge.models import Connection, Stream
 from bridge.vocabulary import ConnectionState
 from consumer_sim.models import CatalogItem, ProviderConnection
 from consumer_sim.services import catalog
+from consumer_sim.services.authorised_users import tell_all_again
 from consumer_sim.services.errors import ConnectionNotUsable, NotFound
 
 
@@ -102,11 +103,13 @@ def set_auto_activate(session: Session, link: Link, auto_activate: bool, *, now:
 
 
 def settle_epoch(session: Session, connection_id: str, *, accept: bool, now: datetime) -> None:
-    """Say whether a provider that was refused as a copy is the provider itself, restored, or not. Raises
-    ConnectionNotUsable when none was refused.
+    """Say whether a provider that was refused as a copy is the provider itself, restored, or not; then it is told our
+    users again. Raises ConnectionNotUsable when none was refused.
     """
     if identity.settle_epoch(session, connection_id, accept=accept, now=now) is None:
         raise ConnectionNotUsable("open, and no copied or restored provider was refused on it")
+    if accept:
+        tell_all_again(session, connection_id, now=now)
     session.info.setdefault("due", set()).add(connection_id)
 
 
