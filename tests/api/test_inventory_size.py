@@ -1,4 +1,4 @@
-"""A consumer's inventory answers alike whether another consumer has ten products or 50,000."""
+"""An inventory answers alike whether another consumer has ten products or 50,000: to consumers and to our people."""
 
 import time
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from bridge.ids import new_id
 from provider.models.access import AccessToken
 from provider.models.inventory import Product, ProductChange
 from provider.services.tokens import new_token, token_hash
-from tests.api.page_client import CountedStatements
+from tests.api.page_client import CountedStatements, signed_in
 from tests.api.provider_client import context_of, make_app
 from tests.factories import NOW
 from tests.inventory_factories import all_products, make_action, make_owner
@@ -24,6 +24,8 @@ from tests.jobs.test_plans import scans, statements_of
 
 MANY = 50_000
 ROUNDS = 15
+PAGE_LIMIT_S = 1.0
+"""Of a page over 50,000 products on a busy machine; `make page-times` says what it takes on a quiet one."""
 
 
 @pytest.fixture
@@ -55,7 +57,8 @@ def multiply(database: Database, connection_id: str, count: int) -> None:
 
 
 def test_what_one_consumer_has_does_not_slow_down_another(app: flask.Flask) -> None:
-    database, client = context_of(app).database, app.test_client()
+    """Nor our people, who look through everybody's."""
+    database, client, viewer = context_of(app).database, app.test_client(), signed_in(app, "vera", "viewer")
     small = make_small(database)
     (mine,) = (one for one in all_products(database) if one.connection_id == small)
     me = sign_in(database, small)
@@ -78,6 +81,22 @@ def test_what_one_consumer_has_does_not_slow_down_another(app: flask.Flask) -> N
             took.append(time.perf_counter() - start)
         return counts, median(took)
 
+    pages = (
+        "/products", "/products?q=PRD0000002", "/products?company=SMALL Ltd", "/products?sort=name",
+        "/products?location=Berlin office&state=active", f"/products/{mine.number}",
+    )  # fmt: skip
+
+    def look() -> tuple[list[int], float]:
+        counts, took = [], []
+        for url in pages:
+            start = time.perf_counter()
+            with CountedStatements(app) as counted:
+                assert viewer.get(url).status_code == 200, url
+            took.append(time.perf_counter() - start)
+            counts.append(counted.count)
+        return counts, max(took)
+
+    few_on_pages, _ = look()
     few_counts, few_s = measure()
     multiply(database, next(one.connection_id for one in all_products(database) if one.connection_id != small), MANY)
     with statements_of(database.engine) as seen:
@@ -87,6 +106,9 @@ def test_what_one_consumer_has_does_not_slow_down_another(app: flask.Flask) -> N
     growing = {"products", "product_changes", "inventory_operations"}
     read = [found for statement in list(seen.values()) for found in scans(database, statement, growing)]
     assert [one for one in read if not one.endswith("(connection_id=?)")] == []  # one's own are read in their order
+    many_on_pages, slowest_s = look()
+    assert many_on_pages == few_on_pages
+    assert slowest_s < PAGE_LIMIT_S, f"{slowest_s * 1000:.0f} ms"
     with CountedStatements(app) as counted:
         body, key = make_action("suspend", 2, "SMALL"), {"Idempotency-Key": str(uuid4())}
         answer = client.post(f"/exchange/v1/products/{mine.id}/actions", json=body, headers=me | key)

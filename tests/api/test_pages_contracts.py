@@ -145,8 +145,8 @@ def test_an_item_is_published_to_those_with_a_contract(app: flask.Flask, databas
     )
     page = admin.read(f"/producers/{identity}/publish")
     for name, value in (("contracts", "Gold support"), ("contract_offerings", "po-line")):
-        assert page.xpath(f"//select[@name='{name}']/option[@selected]/@value") == [value]
+        assert page.xpath(f"//input[@name='{name}' and @checked]/@value") == [value]
     assert admin.post(f"/producers/{identity}/publish", {"criteria": "fitting", "contracts": "*"}).status_code == 303
     assert "only consumers that have a contract in force" in text_of(admin.read(f"/producers/{identity}"))
     page = admin.read(f"/producers/{identity}/publish")
-    assert page.xpath("//select[@name='contracts']/option[@selected]/@value") == ["*"]
+    assert page.xpath("//input[@name='contracts' and @checked]/@value") == ["*"]
