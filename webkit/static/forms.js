@@ -1,7 +1,7 @@
 // Small help for forms: filters that apply when chosen, questions before what cannot be undone, one submit per form, and
 // what is half typed in one form outlives the sending of another: it waits in this tab, for whoever is signed in.
 (() => {
-  const KEY = "typed", TEXTS = "textarea, input:not([type=hidden], [type=password], [type=file], [type=checkbox], [type=radio])";
+  const LONG = 12, KEY = "typed", TEXTS = "textarea, input:not([type=hidden], [type=password], [type=file], [type=checkbox], [type=radio])";
   const account = document.body.dataset.account;
   const read = () => {
     const kept = JSON.parse(sessionStorage.getItem(KEY) || "{}");
@@ -49,6 +49,18 @@
     if (form.hasAttribute("data-sign-out")) sessionStorage.removeItem(KEY);
     else keepOthers(form);
   });
+  // A long list of boxes to tick can be searched; what is ticked stays so.
+  for (const many of document.querySelectorAll(".many")) {
+    const rows = [...many.children];
+    if (rows.length <= LONG) continue;
+    const search = document.createElement("input");
+    Object.assign(search, { type: "search", className: "form-control form-control-sm mb-2", placeholder: "Find in this list", ariaLabel: "Find in this list" });
+    search.addEventListener("keydown", (event) => { if (event.key === "Enter") event.preventDefault(); });
+    search.addEventListener("input", () => {
+      for (const row of rows) row.hidden = !row.textContent.toLowerCase().includes(search.value.toLowerCase());
+    });
+    many.before(search);
+  }
   // Shown where a script can do it; without the clipboard (plain http) the field is marked, to be copied by hand.
   for (const button of document.querySelectorAll("[data-copy]")) {
     button.hidden = false;
