@@ -46,7 +46,8 @@ Document = Mapping[str, Any]
 def make_order_form(
     form: Document, answers: Document, errors: Sequence[Mapping[str, str]] = (), *, person: str = ""
 ) -> OrderForm:
-    """The fields of a form with what was answered so far, else with the defaults, and one empty contact more.
+    """The fields of a form with what was answered so far, else with the defaults, and one empty contact more, unless
+    something is wrong.
 
     `errors` are dicts with `pointer` and `message`, as refusals have them. `person` is who fills it in: what is asked
     for is for them, unless they say otherwise.
@@ -62,7 +63,7 @@ def make_order_form(
         sets=make.sets(form.get("sets") or (), _mapping(answers.get("sets"))),
         sections=make.sections(form, answers, ""),
         location=make.location(location) if "location" in besides else (),
-        contacts=make.contacts(_rows(answers.get("contacts"))) if "contacts" in besides else (),
+        contacts=make.contacts(_rows(answers.get("contacts")), more=not errors) if "contacts" in besides else (),
         requested_on=make.beside("requested_on", "Wanted on", "date", answers, besides),
         note=make.beside("note", "Note", "multiline_text", answers, besides, hint="Anything else they should know."),
     )
@@ -215,8 +216,8 @@ class _Maker:
             self.field(f"/location/{key}", label, "text", given.get(key), hint=hint) for key, label, hint in _LOCATION
         )
 
-    def contacts(self, given: list[Document]) -> tuple[tuple[Field, ...], ...]:
-        rows: list[Document] = [*given, {}][:CONTACTS_MOST]
+    def contacts(self, given: list[Document], *, more: bool) -> tuple[tuple[Field, ...], ...]:
+        rows: list[Document] = [*given, {}][:CONTACTS_MOST] if more or not given else given[:CONTACTS_MOST]
         return tuple(
             tuple(self.field(f"/contacts/{row}/{key}", label, kind, one.get(key)) for key, label, kind in _CONTACT)
             for row, one in enumerate(rows)

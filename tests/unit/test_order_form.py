@@ -132,6 +132,12 @@ def test_an_option_that_is_not_offered_any_more_is_shown_and_not_silently_droppe
     assert "old (not offered)" in page_of(make_order_form(document, answers)).text_content()
 
 
+def test_no_contact_more_is_asked_for_beside_what_is_wrong() -> None:
+    wrong = [{"pointer": "/note", "message": "wrong"}]
+    assert len(make_order_form(form(), {"contacts": [{"name": "Ada"}]}, wrong).contacts) == 1
+    assert len(make_order_form(form(), {}, wrong).contacts) == 1
+
+
 def test_contacts_keep_their_rows_and_there_is_an_empty_one_more() -> None:
     contacts = [{"name": "", "email": "", "phone": ""}, {"name": "Ada", "email": "", "phone": "1"}]
     sent = sent_by_browser(form(), {"contacts": contacts})
