@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session, defer
 
 from bridge.models import Connection
 from consumer_sim.models import CatalogItem, ProviderConnection
 from consumer_sim.services.catalog import can_use
+from consumer_sim.services.errors import NotFound
 
 SORTS = ("state", "name", "provider", "category", "updated")
 _REVISED = and_(CatalogItem.state == "active", CatalogItem.revision > CatalogItem.active_revision)
@@ -73,15 +74,26 @@ def search_items(
     if connection_id:
         wanted.append(CatalogItem.connection_id == connection_id)
     total = session.scalar(select(func.count()).select_from(CatalogItem).where(*wanted)) or 0
-    query = (
+    query = _offered().options(defer(CatalogItem.form), defer(CatalogItem.active_form)).where(*wanted)
+    rows = session.execute(query.order_by(*_order(sort, descending)).offset(offset).limit(limit))
+    return [Offered(item, provider, bool(is_revised)) for item, provider, is_revised in rows], total
+
+
+def get_offered(session: Session, connection_id: str, item_id: str) -> Offered:
+    """One item, with its forms. Raises NotFound."""
+    wanted = (CatalogItem.connection_id == connection_id, CatalogItem.id == item_id)
+    row = session.execute(_offered().where(*wanted)).first()
+    if row is None:
+        raise NotFound("item", item_id)
+    return Offered(row[0], row[1], bool(row[2]))
+
+
+def _offered() -> Select[CatalogItem, str, bool]:
+    return (
         select(CatalogItem, _PROVIDER, _REVISED)
         .join(Connection, Connection.id == CatalogItem.connection_id)
         .outerjoin(ProviderConnection, ProviderConnection.connection_id == CatalogItem.connection_id)
-        .options(defer(CatalogItem.form), defer(CatalogItem.active_form))
-        .where(*wanted)
     )
-    rows = session.execute(query.order_by(*_order(sort, descending)).offset(offset).limit(limit))
-    return [Offered(item, provider, bool(is_revised)) for item, provider, is_revised in rows], total
 
 
 def list_offering_providers(session: Session) -> Sequence[tuple[str, str]]:

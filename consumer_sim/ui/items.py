@@ -9,11 +9,13 @@ from werkzeug import Response
 
 from consumer_sim.models import CatalogItem
 from consumer_sim.services.catalog import activate_item, deactivate_item, get_item
-from consumer_sim.services.item_search import KINDS, SORTS, list_offering_providers, search_items
+from consumer_sim.services.item_changes import compare_forms
+from consumer_sim.services.item_search import KINDS, SORTS, get_offered, list_offering_providers, search_items
 from consumer_sim.services.users import Permission
 from consumer_sim.ui.context import here
 from webkit.listing import read_listing
 from webkit.next_step import flash_next
+from webkit.order_form import make_order_form
 from webkit.pages import Pages
 
 pages = Pages("items", __name__)
@@ -22,6 +24,11 @@ WORDS = {
     "pending_activation": "Waiting for activation", "revised": "New revision waiting", "refused": "Refused by provider",
     "active": "Active", "inactive": "Inactive", "removed": "No longer offered",
 }  # fmt: skip
+REMOVED = {
+    "not_entitled": "It is not offered to us any more.", "retired": "The provider offers it to nobody any more.",
+}  # fmt: skip
+"""Why an item is no longer offered, by what the provider says."""
+CHANGES = {"new": "is asked anew", "gone": "is asked no more", "changed": "is asked differently"}
 
 
 @pages.page("/items", Permission.CONNECTION_READ)
@@ -35,8 +42,25 @@ def list_all() -> str:
         )
     kinds = [(kind, WORDS[kind]) for kind in KINDS]
     return flask.render_template(
-        "consumer/items.html", listing=listing, rows=rows, total=total, kinds=kinds, providers=providers, words=WORDS
+        "consumer/items.html",
+        listing=listing,
+        rows=rows,
+        total=total,
+        kinds=kinds,
+        providers=providers,
+        words=WORDS,
+        removed=REMOVED,
     )
+
+
+@pages.page(_ONE, Permission.CONNECTION_READ)
+def show(connection_id: UUID, item_id: UUID) -> str:
+    with here().database.reading() as session:
+        row = get_offered(session, str(connection_id), str(item_id))
+    item = row.item
+    changes = compare_forms(item.active_form, item.form) if row.is_revised and item.active_form else []
+    told = {"words": WORDS, "removed": REMOVED, "change_words": CHANGES, "changes": changes}
+    return flask.render_template("consumer/item.html", row=row, order=make_order_form(item.form, {}), **told)
 
 
 @pages.action(f"{_ONE}/activate", Permission.CATALOG_WRITE)

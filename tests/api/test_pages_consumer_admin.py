@@ -393,6 +393,33 @@ def test_two_providers_with_the_same_item_are_decided_apart(acme: Consumer, boss
     assert len(names(boss, f"/items?provider={other}", "Item")) == 1
 
 
+def test_an_item_has_a_page_with_its_form_what_changed_and_what_it_costs(acme: Consumer, boss: Visitor) -> None:
+    old = {"key": "speed", "label": "Speed", "type": "choice", "mandatory": True, "default": None}
+    old |= {"options": [{"value": "100", "label": "100 Mbit/s"}]}
+    new = old | {"options": [*old["options"], {"value": "200", "label": "200 Mbit/s"}]}
+    text, gone = old | {"key": "why", "label": "Why", "type": "text"}, old | {"key": "gone", "label": "Colour"}
+    price = {"name": "Rent", "amount": "20.00", "currency": "EUR", "period": "month", "period_length": 1}
+    revised: dict[str, Any] = {
+        "revision": 2, "active_revision": 1, "active_form": {"variables": [old, gone], "parts": []},
+        "form": {"variables": [new, text], "parts": []}, "prices": [price],
+    }  # fmt: skip
+    add(acme, revised)
+    (link,) = boss.read("/items").xpath("//td[@data-label='Item']//a/@href")
+    page = boss.read(link)
+    said = text_of(page)
+    changed = ("Speed: is asked differently", "Why: is asked anew", "Colour: is asked no more")
+    assert all(words in said for words in (*changed, "Rent: 20.00 EUR per month", "200 Mbit/s"))
+    (button,) = page.xpath("//main//form[contains(@action, '/activate')]")
+    assert "Activate revision 2" in text_of(button)
+    assert page.xpath("//fieldset[@disabled]//select[@name='/characteristics/speed']")
+    assert boss.post(button.get("action")).status_code == 303
+    assert "What revision" not in text_of(boss.read(link))
+    with acme.context.database.transaction() as session:
+        session.execute(update(CatalogItem).values(state="removed", removed_reason="not_entitled"))
+    assert "It is not offered to us any more." in text_of(boss.read(link)) and "not_entitled" not in boss.page
+    assert boss.get(f"/items/{acme.connection_id}/{uuid4()}").status_code == 404
+
+
 def test_viewers_see_items_and_decide_nothing(acme: Consumer, boss: Visitor) -> None:
     (item_id,) = add(acme, {**WAITING})
     vera = signed_in(acme.app, "vera", "viewer")
