@@ -52,6 +52,15 @@ _STAGE = case(
 _ITEM_NAME = func.coalesce(CatalogItem.name, Case.short_description, "")
 
 
+def stage_of_step(state: str, order_state: str | None, *, is_case: bool) -> str:
+    """One of `STAGES`: how far a request was when its provider told this."""
+    if order_state == "rejected":
+        return "rejected"
+    if order_state == "assessing_cancellation":
+        return "in_progress"
+    return "proposed" if is_case and state == "resolved" else _OF_TASK.get(state, "received")
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A request, its stage, what it asks for and whom; `item` is empty for a request known from the provider only."""

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from bridge.ailments import is_paused_there
 from bridge.models import Connection, Lease
 from consumer_sim.models import CatalogItem, Comment, Product, ProviderTask, TaskState
 from consumer_sim.models_attachments import Attachment
@@ -15,7 +16,7 @@ from consumer_sim.models_cases import Case
 from consumer_sim.services import comments, requests, tasks
 from consumer_sim.services.attachments import get_attachments
 from consumer_sim.services.cases import can_answer, find_case
-from consumer_sim.services.request_search import Found, get_found
+from consumer_sim.services.request_search import Found, get_found, stage_of_step
 from consumer_sim.services.scratchpads import show_entries
 
 _PRODUCTS_SHOWN = 50
@@ -31,7 +32,18 @@ class Way:
     waiting: Sequence[str]
     connection_state: str
     failing_since: datetime | None
+    is_paused_there: bool
     stuck: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What changed for the requester. `mark` says what happened within a stage: `ponr` or `too_late` to cancel."""
+
+    stage: str
+    mark: str | None
+    reason: str | None
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,8 @@ class RequestView:
     is_case: bool = False
     """Whether there is no order, also while nothing was told yet."""
     scratchpad: Sequence[dict[str, Any]] = ()
+    prices: Sequence[dict[str, Any]] = ()
+    """Of the item, as its provider tells them now; empty where it does not, and for an action."""
 
     @property
     def is_told(self) -> bool:
@@ -72,6 +86,20 @@ class RequestView:
     def was_approved(self) -> bool:
         """Whether work on it was let begin, whatever became of that."""
         return any(step.order_state not in (None, *_BEFORE_APPROVAL, "cancelled") for step in self.timeline)
+
+    @property
+    def history(self) -> list[Step]:
+        """The timeline in stages, oldest first; what the provider's order did within one is left out."""
+        steps: list[Step] = []
+        before: TaskState | None = None
+        for told in self.timeline:
+            stage = stage_of_step(told.state, told.order_state, is_case=self.is_case)
+            is_same = before is not None and told.order_state is not None and told.order_state == before.order_state
+            mark = ("too_late" if told.cancellation == "refused" else "ponr") if is_same else None
+            if mark or not steps or stage != steps[-1].stage or told.reason not in (None, before and before.reason):
+                steps.append(Step(stage, mark, None if mark else told.reason, told.at))
+            before = told
+        return steps
 
     @property
     def is_asked(self) -> bool:
@@ -99,17 +127,27 @@ def get_request_view(session: Session, connection_id: str, task_id: str) -> Requ
         case=case,
         is_case=case is not None or _needs_no_order(session, found.task),
         scratchpad=show_entries(session, found.task),
+        prices=_prices_of(session, found.task),
     )
 
 
+def _prices_of(session: Session, task: ProviderTask) -> Sequence[dict[str, Any]]:
+    item = _item_of(session, task)
+    return () if item is None or task.action else item.prices or ()
+
+
+def _item_of(session: Session, task: ProviderTask) -> CatalogItem | None:
+    return session.get(CatalogItem, (task.connection_id, task.catalog_item_id)) if task.catalog_item_id else None
+
+
 def _needs_no_order(session: Session, task: ProviderTask) -> bool:
-    item = session.get(CatalogItem, (task.connection_id, task.catalog_item_id)) if task.catalog_item_id else None
+    item = _item_of(session, task)
     return item is not None and item.kind == "task" and task.order_number is None
 
 
 def get_form(session: Session, task: ProviderTask) -> dict[str, Any]:
     """The form that a correction has to fit, and by which answers are told; an empty one where the item is unknown."""
-    item = session.get(CatalogItem, (task.connection_id, task.catalog_item_id)) if task.catalog_item_id else None
+    item = _item_of(session, task)
     return {"variables": [], "parts": []} if item is None else item.active_form or item.form
 
 
@@ -132,13 +170,16 @@ def cancels_at_once(task: ProviderTask) -> bool:
 
 
 def _way_of(session: Session, task: ProviderTask, said: Sequence[Comment]) -> Way:
-    query = select(Connection.state, Lease.failing_since).outerjoin(Lease, Lease.connection_id == Connection.id)
-    state, failing_since = session.execute(query.where(Connection.id == task.connection_id)).one()
+    query = select(Connection.state, Lease.failing_since, Lease.last_error).outerjoin(
+        Lease, Lease.connection_id == Connection.id
+    )
+    state, failing_since, last_error = session.execute(query.where(Connection.id == task.connection_id)).one()
     stream = requests.stream_of(task)
     return Way(
         waiting=_waiting(task, said),
         connection_state=state,
         failing_since=failing_since,
+        is_paused_there=failing_since is not None and is_paused_there(last_error),
         stuck=tasks.find_parked(session, task.connection_id, [stream]).get(stream),
     )
 

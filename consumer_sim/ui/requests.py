@@ -37,7 +37,8 @@ WORDS = {
     "proposed": "Solution proposed", "rejected": "Rejected", "done": "Done", "cancelled": "Cancelled",
     "awaiting_approval": "Waiting for approval", "not_approved": "Not approved",
 }  # fmt: skip
-_WAY = ("Sent", "Approved", "In progress", "Done")
+MARKS = {"ponr": "Point of no return", "too_late": "Too late to cancel"}
+_WAY = ("Received", "Approved", "In progress", "Done")
 _REACHED = {"sending": 0, "received": 1, "in_progress": 2, "awaiting_info": 2, "done": 3}
 _CASE_WAY = ("Sent", "Received", "In progress", "Solution proposed", "Done")
 _CASE_REACHED = {"sending": 0, "received": 1, "in_progress": 2, "awaiting_info": 2, "proposed": 3, "done": 4}
@@ -158,7 +159,7 @@ def show_request(
     page = flask.render_template(
         "consumer/request.html", view=view, task=view.task, decision=decision, words=WORDS, steps=_progress(view),
         form=comment or CommentForm(formdata=None), answer_form=answer or AnswerForm(formdata=None),
-        asked=show_answers(view.form, view.task.request or {}), can_correct=can_correct(view.task),
+        marks=MARKS, asked=show_answers(view.form, view.task.request or {}), can_correct=can_correct(view.task),
         files=rows_for_page(view.attachments), file_form=FileForm(), file_limits=here().config.attachments,
         reject_form=reject or RejectForm(formdata=None), entry_form=entry or EntryForm(formdata=None),
         can_cancel=can_cancel(view.task) and not view.is_told, cancellation=requests.cancellation_stage(view.task),
@@ -181,8 +182,8 @@ def _progress(view: RequestView) -> list[tuple[str, str]]:
         at = _REACHED[stage]
         steps = [(word, "done" if place < at or stage == "done" else "") for place, word in enumerate(_WAY)]
         return steps if stage == "done" else [*steps[:at], (_MEANWHILE.get(stage, _WAY[at]), "now"), *steps[at + 1 :]]
-    reached = [("Approved" if view.was_approved else "Received", "done")] if view.task.submission == "accepted" else []
-    return [("Sent", "done"), *reached, (WORDS[stage], stage)]
+    reached = "Sent" if view.task.submission != "accepted" else "Approved" if view.was_approved else "Received"
+    return [(reached, "done"), (WORDS[stage], stage)]
 
 
 def _case_progress(view: RequestView, stage: str) -> list[tuple[str, str]]:

@@ -67,19 +67,19 @@ REFUSAL = {
     "code": "invalid_fields", "title": "Invalid Fields", "detail": "Some answers do not fit.",
     "errors": [{"pointer": "/characteristics/bandwidth", "message": "is sold out"}],
 }  # fmt: skip
-WAITS = ["Sent", "Waiting for approval", "In progress", "Done"]
+WAITS = ["Received", "Waiting for approval", "In progress", "Done"]
 TOLD = [
     ({}, "sending", ["On its way", "Approved", "In progress", "Done"], "On its way"),
     ({"submission": "accepted"}, "received", WAITS, "Waiting for approval"),
     ({"submission": "accepted", "state": "received", "order_state": "new"}, "received", WAITS, "Waiting for approval"),
-    ({"state": "work_in_progress"}, "in_progress", ["Sent", "Approved", "In progress", "Done"], "In progress"),
-    ({"state": "awaiting_info"}, "awaiting_info", ["Sent", "Approved", "Waiting", "Done"], "Waiting"),
-    ({"state": "resolved"}, "done", ["Sent", "Approved", "In progress", "Done"], None),
-    ({"state": "closed"}, "done", ["Sent", "Approved", "In progress", "Done"], None),
+    ({"state": "work_in_progress"}, "in_progress", ["Received", "Approved", "In progress", "Done"], "In progress"),
+    ({"state": "awaiting_info"}, "awaiting_info", ["Received", "Approved", "Waiting", "Done"], "Waiting"),
+    ({"state": "resolved"}, "done", ["Received", "Approved", "In progress", "Done"], None),
+    ({"state": "closed"}, "done", ["Received", "Approved", "In progress", "Done"], None),
     ({"submission": "refused", "refusal": REFUSAL}, "rejected", ["Sent", "Rejected"], "Rejected"),
     (
         {"submission": "accepted", "state": "awaiting_info", "order_state": "rejected"},
-        "rejected", ["Sent", "Received", "Rejected"], "Rejected",
+        "rejected", ["Received", "Rejected"], "Rejected",
     ),
     (
         {"submission": "accepted", "state": "awaiting_info", "order_state": "rejected", "resubmission": "waiting"},
@@ -87,11 +87,11 @@ TOLD = [
     ),
     (
         {"submission": "accepted", "state": "cancelled", "order_state": "assessing_cancellation"},
-        "in_progress", ["Sent", "Approved", "In progress", "Done"], "In progress",
+        "in_progress", ["Received", "Approved", "In progress", "Done"], "In progress",
     ),
     (
         {"submission": "accepted", "state": "cancelled", "order_state": "cancelled"},
-        "cancelled", ["Sent", "Received", "Cancelled"], "Cancelled",
+        "cancelled", ["Received", "Cancelled"], "Cancelled",
     ),
     ({"submission": "withdrawn"}, "cancelled", ["Sent", "Cancelled"], "Cancelled"),
 ]  # fmt: skip
@@ -127,11 +127,27 @@ def test_a_request_that_was_stopped_says_whether_it_was_approved_before(acme: Co
         state_changed(rejected, 1), state_changed(rejected, 2, "rejected", state="awaiting_info"),
     ]  # fmt: skip
     assert acme.verdicts(told) == ["applied"] * 7
-    sent = ("Sent", "done")
-    assert line_of(ada.read(url_of(acme, early))) == [sent, ("Received", "done"), ("Cancelled", "cancelled")]
-    assert line_of(ada.read(url_of(acme, late))) == [sent, ("Approved", "done"), ("Cancelled", "cancelled")]
-    assert line_of(ada.read(url_of(acme, rejected))) == [sent, ("Received", "done"), ("Rejected", "rejected")]
+    assert line_of(ada.read(url_of(acme, early))) == [("Received", "done"), ("Cancelled", "cancelled")]
+    assert line_of(ada.read(url_of(acme, late))) == [("Approved", "done"), ("Cancelled", "cancelled")]
+    assert line_of(ada.read(url_of(acme, rejected))) == [("Received", "done"), ("Rejected", "rejected")]
     assert "Accepted" not in text_of(ada.read("/requests"))
+
+
+def test_the_history_speaks_as_the_state_does_and_the_orders_own_are_apart(
+    acme: Consumer, ada: Visitor
+) -> None:
+    task_id = ask(acme, submission="accepted")
+    told = [
+        state_changed(task_id, 1, "submitted", order_state_label="Submitted"),
+        state_changed(task_id, 2, "new", order_state_label="New"),
+        state_changed(task_id, 3, "in_progress", state="work_in_progress", order_state_label="Being built"),
+        state_changed(task_id, 4, "completed", state="closed", order_state_label="Closed for good"),
+    ]
+    assert acme.verdicts(told) == ["applied"] * 4
+    told_ways = ada.read(url_of(acme, task_id)).xpath("//div[@id='history']//ol")
+    ours, theirs = ([step.text.strip() for step in way.iterfind("li")] for way in told_ways)
+    assert ours == ["Done", "In progress", "Received"]
+    assert theirs == ["Closed for good", "Being built", "New", "Submitted"]
 
 
 @pytest.mark.parametrize("state", ["received", "work_in_progress", "awaiting_info", "resolved", "closed", "cancelled"])
@@ -231,9 +247,9 @@ def test_the_page_keeps_itself_up_to_date_without_what_people_type_in(acme: Cons
     assert page.xpath("//*[@data-live]//textarea") == []
 
 
-def fail(one: Consumer, since: datetime) -> None:
+def fail(one: Consumer, since: datetime, last_error: str = "refused") -> None:
     with one.context.database.transaction() as session:
-        session.merge(Lease(connection_id=one.connection_id, failures=3, failing_since=since, last_error="refused"))
+        session.merge(Lease(connection_id=one.connection_id, failures=3, failing_since=since, last_error=last_error))
 
 
 def pause(one: Consumer, state: str) -> None:
@@ -243,7 +259,7 @@ def pause(one: Consumer, state: str) -> None:
 
 def test_while_the_provider_is_away_the_page_says_that_the_request_is_safe(acme: Consumer, ada: Visitor) -> None:
     url = url_of(acme, ask(acme))
-    assert "The request is on its way to Northwind." in text_of(ada.read(url))
+    assert "on its way to" not in text_of(ada.read(url)), "the line of progress says so, and the state"
     fail(acme, NOW - timedelta(hours=2))
     page = text_of(ada.read(url))
     assert "Northwind cannot be reached (noticed 2 hours ago)" in page
@@ -252,6 +268,19 @@ def test_while_the_provider_is_away_the_page_says_that_the_request_is_safe(acme:
     assert "is paused. The request is safe here" in text_of(ada.read(url))
     pause(acme, "revoked")
     assert "has ended: the request will not be sent" in text_of(ada.read(url))
+
+
+def test_a_provider_that_paused_the_connection_is_not_said_to_be_away(acme: Consumer, ada: Visitor) -> None:
+    url = url_of(acme, ask(acme))
+    fail(acme, NOW, "HTTP 403 connection_not_active, paused: the connection is paused; this needs an active one")
+    page = text_of(ada.read(url))
+    assert "Northwind has paused this connection" in page and "cannot be reached" not in page
+    boss = signed_in(acme.app, "boss", "admin")
+    for path in ("/connections", f"/connections/{acme.connection_id}"):
+        page = text_of(boss.read(path))
+        assert "The other side has paused this connection" in page and "goes on when the provider resumes it" in page
+        assert "Failed 3 times" not in page
+    assert "Paused by the provider" in page
 
 
 def test_a_provider_that_is_away_does_not_matter_when_nothing_waits_for_it(acme: Consumer, ada: Visitor) -> None:
