@@ -77,7 +77,8 @@ def send_correction(
 ) -> None:  # fmt: skip
     """Send it, and forget the draft. Raises as `correct_request` does, and FormErrors with all that is wrong."""
     task = tasks.lock_task(session, connection_id, task_id)
-    requests.correct_request(session, task, check_order(get_form(session, task), answers), now=now)
+    checked = check_order(get_form(session, task), answers, today=now.date())
+    requests.correct_request(session, task, checked, now=now)
     draft = _find_draft(session, task, writer, draft_id)
     if draft is not None:
         drafts.delete_draft(session, draft)

@@ -3,6 +3,7 @@ refused here, at the same pointers.
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
 from typing import Any
 
 from bridge.answers import TEXT_LIMIT, AnswerError, check_answer
@@ -14,24 +15,33 @@ _CONTACTS_LIMIT = 20
 _BESIDES = ("location", "contacts", "requested_on", "note")
 _APART = ("own",)
 """Answers to questions of our own, which `item_settings` checks."""
+_ELSEWHERE = timedelta(days=1)
+"""It may be yesterday still where somebody is, for our day is that of UTC."""
 
 Document = dict[str, Any]
 
 
-def check_order(form: Mapping[str, Any], answers: Mapping[str, Any]) -> Document:
-    """The answers in their normal form, without what was left empty. Raises FormErrors with all that is wrong."""
+def check_order(form: Mapping[str, Any], answers: Mapping[str, Any], *, today: date | None = None) -> Document:
+    """The answers in their normal form, without what was left empty. Raises FormErrors with all that is wrong.
+
+    With `today`, nothing can be wanted on a day that is over. The provider does not ask: what was right when it was
+    sent may arrive late.
+    """
     errors: list[FormError] = []
     checked: Document = {}
     try:
         checked = check_answers(form, {name: value for name, value in answers.items() if name not in _BESIDES + _APART})
     except FormErrors as error:
         errors += error.errors
+    wanted_on = _text(answers.get("requested_on"), "/requested_on", "The date", errors, kind="date")
     besides = {
         "location": _location(answers.get("location"), errors),
         "contacts": list(_contacts(answers.get("contacts"), errors)),
-        "requested_on": _text(answers.get("requested_on"), "/requested_on", "The date", errors, kind="date"),
+        "requested_on": wanted_on,
         "note": _text(answers.get("note"), "/note", "The note", errors, limit=TEXT_LIMIT, kind="multiline_text"),
     }
+    if today and wanted_on and date.fromisoformat(wanted_on) < today - _ELSEWHERE:
+        errors.append(FormError("/requested_on", "range", "The date must not be over already."))
     if errors:
         raise FormErrors(errors)
     return checked | {name: value for name, value in besides.items() if value}

@@ -88,18 +88,20 @@ def send_order(
     draft = keep_draft(session, item, draft_id, answers, writer, now=now)
     if draft is not None:
         _, form = catalog.get_orderable_form(item)
-        checked = check_order_and_own(session, item, form, answers)
+        checked = check_order_and_own(session, item, form, answers, now=now)
         drafts.change_draft(draft, checked, draft.requested_by, now=now)
         session.flush()
     return drafts.submit_draft(session, draft_id, now=now)
 
 
-def check_order_and_own(session: Session, item: CatalogItem, form: Document, answers: Document) -> dict[str, Any]:
+def check_order_and_own(
+    session: Session, item: CatalogItem, form: Document, answers: Document, *, now: datetime
+) -> dict[str, Any]:
     """As `check_order`, and the answers to questions of our own. Raises FormErrors with all that is wrong."""
     settings = find_settings(session, item.connection_id, item.id)
     checked: dict[str, Any] = {}
     errors: list[FormError] = []
-    for check in (lambda: check_order(form, answers), lambda: {OWN: check_own(settings, answers)}):
+    for check in (lambda: check_order(form, answers, today=now.date()), lambda: {OWN: check_own(settings, answers)}):
         try:
             checked |= check()
         except FormErrors as wrong:

@@ -101,8 +101,8 @@ def _send(sheet: Sheet, answers: Answers) -> ResponseReturnValue:
 
     errors = find_errors(send)
     if not errors:
-        said = "It waits for approval before it is sent." if waits[-1] else "Your request is on its way."
-        return _go_to_request(sheet, f"Thank you. {said}", "success")
+        said = "Thank you. It waits for approval before it is sent." if waits[-1] else "Thank you for your request."
+        return _go_to_request(sheet, said, "success")
     _keep(sheet, answers)
     return _show(sheet, answers, errors)
 
@@ -170,7 +170,7 @@ def _make_forms(sheet: Sheet, answers: Answers, errors: Errors) -> tuple[OrderFo
 
 def _find_errors(sheet: Sheet, answers: Answers) -> Errors:
     with here().database.reading() as session:
-        return find_errors(lambda: check_order_and_own(session, sheet.item, sheet.form, answers))
+        return find_errors(lambda: check_order_and_own(session, sheet.item, sheet.form, answers, now=here().clock()))
 
 
 def _go_to_request(sheet: Sheet, message: str, category: str = "message") -> ResponseReturnValue:

@@ -109,7 +109,7 @@ def _find(correction: Correction, answers: Answers, pointer: str) -> ResponseRet
 def _look(correction: Correction, answers: Answers) -> ResponseReturnValue:
     """Somebody pressed Enter: say what is still wrong, and send nothing."""
     _keep(correction, answers)
-    errors = find_errors(lambda: check_order(correction.form, answers))
+    errors = find_errors(lambda: check_order(correction.form, answers, today=here().clock().date()))
     return _show(correction, answers, errors), 422 if errors else 200
 
 

@@ -58,5 +58,5 @@ def find_errors(action: Callable[[], object]) -> Errors:
 
 def tell_errors(form: Mapping[str, Any], answers: Mapping[str, Any], status: str) -> flask.Response:
     """For the script of the form: messages by field. What belongs to no field is said when the form is sent."""
-    errors = find_errors(lambda: check_order(form, answers))
+    errors = find_errors(lambda: check_order(form, answers, today=here().clock().date()))
     return flask.jsonify(errors=make_order_form(form, answers, errors).errors, status=status)

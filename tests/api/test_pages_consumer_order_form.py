@@ -126,6 +126,30 @@ def test_everything_wrong_is_said_beside_its_field_at_once_and_nothing_typed_is_
     assert values_on(ada.page) == kept, "it is a draft, too"
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_what_it_costs_stands_at_the_form_and_the_request_where_it_is_told(
+    acme: Consumer, ada: Visitor, told: bool
+) -> None:
+    price = {"name": "Rent", "amount": "20.00", "currency": "EUR", "period": "month", "period_length": 1}
+    order = opened(ada, order_url(acme, active_form=WITH_PARTS, form=WITH_PARTS, prices=[price] if told else None))
+    assert ("Rent: 20.00 EUR per month" in text_of(ada.read(order))) is told
+    assert ("costs" in text_of(ada.read(order))) is told
+    page = text_of(ada.read(ada.post(order, FULL | {"do": "send"}).location))
+    assert ("Rent: 20.00 EUR per month" in page) is told and ("Price now" in page) is told
+
+
+def test_a_day_that_is_over_is_refused_beside_its_field_and_it_may_be_yesterday_elsewhere(
+    acme: Consumer, ada: Visitor, url: str
+) -> None:
+    order = opened(ada, url)
+    assert ada.post(order, FULL | {"/requested_on": "2026-11-19", "do": "send"}).status_code == 422
+    assert error_at(ada.page, "/requested_on") == "The date must not be over already."
+    assert rows(acme, ProviderTask) == []
+    assert ada.post(order, FULL | {"/requested_on": "2026-11-20", "do": "send"}).status_code == 303
+    (task,) = rows(acme, ProviderTask)
+    assert task.request is not None and task.request["requested_on"] == "2026-11-20"
+
+
 def test_sending_twice_and_going_back_lead_to_the_same_request(acme: Consumer, ada: Visitor, url: str) -> None:
     order = opened(ada, url)
     token = {"csrf_token": ada.token(), "do": "send"}
