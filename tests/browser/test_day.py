@@ -134,7 +134,7 @@ def begin_order(browsing: Browsing, name: str, place: str) -> Person:
 def send(requester: Person) -> str:
     """The number of the order that it became."""
     requester.press("Send request")
-    requester.sees("Your request is on its way")
+    requester.sees("Thank you for your request.")
     number = requester.page.locator("dd", has_text=re.compile("^ORD"))
     expect(number).to_be_visible(timeout=15_000)
     return number.inner_text()
