@@ -26,10 +26,10 @@ ENTRY: Document = {
 def add_to_provider(session: Session, connection: Connection) -> Parts:
     """Ids by the names in paths, bodies by endpoint, and ids for endpoints that need a record of their own."""
     item = make_authored_item(session, connection.id)
-    received, taken, asked, solved, answered = (
-        _case(session, connection.id, fault_report(item, number)) for number in range(70, 75)
+    received, taken, worked, asked, solved, answered = (
+        _case(session, connection.id, fault_report(item, number)) for number in range(70, 76)
     )
-    for number, _ in (taken, asked, solved, answered):
+    for number, _ in (taken, worked, asked, solved, answered):
         cases.take_case(session, number, actor=AGENT, now=NOW)
     cases.ask_consumer(session, asked[0], question="Which floor?", actor=AGENT, now=NOW)
     for number, _ in (solved, answered):
@@ -53,7 +53,7 @@ def add_to_provider(session: Session, connection: Connection) -> Parts:
     }
     own_ids = {
         "cases.ask": {"number": taken[0]},
-        "cases.propose": {"number": taken[0]},
+        "cases.propose": {"number": worked[0]},
         "cases.resume": {"number": asked[0]},
         "cases.close": {"number": solved[0]},
         "cases.cancel": {"number": opened[0].number},
@@ -74,7 +74,7 @@ def add_to_consumer(one: Consumer) -> Parts:
     bodies: dict[str, Document] = {
         "cases.answer": {"answer": "accept", "answered_by": "Ada"},
         "cases.acknowledge": {"acknowledged_by": "Ada"},
-        "cases.put_entry": {"value": "A-2", "client_visible": True, "author": "assets"},
+        "cases.put_entry": {"value": "A-2", "client_visible": True, "author_name": "assets"},
     }
     noting = {"task_id": noted, "name": "asset"}
     own_ids = {

@@ -74,12 +74,12 @@ def put_entry(body: Document, task_id: UUID, name: str) -> Document:
 @blueprint.response(200)
 def remove_entry(query: Document, task_id: UUID, name: str) -> Document:
     """Remove an entry, if it is there; the provider is told."""
-    return _write(task_id, name, None, False, query["author"])
+    return _write(task_id, name, None, False, query["author_name"])
 
 
-def _write(task_id: UUID, name: str, value: str | None, client_visible: bool, author: str) -> Document:
+def _write(task_id: UUID, name: str, value: str | None, client_visible: bool, author_name: str) -> Document:
     context = here()
-    said: Document = {"client_visible": client_visible, "author": author, "now": context.clock()}
+    said: Document = {"client_visible": client_visible, "author": author_name, "now": context.clock()}
     with context.database.transaction() as session:
         task = tasks.get_task(session, str(task_id), lock=True)
         scratchpads.write_entry(session, task, name, value, **said)

@@ -29,10 +29,12 @@ class SeenSchema(StrictSchema):
 class ScratchpadEntrySchema(StrictSchema):
     value = SafeStr(max_length=VALUE_MOST, required=True, metadata=_about("A text.", "1Z999"))
     client_visible = fields.Boolean(load_default=False, metadata=_about("Whether requesters see it.", True))
-    author = SafeStr(max_length=120, min_length=1, required=True, metadata=_about("Who wrote it.", "asset register"))
+    author_name = SafeStr(
+        max_length=120, min_length=1, required=True, metadata=_about("Who wrote it.", "asset register")
+    )
 
 
 class ScratchpadRemovalSchema(StrictSchema):
-    author = SafeStr(
+    author_name = SafeStr(
         max_length=120, min_length=1, load_default="-", metadata=_about("Who removes it.", "asset register")
     )

@@ -45,7 +45,7 @@ def test_a_fault_is_reported_solved_and_both_sides_agree(stage: Stage) -> None:
     agent.post(f"/cases/{number}/solution", {"code": "workaround", "text": "Use the other line."})
     say("reject", "It is as slow.")
     stage.until(lambda: agent.get(f"/cases/{number}")["reason"] == "It is as slow.")
-    stage.consumer.put(f"/requests/{task_id}/scratchpad/asset", {"value": "A-1", "author": "assets"})
+    stage.consumer.put(f"/requests/{task_id}/scratchpad/asset", {"value": "A-1", "author_name": "assets"})
     agent.put(f"/provider-tasks/{number}/scratchpad/carrier", {"value": "UPS", "client_visible": True})
     agent.post(f"/cases/{number}/solution", {"code": "solved", "text": "Line replaced."})
     stage.until(lambda: request_of(stage, task_id)["case"]["resolution"]["code"] == "solved")

@@ -155,7 +155,7 @@ def entries(pair: Pair, task_id: str, number: str) -> tuple[dict[str, Any], dict
 
 
 def put(pair: Pair, task_id: str, name: str, value: str) -> None:
-    pair.tell("PUT", f"/requests/{task_id}/scratchpad/{name}", {"value": value, "author": "assets"})
+    pair.tell("PUT", f"/requests/{task_id}/scratchpad/{name}", {"value": value, "author_name": "assets"})
 
 
 def test_both_sides_write_the_scratchpad_and_the_write_that_reaches_the_provider_last_stands(pair: Pair) -> None:
@@ -190,9 +190,9 @@ def test_a_write_that_the_provider_refuses_is_told_and_gives_way(pair: Pair) -> 
     shown = pair.tell("GET", f"/requests/{task_id}/scratchpad/one_more")
     assert (shown["sent"], shown["value"]) == ("refused", None)
     assert "50 entries" in shown["problem"]
-    full = pair.consumer.client.put(f"/api/v1/requests/{task_id}/scratchpad/z", json={"value": "z", "author": "a"})
+    full = pair.consumer.client.put(f"/api/v1/requests/{task_id}/scratchpad/z", json={"value": "z", "author_name": "a"})
     assert full.status_code == 409
-    for body in ({"value": "x" * 4001, "author": "a"}, {"value": 7, "author": "a"}, {}):
+    for body in ({"value": "x" * 4001, "author_name": "a"}, {"value": 7, "author_name": "a"}, {}):
         answered = pair.consumer.client.put(f"/api/v1/requests/{task_id}/scratchpad/z", json=body)
         assert answered.status_code == 422
 
