@@ -157,6 +157,9 @@ def test_a_requester_attaches_a_file_and_sees_how_far_it_is(acme: Consumer, task
     (again,) = shown.xpath("//form[contains(@action, '/retry')]/@action")
     assert ada.post(again).status_code == 303
     assert "On its way" in text_of(ada.read(page))
+    with acme.context.database.transaction() as session:
+        session.execute(update(Attachment).values(state="there", step=None, due_at=None))
+    assert "Received by Northwind" in text_of(ada.read(page).get_element_by_id("files"))
 
 
 def test_a_file_of_the_provider_can_be_fetched_once_it_is_here(acme: Consumer, task_id: str) -> None:
@@ -174,7 +177,8 @@ def test_a_file_of_the_provider_can_be_fetched_once_it_is_here(acme: Consumer, t
     assert ada.get(fetch).status_code == 404
     with acme.context.database.transaction() as session:
         session.execute(update(Attachment).values(state="there", step=None, due_at=None))
-    assert "Grace, Northwind" in text_of(ada.read(page))
+    (said,) = ada.read(page).xpath("//*[@id='files']//li")
+    assert "Grace, Northwind" in text_of(said) and text_of(said).endswith("Received")
     answer = ada.get(fetch, buffered=True)
     assert (answer.data, answer.mimetype) == (PDF, "application/octet-stream")
     assert ada.get(f"/attachments/{uuid4()}/{row.id}").status_code == 404
