@@ -162,7 +162,8 @@ def change_address(connection_id: UUID) -> ResponseReturnValue:
     link = _connected(connection_id)
     form = AddressForm(data={"provider_url": link.connecting.provider_url})
     is_tried = form.done(lambda: here().mover.move_provider(link.connecting.id, form.read()))
-    if is_tried and (problem := _connected(connection_id).connection.new_url_problem) is not None:
+    connection = _connected(connection_id).connection
+    if is_tried and connection and (problem := connection.new_url_problem):
         form.provider_url.errors = [f"It did not prove to be this provider: {problem}."]
     elif is_tried:
         flask.flash("The provider is called there from now on.", "success")
