@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from bridge.ids import new_id
 from bridge.models import Connection
 from bridge.outbox import record_event
+from bridge.references import SINCE, asks_references
 from bridge.versions import TASKS_VERSION, VERSION, WIRE_VERSION, is_enough
 from bridge.vocabulary import EventType
 from provider.domain.catalog import REMOTE_RECORD_PRODUCER_MOVES, CatalogState, RemoteRecordProducerState
@@ -58,7 +59,7 @@ def edit_producer(
     lock_guard(session)
     revisions = list_revisions(session, identity, lock=True)
     require_action(_states(revisions), ProducerAction.EDIT)
-    check_changes(changes, revisions[-1].kind)
+    check_changes(changes, revisions[-1].kind, revisions[-1].form)
     draft = next((one for one in revisions if one.state == _S.DRAFT), None) or _check_out(session, revisions)
     for name, value in changes.items():
         setattr(draft, name, value.strip())
@@ -193,8 +194,8 @@ def _must_be_sold(session: Session, producer: RemoteRecordProducer) -> None:
         raise Conflict("origin_not_published", message)
 
 
-def check_changes(changes: Mapping[str, str], kind: str) -> None:
-    """Of an item of this kind. Raises InvalidFields."""
+def check_changes(changes: Mapping[str, str], kind: str, form: Mapping[str, Any] | None = None) -> None:
+    """Of an item of this kind, with this form. Raises InvalidFields."""
     errors = []
     if not changes.get("name", "x").strip():
         errors.append(FieldError("/name", "required", "an item has a name"))
@@ -204,11 +205,19 @@ def check_changes(changes: Mapping[str, str], kind: str) -> None:
     elif asked is not None and not is_enough(WIRE_VERSION, asked.strip()):
         message = f"this provider speaks {WIRE_VERSION} itself; no consumer could activate the item"
         errors.append(FieldError("/compatibility", "range", message))
-    elif asked is not None and kind == TASK and not is_enough(asked.strip(), TASKS_VERSION):
-        message = f"older consumers than {TASKS_VERSION} do not know items whose requests need no order"
-        errors.append(FieldError("/compatibility", "range", message))
+    elif asked is not None and (why := _why_too_old(asked.strip(), kind, form)):
+        errors.append(FieldError("/compatibility", "range", why))
     if errors:
         raise InvalidFields(errors)
+
+
+def _why_too_old(version: str, kind: str, form: Mapping[str, Any] | None) -> str:
+    """What consumers of this version would not know of the item; empty where they know all."""
+    if kind == TASK and not is_enough(version, TASKS_VERSION):
+        return f"older consumers than {TASKS_VERSION} do not know items whose requests need no order"
+    if asks_references(form) and not is_enough(version, SINCE):
+        return f"older consumers than {SINCE} do not know questions that ask for live choices"
+    return ""
 
 
 def _tell_what_is_left(session: Session, revisions: Revisions, now: datetime) -> None:

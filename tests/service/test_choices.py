@@ -24,6 +24,7 @@ from provider.services.choice_definitions import (
 from provider.services.choice_lookup import find_choices
 from provider.services.intake import submit_provider_task
 from provider.services.inventory_actions import request_action
+from provider.services.revisions import edit_producer
 from tests.choice_factories import CENTRES, DATA_CENTRES, ROUTERS, SITES, make_definition, pair, reference
 from tests.contract_factories import make_contract
 from tests.factories import (
@@ -315,3 +316,6 @@ def test_the_catalog_takes_references_in_and_out(database: Database) -> None:
         item = import_small_catalog(session, productSpecCharacteristic=[asked])
         assert item.form["variables"][0]["choice"]["qualifier"] == {"city": ["Berlin"]}
         assert item.compatibility == "1.1"
+        with pytest.raises(InvalidFields) as refused:
+            edit_producer(session, item.identity, {"compatibility": "1.0"}, AGENT, NOW)
+        assert refused.value.errors[0].pointer == "/compatibility"
