@@ -52,7 +52,6 @@ def test_a_ticket_is_worked_on_by_both_sides_whatever_is_killed_meanwhile(stage:
     stage.kill("provider-worker")
     agent.post(f"{incident}/edit", {"state": "work_in_progress"})
     agent.post(f"{incident}/comments", {"text": "We are on it."})
-    stage.kill("consumer-web")
     stage.until(lambda: same(stage, ticket["id"], task["parent_number"]))
     with stage.paused("provider-web"):
         stage.consumer.post(f"{path}/edit", {"priority": "high", "category": None})
