@@ -133,9 +133,7 @@ def test_a_request_that_was_stopped_says_whether_it_was_approved_before(acme: Co
     assert "Accepted" not in text_of(ada.read("/requests"))
 
 
-def test_the_history_speaks_as_the_state_does_and_the_orders_own_are_apart(
-    acme: Consumer, ada: Visitor
-) -> None:
+def test_the_history_speaks_as_the_state_does_and_the_orders_own_are_apart(acme: Consumer, ada: Visitor) -> None:
     task_id = ask(acme, submission="accepted")
     told = [
         state_changed(task_id, 1, "submitted", order_state_label="Submitted"),

@@ -81,6 +81,7 @@ class World:
     own_ids: dict[str, dict[str, str]] = field(default_factory=dict)
     leaving: dict[str, str] = field(default_factory=dict)
     """The headers of a consumer that only ends its connection."""
+    _described: Document = field(default_factory=dict)
 
     def values(self, rule: Any) -> dict[str, str]:
         """The ids of a record that the route finds, by the names in its path."""
@@ -110,9 +111,15 @@ class World:
         ]
 
     def documented(self, method: str, rule: Any) -> Document:
-        described = self.app.test_client().get("/openapi.json").get_json()["paths"]
-        operation: Document = described.get(documented_path(rule), {}).get(method.lower(), {})
+        if not self._described:
+            self._described |= self.app.test_client().get("/openapi.json").get_json()["paths"]
+        operation: Document = self._described.get(documented_path(rule), {}).get(method.lower(), {})
         return operation
+
+    def needed(self, method: str, rule: Any) -> dict[str, str]:
+        """What the route cannot do without in its query: the examples of its document."""
+        asked = (one for one in self.documented(method, rule).get("parameters", ()) if one["in"] == "query")
+        return {one["name"]: str(one["schema"]["example"]) for one in asked if one.get("required")}
 
 
 def endpoint_of(rule: Any) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from tests.browser.browsing import MAIN, Person
 
 _LIST = """() => {
-  const isReachable = one => one.type !== "hidden" && !one.matches(":disabled") && one.tabIndex >= 0 && one.checkVisibility() &&
-    (one.type !== "radio" || one.checked || one === document.activeElement);
+  const isReachable = one => one.type !== "hidden" && !one.matches(":disabled") && one.tabIndex >= 0 &&
+    one.checkVisibility() && (one.type !== "radio" || one.checked || one === document.activeElement);
   const all = [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex='0']")];
   return all.filter(isReachable);
 }"""

@@ -158,7 +158,7 @@ def approve(browsing: Browsing, number: str) -> None:
 def take_task(browsing: Browsing, number: str) -> None:
     """The first that is open to anybody becomes the agent's own."""
     agent = at_start(browsing.provider("fulfilment_agent"))
-    agent.click(agent.page.locator(MAIN).get_by_role("link", name="to take"))
+    agent.click(agent.page.locator(MAIN).get_by_role("link", name=re.compile("Tasks? to take")))
     agent.click(row(agent, number).first.get_by_role("button", name="Take", exact=True))
     agent.click(at_start(agent).page.locator(MAIN).get_by_role("link", name="of mine"))
     agent.sees(number)

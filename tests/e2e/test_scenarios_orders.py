@@ -58,19 +58,21 @@ def consumer_answers(stage: Stage) -> Iterator[tuple[str, str]]:
     """Every answer of the consumer's API to a GET: lists, and each of their records by its id."""
     with Client(stage.deployment.consumer.url, prefix="") as client:
         document = client.get("/openapi.json")
-    reads = [path.removeprefix("/api/v1") for path, methods in document["paths"].items() if "get" in methods]
-    lists = [path for path in reads if "{" not in path and path != "/records"]
-    lists += [f"/records?kind={kind}" for kind in ("provider_task", "product", "catalog_item")]
-    found = {
-        path: stage.consumer.get(path, limit=200 if path not in ("/connections", "/faults") else None) for path in lists
-    }
-    for path, answer in found.items():
+    gets = {path.removeprefix("/api/v1"): told["get"] for path, told in document["paths"].items() if "get" in told}
+    asked = {path: [one for one in told.get("parameters", ()) if one["in"] == "query"] for path, told in gets.items()}
+    reads = [path for path, query in asked.items() if not any(one.get("required") for one in query)]
+    kinds = ("provider_task", "product", "catalog_item")
+    found: dict[str, int | None] = {f"/records?kind={kind}": 200 for kind in kinds}
+    for path in (path for path in reads if "{" not in path):
+        found[path] = 200 if any(one["name"] == "limit" for one in asked[path]) else None
+    answers = {path: stage.consumer.get(path, limit=limit) for path, limit in found.items()}
+    for path, answer in answers.items():
         yield path, json.dumps(answer)
-    for path in (path for path in reads if "{" in path):
+    for path in (path for path in reads if path.count("{") == 1):
         of = path.split("/{")[0]
-        if of not in found:  # files: no list of them all, and their bytes are no document
+        if of not in answers:  # files: no list of them all, and their bytes are no document
             continue
-        for record in found[of]["items"]:
+        for record in answers[of]["items"]:
             filled = path.split("{")[0] + record["id"] + path.partition("}")[2]
             yield filled, json.dumps(stage.consumer.get(filled))
 
