@@ -153,7 +153,7 @@ def test_what_is_published_to_is_refused_with_a_pointer(admin: Admin, item: str)
     (error,) = admin.post(path, {"criteria": {"any": [{"owns_offerings": ["po-none"]}]}}, 422)["errors"]
     assert (error["pointer"], error["code"]) == ("/criteria/any/0/owns_offerings/0", "unknown")
     (error,) = admin.post(path, {"criteria": {"contracts": ["C-1"]}}, 422)["errors"]
-    assert (error["pointer"], error["code"]) == ("/criteria/contracts", "not_available")
+    assert (error["pointer"], error["code"]) == ("/criteria/contracts", "type")
 
 
 def test_labels_and_accounts_are_settings_of_the_connection(admin: Admin, item: str) -> None:

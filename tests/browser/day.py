@@ -16,6 +16,7 @@ from sqlalchemy import update
 from bridge.database import Database
 from bridge.models import Stream
 from sxg.demo import answers
+from tests.browser.beside import stand_beside
 from tests.e2e.stage import CATALOG, Stage
 
 Document = dict[str, Any]
@@ -58,6 +59,7 @@ def trade(stage: Stage) -> None:
     contact = {"contact_name": "Hank Scorpio", "contact_email": "hank@globex.example"}
     stage.provider().post("/registrations", {"company": "Globex", **contact})
     write_by_hand(stage)
+    stand_beside(stage)
 
 
 def offer(stage: Stage) -> None:

@@ -9,16 +9,19 @@ import json
 from collections.abc import Iterator
 from itertools import cycle
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import FilePayload
 
 from sxg import databases
 from tests.browser import day
+from tests.browser.beside import write_texts
 from tests.browser.browsing import Browsing, Person, add_person, find_chromium
 from tests.browser.crawl import Routes, crawl
 from tests.browser.payloads import ALL, PAYLOADS, packed
 from tests.browser.text_forms import TextForms
+from tests.choice_factories import DATA_CENTRES
 from tests.conftest import missing
 from tests.e2e.stage import Stage
 
@@ -39,14 +42,27 @@ STORED = {
     ("registrations.register", "company"), ("registrations.register", "contact_name"), ("connections.pause", "reason"),
     ("requests.cancel", "reason"), ("users.add", "name"),
     ("connections.change_settings", "account"),
+    ("personas.create", "name"), ("personas.create", "description"), ("contracts.create", "name"),
+    ("cases.open_one", "short_description"), ("cases.write_entry", "name"), ("scratchpads.write", "name"),
+    ("incidents.open_one", "short_description"), ("incidents.open_one", "category"),
+    ("incidents.open_one", "assigned_to"), ("tickets.open_one", "short_description"), ("tickets.open_one", "category"),
+    ("tickets.open_one", "assigned_to"), ("groups.list_all", "name"),
+    ("authoring.new", "name"), ("authoring.new", "short_description"), ("authoring.new", "category"),
+    ("item_settings.add_question", "label"), ("item_settings.add_question", "description"),
+    ("definitions.draft", "name"), ("definitions.draft", "description"),
+    *(("definitions.draft", f"{way}-{place}-label") for way in ("inbound", "outbound") for place in range(4)),
+    ("choices.create", "description"),
 }  # fmt: skip
 """Texts of forms that are too short for all payloads at once, and that are kept: `fill` writes them one by one."""
 NEVER_KEPT = {
     ("registrations.register", "contact_email"), ("registrations.register", "base_url"),
     ("registrations.register", "callback_url"), ("connections.revoke", "reason"), ("connections.connect", "token"),
     ("connections.connect", "provider_url"), ("users.add", "password"), ("users.set_password", "password"),
+    ("connections.change_callback", "callback_url"), ("connections.change_address", "provider_url"),
+    ("choices.create", "name"), ("choices.create", "columns"), ("choices.create", "display_field"),
+    ("choices.create", "info_fields"),
 }  # fmt: skip
-"""No payload is an address or a token; of a revocation there is one for ever."""
+"""No payload is an address, a token or the name of a column; of a revocation there is one for ever."""
 
 NEVER_SHOWN = {"password", "again", "file"}
 """A file is told by its name, of which some letters are replaced."""
@@ -91,9 +107,27 @@ def fill(stage: Stage) -> None:
         ask(stage, item, text)
     for name in COMPANIES:
         add_person("consumer", stage.deployment.consumer.database_url, name, "viewer")
+    for text in COMPANIES:
+        write_texts(stage, text)
+    write_definitions(stage, active(stage)[0]["id"])
     stage.until(stage.is_quiet, 60)
     decide(stage)
     stage.until(stage.is_quiet, 60)
+
+
+def write_definitions(stage: Stage, item_id: str) -> None:
+    """What admins of both sides write once, with a hostile text of each; cut to what the fields take."""
+    admin, questions = stage.provider(), []
+    for number, text in enumerate(COMPANIES):
+        lines = [{"source": "short_description", "target": "short_description", "label": text[:80]}]
+        said = {"name": text, "description": text, "inbound": lines, "outbound": lines}
+        admin.post("/remote-task-definitions", said)
+        admin.post("/choice-definitions", DATA_CENTRES | {"name": f"list-{number}", "description": text})
+        asked = [{"key": "answer", "label": text, "description": text, "type": "text", "display": "line"}]
+        told = {"name": text, "short_description": text, "category": text, "form": {"variables": asked, "sets": []}}
+        admin.post("/remote-record-producers", told)
+        questions.append({"key": f"own{number}", "label": text, "description": text, "type": "text"})
+    stage.consumer.put(f"/catalog-items/{item_id}/settings/variables", {"variables": questions})
 
 
 def catalog() -> dict[str, Any]:
@@ -153,6 +187,8 @@ def decide(stage: Stage) -> None:
         stage.consumer.post(f"/requests/{request['id']}/comments", {"text": ALL, "author_name": COMPANIES[number]})
         manager.post(f"{path}/comments", {"text": ALL})
         manager.post(f"{path}/work-notes", {"text": ALL})
+        entry = {"value": ALL[:4000], "author_name": COMPANIES[number]}
+        stage.consumer.put(f"/requests/{request['id']}/scratchpad/{quote(COMPANIES[number][:80], safe='')}", entry)
         if number % 4 == 0:
             stage.consumer.post(f"/requests/{request['id']}/cancel", {"reason": ALL[:2000]})
         elif number % 4 == 1:
