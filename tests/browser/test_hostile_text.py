@@ -181,14 +181,16 @@ def decide(stage: Stage) -> None:
     """Reasons, comments and notes on every order, and every kind of decision about it, by people of hostile names."""
     url = stage.deployment.provider.database_url
     tokens = [databases.add_user(url, name, ["admin"]) for name in COMPANIES]
-    for number, request in enumerate(stage.consumer.pages("/requests")):
+    orders = (one for one in stage.consumer.pages("/requests") if one["order_number"])
+    for number, request in enumerate(orders):
         manager = stage.deployment.provider_client(tokens[number % len(tokens)])
         path = f"/orders/{request['order_number']}"
         stage.consumer.post(f"/requests/{request['id']}/comments", {"text": ALL, "author_name": COMPANIES[number]})
         manager.post(f"{path}/comments", {"text": ALL})
         manager.post(f"{path}/work-notes", {"text": ALL})
         entry = {"value": ALL[:4000], "author_name": COMPANIES[number]}
-        stage.consumer.put(f"/requests/{request['id']}/scratchpad/{quote(COMPANIES[number][:80], safe='')}", entry)
+        name = quote(COMPANIES[number][:80].replace("/", ""))  # in a path a slash would end the name
+        stage.consumer.put(f"/requests/{request['id']}/scratchpad/{name}", entry)
         if number % 4 == 0:
             stage.consumer.post(f"/requests/{request['id']}/cancel", {"reason": ALL[:2000]})
         elif number % 4 == 1:
