@@ -13,6 +13,7 @@ from tests.e2e.stage import Stage
 
 Document = dict[str, Any]
 
+BADGE = "Visitor badge"
 FIELDS = [{"source": name, "target": name} for name in ("short_description", "state", "priority", "category")]
 
 
@@ -21,6 +22,7 @@ def stand_beside(stage: Stage) -> None:
     report_faults(stage)
     tie_tickets(stage, "Incidents")
     tie_tickets(stage, "Network incidents")
+    stage.provider().post("/remote-task-definitions", {"name": "Alarms"})  # a draft
     for number in (1, 2):
         write_texts(stage, f"Gold {number}")
         stage.provider().post("/choice-definitions", {**_choices(f"data-centres-{number}"), "description": ""})
@@ -74,13 +76,13 @@ def tie_tickets(stage: Stage, name: str) -> None:
 
 
 def ask_for_persona(stage: Stage) -> None:
-    """An item for one persona, with a question of the consumer's own: a request waits for approval, a user as well."""
+    """An item for one persona, with a question of the consumer's own and approval; one user may, one waits."""
     admin, here = stage.provider(), stage.consumer
     for name, role in (("olga", "requester"), ("otto", "requester"), ("grace", "approver")):
         add_consumer_user(stage.deployment.consumer.database_url, name, [role])
     persona = admin.post("/personas", {"name": "Security officer", "description": "Orders badges."})
     form = {"variables": FORM["variables"], "sets": []}
-    identity = admin.post("/remote-record-producers", {"name": "Badge", "form": form})["identity"]
+    identity = admin.post("/remote-record-producers", {"name": BADGE, "form": form})["identity"]
     admin.post(f"/remote-record-producers/{identity}/personas", {"persona_ids": [persona["id"]]})
     admin.post(f"/remote-record-producers/{identity}/publish", {"criteria": {"all_consumers": True}})
     stage.until(lambda: (stage.find(f"/catalog-items/{identity}") or {}).get("personas"))
@@ -92,10 +94,15 @@ def ask_for_persona(stage: Stage) -> None:
     here.post("/authorised-users", {**told, "name": "olga"})
     users = f"/authorised-users?connection={stage.connection_id}"
     stage.until(lambda: here.get(users)["items"][0]["approval"] == "approved")
-    asked = {"catalog_item_id": identity, "characteristics": {"symptom": "Blue"}, "requested_by": {"name": "olga"}}
-    here.post("/requests", asked | {"own": {"cost_centre": "4711"}})
     admin.put(f"/connections/{stage.connection_id}/authorised-user-rules", {"approval": "by_person", "limit": 5})
     here.post("/authorised-users", {**told, "name": "otto"})
+
+
+def wait_for_approval(stage: Stage) -> None:
+    """Of the item of `ask_for_persona`."""
+    (badge,) = (one for one in stage.consumer.pages("/catalog-items") if one["name"] == BADGE)
+    asked = {"catalog_item_id": badge["id"], "characteristics": {"symptom": "Blue"}, "requested_by": {"name": "olga"}}
+    stage.consumer.post("/requests", asked | {"own": {"cost_centre": "4711"}})
 
 
 def _choices(name: str) -> Document:

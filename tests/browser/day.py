@@ -16,7 +16,7 @@ from sqlalchemy import update
 from bridge.database import Database
 from bridge.models import Stream
 from sxg.demo import answers
-from tests.browser.beside import stand_beside
+from tests.browser.beside import stand_beside, wait_for_approval
 from tests.e2e.stage import CATALOG, Stage
 
 Document = dict[str, Any]
@@ -48,6 +48,7 @@ def trade(stage: Stage) -> None:
     offer(stage)
     for name in (answers.SD_WAN, answers.INTERNET, answers.MOBILE, answers.SWITCH):
         activate(stage, name)
+    stand_beside(stage)
     order(stage, answers.SWITCH, answers.SWITCHES)
     fulfil(stage, order(stage, answers.MOBILE, answers.BACKUP))
     stage.consumer.post(f"/requests/{order(stage, answers.SWITCH, answers.SWITCHES)['id']}/cancel", {"reason": "Twice"})
@@ -59,7 +60,7 @@ def trade(stage: Stage) -> None:
     contact = {"contact_name": "Hank Scorpio", "contact_email": "hank@globex.example"}
     stage.provider().post("/registrations", {"company": "Globex", **contact})
     write_by_hand(stage)
-    stand_beside(stage)
+    wait_for_approval(stage)
 
 
 def offer(stage: Stage) -> None:
@@ -72,7 +73,9 @@ def offer(stage: Stage) -> None:
 
 
 def write_by_hand(stage: Stage) -> None:
-    """An item with a question of each kind and a table, first in every list by its name, active at the consumer."""
+    """An item with a question of each kind and a table, first in every list by its name, active at the consumer; its
+    next revision is a draft.
+    """
     questions = [{"key": name, **QUESTIONS[name], "type": type_, "display": display} for name, type_, display in KINDS]
     people = {"key": "people", "label": "People", "many": True, "min_rows": 2, "variables": questions[:4]}
     form = {"variables": questions, "sets": [people], "besides": ["contacts", "note"]}
@@ -81,6 +84,7 @@ def write_by_hand(stage: Stage) -> None:
     stage.provider().post(path, {"criteria": {"all_consumers": True}})
     stage.until(lambda: stage.find(f"/catalog-items/{made['identity']}"))
     stage.consumer.post(f"/catalog-items/{made['identity']}/activate")
+    stage.provider().post(f"/remote-record-producers/{made['identity']}/checkout")
 
 
 def offer_to_all(stage: Stage, name: str) -> None:
