@@ -160,7 +160,7 @@ def take_task(browsing: Browsing, number: str) -> None:
     agent = at_start(browsing.provider("fulfilment_agent"))
     agent.click(agent.page.locator(MAIN).get_by_role("link", name=re.compile("Tasks? to take")))
     agent.click(row(agent, number).first.get_by_role("button", name="Take", exact=True))
-    agent.click(at_start(agent).page.locator(MAIN).get_by_role("link", name="of mine"))
+    agent.click(at_start(agent).page.locator(MAIN).get_by_role("link", name=re.compile("Tasks? of mine")))
     agent.sees(number)
 
 
