@@ -76,7 +76,7 @@ def read_task_page(session: Session, number: str) -> Document:
         "line": line | told | {"characteristics": characteristics},
         "open_parts": parts,
         "is_line_open": any(one["state"] not in SETTLED for one in own),
-        "note": order["provider_task"]["note"],
+        "note": order["provider_task"].get("note"),
     }
 
 
