@@ -109,7 +109,7 @@ def install_flow_metrics(app: flask.Flask, database: Database, clock: Callable[[
 
 def _log_answer(response: flask.Response) -> flask.Response:
     """By route, with the ids in it; the ids that the other side sent find the same message in its logs."""
-    request: flask.Request = flask.request._get_current_object()  # type: ignore[attr-defined]
+    request = flask.request
     if request.path in _UNLOGGED:
         return response
     facts = {

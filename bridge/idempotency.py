@@ -14,11 +14,12 @@ from bridge.errors import IdempotencyKeyReused
 from bridge.models import IdempotencyRecord, table_of
 
 _RECORDS = table_of(IdempotencyRecord)
-_IS_IT = (_RECORDS.c.connection_id == bindparam("of_connection")) & (_RECORDS.c.key == bindparam("of_key"))
 
 # Built once: putting such a statement together costs more than running it.
 _KEEP = inserts_into(_RECORDS, lambda insert: insert.on_conflict_do_nothing().returning(_RECORDS.c.key))
-_READ = select(_RECORDS.c.fingerprint, _RECORDS.c.status, _RECORDS.c.body).where(_IS_IT)
+_READ = select(_RECORDS.c.fingerprint, _RECORDS.c.status, _RECORDS.c.body).where(
+    _RECORDS.c.connection_id == bindparam("connection_id"), _RECORDS.c.key == bindparam("key")
+)
 
 
 class _AnsweredBeforeError(Exception):
@@ -70,7 +71,7 @@ def answer_once(
 
 
 def _recorded(session: Session, connection_id: str, key: str, request_fingerprint: str) -> Answer:
-    record = session.connection().execute(_READ, {"of_connection": connection_id, "of_key": key}).one()
+    record = session.connection().execute(_READ, {"connection_id": connection_id, "key": key}).one()
     if record.fingerprint != request_fingerprint:
         raise IdempotencyKeyReused(key)
     return Answer(record.status, record.body)

@@ -246,7 +246,7 @@ class Api(flask_smorest.Api):  # type: ignore[misc]
         super().__init__(app)
 
     def _register_error_handlers(self) -> None:
-        pass
+        """None: `install` answers every error."""
 
     def _register_responses(self) -> None:
         """Not yet: they belong to the document."""
@@ -309,18 +309,12 @@ class _Metrics:
         labels = ("service", "method", "route")
         self._count = Counter("http_requests", "Requests answered.", (*labels, "status"), registry=self.registry)
         self._seconds = Histogram("http_request_seconds", "Time to answer.", labels, registry=self.registry)
-        self._of = functools.cache(self._find)
-
-    def _find(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
-        labels = (self._service, method, route)
-        return self._count.labels(*labels, str(status)), self._seconds.labels(*labels)
 
     def observe(self, request: flask.Request, status: int, seconds: float) -> None:
         method = request.method if request.method in _METHODS else "other"
         route = request.url_rule.rule if request.url_rule else "unmatched"
-        count, histogram = self._of(method, route, status)
-        count.inc()
-        histogram.observe(seconds)
+        self._count.labels(self._service, method, route, str(status)).inc()
+        self._seconds.labels(self._service, method, route).observe(seconds)
 
 
 def install(app: flask.Flask, *, service: str, error_table: ErrorTable) -> None:

@@ -138,8 +138,8 @@ def _show(row: ScratchpadEntry) -> dict[str, Any] | None:
 
 def _check(name: str, value: str | None) -> None:
     wrong = []
-    if not 1 <= len(name) <= NAME_MOST:
-        wrong.append(FormError("/name", "invalid", f"A name has 1 to {NAME_MOST} characters."))
+    if not 1 <= len(name) <= NAME_MOST or "/" in name:  # the name stands in addresses, where a slash would end it
+        wrong.append(FormError("/name", "invalid", f"A name has 1 to {NAME_MOST} characters, and no slash."))
     if value is not None and len(value) > VALUE_MOST:
         wrong.append(FormError("/value", "too_long", f"A value has at most {VALUE_MOST} characters."))
     if wrong:

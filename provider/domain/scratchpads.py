@@ -14,8 +14,8 @@ KEPT = timedelta(days=3)
 def check_entry(name: str, value: str | None) -> None:
     """Raises InvalidFields. A value of None removes the entry."""
     wrong = []
-    if not 1 <= len(name) <= NAME_MOST:
-        wrong.append(FieldError("/name", "invalid", f"a name has 1 to {NAME_MOST} characters"))
+    if not 1 <= len(name) <= NAME_MOST or "/" in name:  # the name stands in addresses, where a slash would end it
+        wrong.append(FieldError("/name", "invalid", f"a name has 1 to {NAME_MOST} characters, and no slash"))
     if value is not None and len(value) > VALUE_MOST:
         wrong.append(FieldError("/value", "too_long", f"a value has at most {VALUE_MOST} characters"))
     if wrong:

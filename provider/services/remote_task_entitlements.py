@@ -1,6 +1,6 @@
 """Which consumers may use which definition: computed from criteria, never edited by hand, told at once."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -40,15 +40,13 @@ def refresh_definitions(
     consumers = read_consumers(session, [one.criteria or {} for one in definitions.values()], *where)
     changed = 0
     for key, definition in definitions.items():
-        for connection_id, consumer in consumers.items():
-            holds = judge(definition.criteria or {}, consumer).holds
-            if holds:
-                changed += _grant(session, definition, rows.get((key, connection_id)), connection_id, now)
-            elif holds is False and not additive:
-                changed += _withdraw(session, rows.get((key, connection_id)), "not_entitled", now)
-    for (key, _), row in rows.items():
-        if key not in definitions:
-            changed += _withdraw(session, row, "retired", now)
+        judged = {c: judge(definition.criteria or {}, one).holds for c, one in consumers.items()}
+        fitting = [c for c, holds in judged.items() if holds]
+        lost = [row for c, holds in judged.items() if holds is False and (row := rows.get((key, c))) is not None]
+        changed += _grant(session, definition, fitting, rows, now)
+        changed += _withdraw(session, key, [] if additive else lost, "not_entitled", now)
+    for key in sorted({key for key, _ in rows} - definitions.keys()):
+        changed += _withdraw(session, key, [row for (of, _), row in rows.items() if of == key], "retired", now)
     return changed
 
 
@@ -154,33 +152,43 @@ def _entitlements(
 
 
 def _grant(
-    session: Session, definition: RemoteTaskDefinition, row: RemoteTaskEntitlement | None, connection_id: str,
-    now: datetime,
+    session: Session, definition: RemoteTaskDefinition, connection_ids: Sequence[str],
+    rows: Mapping[tuple[str, str], RemoteTaskEntitlement], now: datetime,
 ) -> int:  # fmt: skip
-    if row is not None and row.entitled and row.revision == definition.revision:
-        return 0
-    if row is None:
-        row = _E(connection_id=connection_id, identity=definition.identity)
-        session.add(row)
-    if not row.entitled:
-        row.active_revision = None
-    row.entitled, row.revision, row.updated_at = True, definition.revision, now
-    row.consumer_state = "pending_activation"
+    news = []
+    for connection_id in connection_ids:
+        row = rows.get((definition.identity, connection_id))
+        if row is not None and row.entitled and row.revision == definition.revision:
+            continue
+        if row is None:
+            row = _E(connection_id=connection_id, identity=definition.identity)
+            session.add(row)
+        if not row.entitled:
+            row.active_revision = None
+        row.entitled, row.revision, row.updated_at = True, definition.revision, now
+        row.consumer_state = "pending_activation"
+        news.append(connection_id)
     session.flush()
-    _tell(session, definition_data(definition), [connection_id], now)
-    return 1
+    if news:
+        _tell(session, definition_data(definition), news, now)
+    return len(news)
 
 
-def _withdraw(session: Session, row: RemoteTaskEntitlement | None, reason: str, now: datetime) -> int:
-    if row is None or not row.entitled:
+def _withdraw(
+    session: Session, identity: str, rows: Sequence[RemoteTaskEntitlement], reason: str, now: datetime
+) -> int:
+    entitled = [row for row in rows if row.entitled]
+    if not entitled:
         return 0
-    row.entitled, row.active_revision, row.updated_at = False, None, now
+    for row in entitled:
+        row.entitled, row.active_revision, row.updated_at = False, None, now
+    lost = [row.connection_id for row in entitled]
     why = "The definition is retired." if reason == "retired" else "This consumer may not use the definition any more."
-    stop_tasks(session, row.identity, why, connection_ids=[row.connection_id], now=now)
-    data = {"definition_id": row.identity, "reason": reason}
-    event = NewEvent(_stream(row.identity), EventType.REMOTE_TASK_DEFINITION_REMOVED, data)
-    record_events(session, [event], to=[row.connection_id], now=now)
-    return 1
+    stop_tasks(session, identity, why, connection_ids=lost, now=now)
+    data = {"definition_id": identity, "reason": reason}
+    event = NewEvent(_stream(identity), EventType.REMOTE_TASK_DEFINITION_REMOVED, data)
+    record_events(session, [event], to=lost, now=now)
+    return len(lost)
 
 
 def _tell(session: Session, data: dict[str, Any], connection_ids: Sequence[str], now: datetime) -> None:

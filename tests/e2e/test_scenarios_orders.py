@@ -3,6 +3,7 @@ and early cancellation. F5, the sixteen states, is in `test_sixteen_states.py`.
 """
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -154,7 +155,10 @@ def test_f4_no_price_is_in_any_consumer_payload_answer_or_row(stage: Stage, pack
     }  # fmt: skip
     with sqlite3.connect(stage.deployment.consumer.directory / "data.db") as connection:
         kept = [("database", line) for line in connection.iterdump()]
-    told = [(where, value) for where, text in [*sent, *answers, *kept] for value in values if value in text]
+    # Not the seconds of a time: 35.00 is a price, 10:21:35.001 is none.
+    price = re.compile(rf"(?<![\d:.])({'|'.join(map(re.escape, values))})(?!\d)")
+    assert price.search('"35.00"') and not price.search('"2026-11-21T10:21:35.001Z"')
+    told = [(where, found) for where, text in [*sent, *answers, *kept] for found in price.findall(text)]
     assert told == []
     assert not [where for where, text in [*sent, *answers] if '"prices"' in text.replace('"prices": null', "")]
 

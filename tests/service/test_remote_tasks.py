@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import event, func, select, update
 from sqlalchemy.orm import Session
 
 from bridge.database import Database
@@ -69,6 +69,28 @@ def test_a_name_that_another_definition_has_is_refused(database: Database) -> No
             definitions.edit_definition(session, other, {"name": "Incidents"}, **WHO)
         definitions.retire_definition(session, identity, **WHO)
         make_definition(session, "Incidents")
+
+
+def test_publishing_and_retiring_cost_the_same_however_many_may_use_it(database: Database) -> None:
+    made = []
+
+    def count(_link: object, _cursor: object, statement: str, *_: object) -> None:
+        made.append(statement)
+
+    costs = []
+    for consumers in (2, 6):
+        with database.transaction() as session:
+            for number in range(consumers):
+                make_consumer(session, f"C{consumers}N{number}")
+            identity = make_definition(session, f"For {consumers}", published=False)
+        event.listen(database.engine, "before_cursor_execute", count)
+        with database.transaction() as session:
+            definitions.publish_definition(session, identity, EVERYONE, **WHO)
+            definitions.retire_definition(session, identity, **WHO)
+        event.remove(database.engine, "before_cursor_execute", count)
+        costs.append(len(made))
+        made.clear()
+    assert costs[0] == costs[1]
 
 
 def test_one_through_which_nothing_would_cross_is_not_published(database: Database) -> None:
