@@ -11,6 +11,21 @@ from consumer_sim.models import Base, ProviderTask
 _OWN, _DUE = text("own"), text("due_at is not null")
 
 
+class ChosenFile(Base):
+    """A file that somebody chose for a question of a form, before there is a request; answers name it by its id."""
+
+    __tablename__ = "chosen_files"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    """On the wire the id of the attachment that it becomes."""
+    name: Mapped[str] = mapped_column(String(255))
+    media_type: Mapped[str] = mapped_column(String(100))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+    chosen_by: Mapped[str] = mapped_column(String(255))
+    chosen_at: Mapped[datetime]
+
+
 class Attachment(Base):
     """One file of either side. `step` is what the attachments' lane has to do next, at `due_at`; both are empty when
     nothing is to be done.
