@@ -226,6 +226,21 @@ def active_lines(lines: Mapping[str, Sequence[Document]], direction: str) -> lis
     return [line for line in lines[direction] if line["active"] and line["source"] != COMMENTS]
 
 
+def two_way_lines(lines: Mapping[str, Sequence[Document]]) -> list[tuple[Document, Document]]:
+    """Pairs of an inbound and an outbound line between the same two fields that always follow each other."""
+    always = {
+        direction: [
+            line
+            for line in active_lines(lines, direction)
+            if not line["virtual"] and line["sync_when"] == "insert_or_update"
+        ]
+        for direction in DIRECTIONS
+    }
+    there = {(line["source"], line["target"]): line for line in always[INBOUND]}
+    pairs = ((there.get((line["target"], line["source"])), line) for line in always[OUTBOUND])
+    return [(inbound, outbound) for inbound, outbound in pairs if inbound is not None]
+
+
 def comments_line(lines: Mapping[str, Sequence[Document]], direction: str) -> Document | None:
     """The line along which comments cross, if they do."""
     return next((line for line in lines[direction] if line["active"] and line["source"] == COMMENTS), None)

@@ -26,7 +26,7 @@ from bridge.field_maps import (
 MEMBERS = ("provider_table", "provider_field", "consumer_table", "consumer_field", INBOUND, OUTBOUND)
 ROWS_LIMIT = 500
 VALUE_LIMIT = 4000
-_VIRTUAL = "virtual:"
+VIRTUAL = "virtual:"
 _ENDS = {"provider": PROVIDER_TABLES, "consumer": CONSUMER_TABLES}
 
 
@@ -59,8 +59,14 @@ def transform(
     return value
 
 
+def is_transformed(transforms: Mapping[str, Document], tables: tuple[str, str], line: Document, direction: str) -> bool:
+    """Whether the two fields of a line have words of their own."""
+    ends = _ends(tables, line, direction)
+    return any(tuple(table[member] for member in MEMBERS[:4]) == ends for table in transforms.values())
+
+
 def _ends(tables: tuple[str, str], line: Document, direction: str) -> tuple[str, str, str, str]:
-    source, target = line["source"], f"{_VIRTUAL}{line['key']}" if line["virtual"] else line["target"]
+    source, target = line["source"], f"{VIRTUAL}{line['key']}" if line["virtual"] else line["target"]
     ours, theirs = (target, source) if direction == INBOUND else (source, target)
     return tables[0], ours, tables[1], theirs
 
@@ -81,6 +87,19 @@ def find_transform_faults(document: Any) -> list[Fault]:
             found.append(Fault((name,), "duplicate", f"{seen[ends]} is a table for these two fields already"))
         seen.setdefault(ends, name)
     return found
+
+
+def find_rows_missing(table: Document) -> dict[str, list[str]]:
+    """By direction the values of a choice that have no row and so would wait; a direction without rows has none."""
+    sources = {
+        INBOUND: CONSUMER_TABLES[table["consumer_table"]].fields.get(table["consumer_field"]),
+        OUTBOUND: PROVIDER_TABLES[table["provider_table"]].fields.get(table["provider_field"]),
+    }
+    return {
+        direction: [value for value in field.choices if value not in rows]
+        for direction, field in sources.items()
+        if field is not None and (rows := table.get(direction))
+    }
 
 
 def _faults(table: Any) -> Iterator[Fault]:
@@ -107,7 +126,7 @@ def _end_fault(table: Document, side: str, ends: dict[str, Field | None]) -> Fau
     if not isinstance(named, str) or named not in _ENDS[side]:
         return Fault((f"{side}_table",), "unknown", _unknown(str(named), f"table of a {side}", _ENDS[side]))
     fields = {name: one for name, one in _ENDS[side][named].fields.items() if one.kind != JOURNAL}
-    if isinstance(field, str) and field.startswith(_VIRTUAL):
+    if isinstance(field, str) and field.startswith(VIRTUAL):
         ends[side] = None
     elif not isinstance(field, str) or field not in fields:
         return Fault((f"{side}_field",), "unknown", _unknown(str(field), f"field of {named}", fields))

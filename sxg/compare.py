@@ -15,7 +15,15 @@ ID_MEMBERS = {
     "product": "product_id",
     "catalog_item": "item_id",
     "authorised_user": "authorised_user_id",
+    "case": "task_id",
+    "scratchpad": "task_id",
+    "attachment": "attachment_id",
+    "remote_task_definition": "definition_id",
+    "remote_task": "task_id",
 }
+"""The kinds of records, each with the member that names one."""
+_SHARED = {"remote_task": "fields"}
+"""Members of which each side tells what it can; what both tell must be the same."""
 MISSING = "(no such record)"
 NOT_TOLD = "(not told)"
 _POLL_S = 0.2
@@ -146,10 +154,19 @@ def compare_rows(
             told = ["present" if row is not None else MISSING for row in (mine, theirs)]
             yield Difference(connection_id, kind, name, "", *told)
             continue
-        for field in sorted(mine.keys() | theirs.keys()):
-            one, other = mine.get(field, NOT_TOLD), theirs.get(field, NOT_TOLD)
+        for field, one, other in _pairs(mine, theirs, _SHARED.get(kind)):
             if one != other:
                 yield Difference(connection_id, kind, name, field, one, other)
+
+
+def _pairs(mine: Row, theirs: Row, shared: str | None) -> Iterator[tuple[str, Any, Any]]:
+    """Each member by its name, with what both sides tell."""
+    for field in sorted((mine.keys() | theirs.keys()) - {shared}):
+        yield field, mine.get(field, NOT_TOLD), theirs.get(field, NOT_TOLD)
+    here, there = mine.get(shared or "") or {}, theirs.get(shared or "") or {}
+    for key in sorted(here.keys() & there.keys()):
+        for name in sorted(here[key].keys() & there[key].keys()):
+            yield f"{shared} {key} {name}", here[key][name], there[key][name]
 
 
 def _look(provider: Client, consumer: Client, connection_ids: Sequence[str]) -> Report:

@@ -3,16 +3,19 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from consumer_sim.models import CatalogItem, Comment, Product, ProviderTask
+from consumer_sim.models_attachments import Attachment
+from consumer_sim.models_cases import Case, ScratchpadEntry
 from consumer_sim.models_personas import AuthorisedUser
+from consumer_sim.models_remote_tasks import RemoteTask, RemoteTaskDefinition
 from consumer_sim.services import comments, pages
+from consumer_sim.services.remote_task_records import definition_rows, remote_task_rows
 from consumer_sim.services.requests import moment
 
 Row = dict[str, Any]
-KINDS = ("provider_task", "product", "catalog_item", "authorised_user")
 
 _TASK = (
     "number",
@@ -101,13 +104,58 @@ def _users(session: Session, connection_id: str, users: Sequence[AuthorisedUser]
     return [{"authorised_user_id": user.id, **(user.told or {}), **_members(user, shown)} for user in users]
 
 
+def _cases(session: Session, connection_id: str, tasks: Sequence[ProviderTask]) -> list[Row]:
+    mine = (Case.connection_id == connection_id, Case.task_id.in_([task.id for task in tasks]))
+    known = {one.task_id: one for one in session.scalars(select(Case).where(*mine))}
+    return [{"task_id": task.id, "number": task.number, **_case(known[task.id])} for task in tasks]
+
+
+def _case(case: Case) -> Row:
+    resolution = {name: getattr(case, f"resolution_{name}") for name in ("code", "label", "text")}
+    return _members(case, ("opened_by", "short_description", "description", "priority", "acknowledged_by")) | {
+        "resolution": resolution if case.resolution_code is not None else None,
+        "acknowledged_at": moment(case.acknowledged_at) if case.acknowledged_at else None,
+    }
+
+
+def _scratchpads(session: Session, connection_id: str, tasks: Sequence[ProviderTask]) -> list[Row]:
+    """One row for each task, with a member for each entry that the provider told of."""
+    rows: dict[str, Row] = {task.id: {"task_id": task.id, "number": task.number} for task in tasks}
+    query = select(ScratchpadEntry).where(ScratchpadEntry.connection_id == connection_id, _TOLD)
+    for one in session.scalars(query.where(ScratchpadEntry.task_id.in_(rows))):
+        rows[one.task_id][f"entry {one.name}"] = {
+            **_members(one, ("value", "client_visible")),
+            "author": one.author_name,
+            "written_at": moment(one.written_at) if one.written_at else None,
+        }
+    return list(rows.values())
+
+
+def _attachments(session: Session, connection_id: str, files: Sequence[Attachment]) -> list[Row]:
+    shown = ("task_id", "name", "media_type", "size_bytes", "sha256")
+    return [{"attachment_id": one.id, "from_consumer": one.own, **_members(one, shown)} for one in files]
+
+
 def _members(row: Any, names: Sequence[str]) -> Row:
     return {name: getattr(row, name) for name in names}
 
 
+def _with(model: Any, *conditions: Any) -> Any:
+    """Tasks that have some of these rows."""
+    mine = (model.connection_id == ProviderTask.connection_id, model.task_id == ProviderTask.id)
+    return exists().where(*mine, *conditions)
+
+
+_TOLD = ScratchpadEntry.value.is_not(None)
 _KINDS: Mapping[str, tuple[Any, Any, Callable[[Session, str, Sequence[Any]], list[Row]]]] = {
     "provider_task": (ProviderTask, ProviderTask.submission == "accepted", _tasks),
     "product": (Product, Product.id.is_not(None), _products),
     "catalog_item": (CatalogItem, CatalogItem.state != "removed", _items),
     "authorised_user": (AuthorisedUser, (AuthorisedUser.revision > 0) & (AuthorisedUser.sent != "refused"), _users),
+    "case": (ProviderTask, _with(Case), _cases),
+    "scratchpad": (ProviderTask, _with(ScratchpadEntry, _TOLD), _scratchpads),
+    "attachment": (Attachment, Attachment.state == "there", _attachments),
+    "remote_task_definition": (RemoteTaskDefinition, RemoteTaskDefinition.state != "removed", definition_rows),
+    "remote_task": (RemoteTask, RemoteTask.submission == "accepted", remote_task_rows),
 }
+KINDS = tuple(_KINDS)

@@ -45,8 +45,9 @@ def compare(
 ) -> None:
     """Compare what both instances hold, record by record, and say every difference.
 
-    Waits until nothing is on its way; then tasks with their comments, products, catalog items and authorised users are
-    compared field by field, and a record that only one side has is a difference as well. Nothing is changed.
+    Waits until nothing is on its way; then tasks with their comments, cases, scratchpads and files, products, catalog
+    items, authorised users, remote tasks and their definitions are compared field by field, and a record that only one
+    side has is a difference as well. Nothing is changed.
 
     When the consumer does not answer, what the provider still holds for it is told instead.
 
