@@ -21,6 +21,8 @@ COMPANIES = {PROVIDER: "Northwind Telecom", ACME: "ACME IT", GLOBEX: "Globex"}
 """What their pages call themselves."""
 _PEOPLE = {ACME: "Ada Lovelace", GLOBEX: "Hank Scorpio"}
 """Who orders, in the story and on the pages."""
+APPROVER = "Grace Hopper"
+"""Of ACME: agrees to what others want to ask for, before it is sent."""
 _ADMIN = "admin"
 _POLL_S = 0.02
 _T = TypeVar("_T")
@@ -63,8 +65,11 @@ class Cast:
     @property
     def sign_ins(self) -> dict[str, tuple[str, ...]]:
         """Who can sign in to the pages, by the address of the instance."""
-        buyers = {one.client.url: (_ADMIN, one.person) for one in self.consumers}
-        return {self.exchange_admin.url: ROLES, **buyers}
+        return {
+            self.exchange_admin.url: ROLES,
+            self.acme.client.url: (_ADMIN, self.acme.person, APPROVER),
+            self.globex.client.url: (_ADMIN, self.globex.person),
+        }
 
     def close(self) -> None:
         for client in [*(getattr(self, role) for role in ROLES), *(consumer.client for consumer in self.consumers)]:
@@ -108,11 +113,15 @@ def _open_pages(deployment: Deployment) -> str:
     for role in ROLES:
         databases.set_password(PROVIDER, deployment.provider.database_url, role, password)
     for name in CONSUMERS:
-        url = deployment.instances[name].database_url
         for person, role in ((_ADMIN, "admin"), (_PEOPLE[name], "requester")):
-            databases.add_consumer_user(url, person, [role], password=password)
+            _add(deployment, name, person, role, password)
+    _add(deployment, ACME, APPROVER, "approver", password)
     _keep(file, password)
     return password
+
+
+def _add(deployment: Deployment, name: str, person: str, role: str, password: str) -> None:
+    databases.add_consumer_user(deployment.instances[name].database_url, person, [role], password=password)
 
 
 def until(condition: Callable[[], _T | None], what: str, timeout_s: float = 30.0) -> _T:

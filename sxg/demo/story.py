@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 
 from sxg.demo import answers
 from sxg.demo.cast import GLOBEX, Cast, Consumer
+from sxg.demo.contract import Agreement
 from sxg.demo.guests import Guests
 from sxg.demo.inventory import Inventory
 from sxg.demo.opening import Opening, find_item
 from sxg.demo.order import Order
 from sxg.demo.outage import Outage
 from sxg.demo.show import Show
+from sxg.demo.trouble import Trouble
 from sxg.deployment import Deployment
 
 
@@ -28,7 +30,9 @@ class Story:
         self.open()
         opened_at = datetime.now(UTC)
         self.sell_packages()
+        self.sign_a_contract()
         self.reject_and_correct()
+        self.work_on_one_trouble()
         self.cancel()
         self.go_on_without_globex(opened_at)
         self.suspend_and_resume()
@@ -61,6 +65,12 @@ class Story:
         order.approve()
         order.fulfil()
 
+    def sign_a_contract(self) -> None:
+        agreement = Agreement(self.cast, self.show, self.cast.globex)
+        if not agreement.is_signed():
+            self.show.heading("10:00  Globex signs a contract, and sees what it is for")
+            agreement.sign()
+
     def reject_and_correct(self) -> None:
         self.show.heading("11:00  Globex asks for more than there is")
         order = self._order(self.cast.globex, answers.INTERNET, answers.TOO_FAST)
@@ -70,6 +80,15 @@ class Story:
         order.work_until("Build the fibre access")
         order.cancel_too_late("Another office was chosen")
         order.fulfil()
+
+    def work_on_one_trouble(self) -> None:
+        self.show.heading("12:00  A line of Globex is down, and both sides work on it")
+        trouble = Trouble(self.cast, self.show, self.cast.globex)
+        trouble.share()
+        trouble.report("The plant is cut off")
+        trouble.work("work_in_progress", "We see it. Is there power at the rack?", "in_progress")
+        trouble.answer("There is none. We are ringing the electrician.")
+        trouble.work("resolved", "The line is back.", "resolved", resolution="The rack has power again.")
 
     def cancel(self) -> None:
         self.show.heading("13:00  ACME changes its mind")
@@ -114,7 +133,9 @@ class Story:
     def let_guests_in(self) -> None:
         self.show.heading("17:45  ACME asks for something that needs no order")
         guests = Guests(self.cast, self.show, self.cast.acme)
-        guests.visit(guests.offer())
+        guests.offer()
+        guests.name_host()
+        guests.visit()
 
     def _work_unheard(self, order: Order) -> None:
         question = "The switches are on their way; is the rack free?"
