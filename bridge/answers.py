@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
+from bridge.answered_files import ATTACHMENT, MEMBERS, find_fault
 from bridge.patterns import TEXT_LIMIT as PATTERN_TEXT_LIMIT
 from bridge.patterns import compile_pattern
 from bridge.references import PAIR
@@ -244,6 +245,13 @@ def _reference(variable: Mapping[str, Any], value: Any) -> dict[str, str]:
     return pair
 
 
+def _attachment(variable: Mapping[str, Any], value: Any) -> dict[str, Any]:
+    """The name of a file, with what is to arrive under it. The file itself comes apart, and is compared then."""
+    if (fault := find_fault(variable, value)) is not None:
+        raise AnswerError(*fault)
+    return {name: value[name].lower() if name == "attachment_id" else value[name] for name in MEMBERS}
+
+
 CHECKS: Mapping[str, Callable[[Mapping[str, Any], Any], Any]] = {
     "text": _text,
     "multiline_text": _multiline_text,
@@ -262,6 +270,7 @@ CHECKS: Mapping[str, Callable[[Mapping[str, Any], Any], Any]] = {
     "html": _multiline_text,
     "requested_for": _person,
     "reference": _reference,
+    ATTACHMENT: _attachment,
 }
 """One check for each type of variable that is answered."""
 

@@ -9,6 +9,7 @@ _LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _CONTROLS = {
     "integer": "numeric", "decimal": "decimal", "boolean": "choice", "masked": "password", "html": "multiline_text",
+    "attachment": "file",
     **dict.fromkeys(("date", "datetime", "ip_address", "duration", "requested_for"), "text"),
 }  # fmt: skip
 
@@ -31,6 +32,8 @@ class Field:
     """How the form wishes it to be shown, where there are several ways: `wide`, `checkbox`, `radio`, `scale`."""
     depends_on: str = ""
     """The name of the field without whose answer there is nothing to choose from."""
+    accept: str = ""
+    """Of a file, which types it may have, as browsers are told."""
 
     @property
     def value(self) -> str:
@@ -150,6 +153,11 @@ class OrderForm:
         """Whether the script is needed that asks what can be chosen."""
         return any(one.control == "reference" for one in self.all_fields())
 
+    @property
+    def has_files(self) -> bool:
+        """Whether what is sent may hold files."""
+        return any(one.control == "file" for one in (*self.all_fields(), *self._heads()))
+
     def all_fields(self) -> Iterator[Field]:
         if self.quantity:
             yield self.quantity
@@ -160,6 +168,10 @@ class OrderForm:
         for contact in self.contacts:
             yield from contact
         yield from filter(None, (self.requested_on, self.note))
+
+    def _heads(self) -> Iterator[Field]:
+        for one in self.sets:
+            yield from one.heads
 
 
 def fields_within(fields: tuple[Field, ...], sections: tuple[Section, ...]) -> Iterator[Field]:

@@ -13,9 +13,10 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
+from webkit.file_fields import DROP, FILE, accepted_types, hint_of_file, say_file
 from webkit.order_fields import Container, Entry, Field, FieldSet, Options, OrderForm, Part, Section, Text
 from webkit.pairs import read_pair, show_pair, write_pair
-from webkit.words import show_value
+from webkit.words import sentence, show_value
 
 CONTACTS_MOST = 20
 ROWS_MOST = 100
@@ -74,7 +75,8 @@ def make_order_form(
 def read_answers(form: Document, sent: MultiDict[str, str], kept: Document | None = None) -> dict[str, Any]:
     """The document of answers that somebody filled in, as it was typed: texts, however wrong.
 
-    `kept` is what was answered before: a secret is not shown again, so one that is left empty stays as it was.
+    `kept` is what was answered before: a secret is not shown again, so one that is left empty stays as it was; and so
+    does a file that was chosen, unless it was taken off.
     """
     counted: dict[str, list[Any]] = {
         one["key"]: [{}] * _count_rows(one, sent) for one in form.get("sets") or () if one["many"]
@@ -154,7 +156,7 @@ class _Maker:
             answer = self.person
         made = self.field(
             f"{pointer}/{_escape(key)}", variable["label"], kind, answer, mandatory=variable["mandatory"],
-            hint=_hint(variable, answer), display=variable.get("display") or "",
+            hint=_hint(variable, answer), display=variable.get("display") or "", accept=accepted_types(variable),
         )  # fmt: skip
         depends_on = (variable.get("choice") or {}).get("depends_on")
         above = f"{pointer}/{_escape(depends_on['variable'])}" if depends_on else ""
@@ -228,6 +230,8 @@ def _texts(answer: Any, kind: str) -> tuple[str, ...]:
     """An answer as the texts that an input holds."""
     if isinstance(answer, list):
         return tuple(_text(one) for one in answer) if kind == "multiple_choice" else (show_value(answer),)
+    if kind == FILE:
+        return (told,) if (told := say_file(answer)) else ()
     text = write_pair(answer) if kind == _REFERENCE else _text(answer)
     if kind == "datetime" and _LOCAL_TIME.fullmatch(text.removesuffix("Z")):
         text = text.removesuffix("Z")
@@ -242,6 +246,7 @@ def _text(value: Any) -> str:
 
 def _hint(variable: Document, answer: Any) -> str:
     told = [variable.get("description") or "", _HINTS.get(variable["type"], "")]
+    told += [hint_of_file(variable)] if variable["type"] == FILE else []
     if variable["type"] == "masked" and answer:
         told.append("What you typed is kept, and not shown. Leave this empty to keep it.")
     return " ".join(filter(None, told))
@@ -325,8 +330,8 @@ def _put(answers: dict[str, Any], one: Field, sent: MultiDict[str, str], kept: D
         value = "true" if value else "false"
     elif one.type == "multiple_choice":
         value = sent.getlist(one.name)
-    elif one.type == "masked" and not value:
-        value = _find(kept, way)
+    elif (one.type == "masked" and not value) or one.type == FILE:
+        value = None if f"{DROP}{one.name}" in sent else _find(kept, way)
     if value is None:
         return
     for step in way[:-1]:
@@ -357,7 +362,7 @@ def _place(errors: Sequence[Mapping[str, str]], names: set[str]) -> dict[str, li
         name = error.get("pointer", "")
         while name and name not in names:
             name = name.rpartition("/")[0]
-        placed.setdefault(name, []).append(error["message"])
+        placed.setdefault(name, []).append(sentence(error["message"]))
     return placed
 
 

@@ -25,6 +25,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from webkit.sessions import PROGRAMS
 from webkit.site import Refusal, here
+from webkit.words import sentence
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -33,6 +34,8 @@ MARK = "sxg_access"
 PUBLIC = "public"
 SIGNED_IN = "signed_in"
 
+_PARTS_LIMIT = 5000
+"""Fields of a form that may hold files: a table has many."""
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _UNSAFE_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _TOKEN = re.compile(rb"<input[^>]*csrf_token[^>]*>")
@@ -62,9 +65,11 @@ class Pages(flask.Blueprint):
         """A view that shows something: GET."""
         return self._guarded(rule, permission, ["GET"])
 
-    def action(self, rule: str, permission: str) -> Callable[[View], View]:
-        """A view that changes something: POST, with the CSRF token of this session."""
-        return self._guarded(rule, permission, ["POST"])
+    def action(
+        self, rule: str, permission: str, upload_limit: Callable[[], int] | None = None
+    ) -> Callable[[View], View]:
+        """A view that changes something: POST, with the CSRF token of this session; and files, as for a form."""
+        return self._limited(self._guarded(rule, permission, ["POST"]), None, upload_limit)
 
     def form(
         self, rule: str, permission: str, body_limit_bytes: int | None = None,
@@ -74,8 +79,11 @@ class Pages(flask.Blueprint):
         so that what is too long for a field can be said beside the field; with `upload_limit`, files as well, which
         never stand in memory, from people who are signed in.
         """
-        decorate = self._guarded(rule, permission, ["GET", "POST"])
+        return self._limited(self._guarded(rule, permission, ["GET", "POST"]), body_limit_bytes, upload_limit)
 
+    def _limited(
+        self, decorate: Callable[[View], View], body_limit_bytes: int | None, upload_limit: Callable[[], int] | None
+    ) -> Callable[[View], View]:
         def limited(view: View) -> View:
             if body_limit_bytes is not None:
                 self._body_limits[f"{self.name}.{view.__name__}"] = body_limit_bytes
@@ -89,7 +97,7 @@ class Pages(flask.Blueprint):
         """Before anything reads the body."""
         upload_limit = self._upload_limits.get(flask.request.endpoint or "")
         if upload_limit is not None and current_user.is_authenticated:
-            flask.request.max_content_length = upload_limit()
+            flask.request.max_content_length, flask.request.max_form_parts = upload_limit(), _PARTS_LIMIT
         limit = self._body_limits.get(flask.request.endpoint or "")
         if limit is not None:
             flask.request.max_content_length = flask.request.max_form_memory_size = limit
@@ -169,7 +177,7 @@ def _go_back(refusal: Refusal) -> ResponseReturnValue:
     came_from = urlsplit(flask.request.referrer or "")
     if came_from.netloc != flask.request.host or refusal.status in (403, 404):
         return _show_refusal(refusal)
-    flask.flash(refusal.detail or refusal.title, "danger")
+    flask.flash(sentence(refusal.detail or refusal.title), "danger")
     return flask.redirect(came_from._replace(scheme="", netloc="").geturl() or "/", 303)
 
 

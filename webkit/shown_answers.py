@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from webkit.file_fields import FILE, say_file
 from webkit.order_form import LAYOUT_TYPES
 from webkit.words import NOTHING, show_value
 
@@ -14,16 +15,25 @@ Document = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
+class Cell:
+    """One answer of a row, in words. `file` is the answer where it names one."""
+
+    text: str
+    file: Document | None = None
+
+
+@dataclass(frozen=True)
 class Shown:
     """One answer in words; `depth` is how many parts it lies within, and a part's own line has no value. A table has
-    `heads` and `rows`, each cell in words.
+    `heads` and `rows`. `file` is the answer where it names one.
     """
 
     label: str
     value: str | None
     depth: int
     heads: Sequence[str] = ()
-    rows: Sequence[Sequence[str]] = ()
+    rows: Sequence[Sequence[Cell]] = ()
+    file: Document | None = None
 
 
 def show_answers(form: Document, answers: Document) -> list[Shown]:
@@ -46,7 +56,7 @@ def _shown_variables(variables: Sequence[Document], answers: Document, depth: in
     given = dict(answers)
     for variable in variables:
         if (value := given.pop(variable["key"], None)) not in (None, "", []):
-            yield Shown(variable["label"], say_answer(variable, value), depth)
+            yield Shown(variable["label"], say_answer(variable, value), depth, file=_file(variable, value))
     yield from (Shown(key, show_value(value), depth) for key, value in given.items())
 
 
@@ -64,7 +74,7 @@ def _shown_sets(sets: Sequence[Document], answers: Document) -> Iterator[Shown]:
 
 def _shown_table(one: Document, rows: Sequence[Document]) -> Shown:
     asked = [variable for variable in one["variables"] if variable["type"] not in LAYOUT_TYPES]
-    cells = [[say_answer(variable, row.get(variable["key"])) for variable in asked] for row in rows]
+    cells = [[_cell(variable, row.get(variable["key"])) for variable in asked] for row in rows]
     return Shown(one["label"], None, 0, [variable["label"] for variable in asked], cells)
 
 
@@ -76,9 +86,11 @@ def _shown_part(title: str, part: Document, answers: Document, depth: int) -> It
 
 
 def say_answer(variable: Document, value: Any) -> str:
-    """One answer: its option's label, a duration as people write one, a mask for a secret."""
+    """One answer: its option's label, a duration as people write one, a mask for a secret, the name of a file."""
     if value in (None, "", []):
         return NOTHING
+    if variable["type"] == FILE:
+        return say_file(value) or show_value(value)
     if variable["type"] == "masked":
         return MASK
     if variable["type"] == "duration":
@@ -94,6 +106,14 @@ def say_answer(variable: Document, value: Any) -> str:
     labels = {one["value"]: one["label"] for one in variable["options"]}
     many = value if isinstance(value, list) else [value]
     return ", ".join(labels.get(str(one)) or show_value(one) for one in many) or NOTHING
+
+
+def _cell(variable: Document, value: Any) -> Cell:
+    return Cell(say_answer(variable, value), _file(variable, value))
+
+
+def _file(variable: Document, value: Any) -> Document | None:
+    return value if variable["type"] == FILE and say_file(value) else None
 
 
 def _mapping(value: Any) -> Document:

@@ -82,7 +82,7 @@ def attach_file(
     found = session.scalars(select(Attachment).filter_by(**named)).first()
     if found is not None:
         if found.state == AttachmentState.REFUSED:
-            _announce(session, task, found, now)
+            requests.announce_file(session, task, found, now)
         return found
     limits.check(name, kept.size_bytes, already=_count(session, task))
     attachment = Attachment(
@@ -91,7 +91,7 @@ def attach_file(
         state=AttachmentState.ON_ITS_WAY, moved_bytes=0, failures=0, **named,
     )  # fmt: skip
     session.add(attachment)
-    _announce(session, task, attachment, now)
+    requests.announce_file(session, task, attachment, now)
     return attachment
 
 
@@ -101,7 +101,7 @@ def retry_attachment(session: Session, attachment: Attachment, *, now: datetime)
     if attachment.state != AttachmentState.REFUSED:
         raise MoveRefused(task.number, f"has the file {attachment.name} {attachment.state.replace('_', ' ')}")
     if attachment.own:
-        _announce(session, task, attachment, now)
+        requests.announce_file(session, task, attachment, now)
     else:
         attachment.state, attachment.problem = AttachmentState.ON_ITS_WAY, None
         attachment.step, attachment.due_at, attachment.failures = "download", now, 0
@@ -178,15 +178,6 @@ def check_talking(task: ProviderTask, name: str, limits: AttachmentLimits) -> st
         raise MoveRefused(task.number, "was withdrawn")
     limits.check(clean_name(name), 1)
     return clean_name(name)
-
-
-def _announce(session: Session, task: ProviderTask, attachment: Attachment, now: datetime) -> None:
-    attachment.state, attachment.problem, attachment.moved_bytes = AttachmentState.ON_ITS_WAY, None, 0
-    attachment.step = attachment.due_at = None
-    names = ("id", "name", "media_type", "size_bytes", "sha256")
-    body = {name: getattr(attachment, name) for name in names}
-    body |= {"author": {"name": attachment.author_name}, "created_at": requests.moment(attachment.created_at)}
-    requests.send(session, task, "attachment", body, now)
 
 
 def _count(session: Session, task: ProviderTask) -> int:

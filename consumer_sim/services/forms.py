@@ -53,6 +53,8 @@ _variable_members = _object(
         "max_length": _count,
         "pattern": fields.or_null(_pattern),
         "pattern_hint": fields.or_null(fields.text(255, least=0)),
+        "max_size_bytes": fields.or_null(fields.number_from(1)),
+        "file_types": fields.or_null(list_of(fields.text(20))),
     }
 )
 

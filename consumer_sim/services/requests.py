@@ -12,13 +12,15 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from bridge.attachments import AttachmentState
 from bridge.forms import check_answers
 from bridge.ids import new_id
 from bridge.models import Connection
 from bridge.outbox import record_call
 from bridge.vocabulary import EXCHANGE_PATH, ConnectionState
 from consumer_sim.models import CatalogItem, HeldCall, ProviderTask
-from consumer_sim.services import catalog, item_settings, numbers
+from consumer_sim.models_attachments import Attachment
+from consumer_sim.services import answered_files, catalog, item_settings, numbers
 from consumer_sim.services.errors import ConnectionNotUsable, MoveRefused, NotFound
 from consumer_sim.services.personas import check_requester
 
@@ -33,9 +35,11 @@ def submit_request(
     must_be_usable(session, item.connection_id)
     revision, form = catalog.get_orderable_form(item)
     settings = item_settings.find_settings(session, item.connection_id, item.id)
+    checked = _checked(form, answers)
+    answered_files.check_chosen(session, item.connection_id, request_id, checked)
     request = {
         "catalog_item_revision": revision,
-        **_checked(form, answers),
+        **checked,
         "requested_by": {**requested_by, **check_requester(session, item, requested_by)},
         "opened_at": moment(now),
     }
@@ -53,6 +57,7 @@ def submit_request(
         own_answers=item_settings.check_own(settings, answers) or None,
     )
     session.add(task)
+    _give_files(session, task, {}, now)
     if settings is not None and item_settings.needs_approval(settings, request):
         item_settings.hold_back(session, task, settings, None, now=now)
     else:
@@ -78,7 +83,9 @@ def correct_request(session: Session, task: ProviderTask, answers: Mapping[str, 
     revision, form = get_correction_form(session, task)
     former = task.request or {}
     kept = {name: former.get(name) for name in ("requested_by", "opened_at")}
-    request = {"catalog_item_revision": revision, **_checked(form, answers), **kept}
+    checked = _checked(form, answers)
+    answered_files.check_chosen(session, task.connection_id, task.id, checked)
+    request = {"catalog_item_revision": revision, **checked, **kept}
     settings = item_settings.find_settings(session, task.connection_id, task.catalog_item_id)
     own = item_settings.check_own(settings, answers) if item_settings.OWN in answers else task.own_answers
     needs_approval = item_settings.needs_approval(settings, request)
@@ -93,7 +100,7 @@ def apply_correction(
 ) -> None:
     """Send a correction that was checked. Raises as `correct_request` does: it may have waited for long."""
     must_be_usable(session, task.connection_id)
-    resubmits = task.submission == "accepted"
+    resubmits, former = task.submission == "accepted", task.request or {}
     _must_be_correctable(task, resubmits)
     asked_by = {name: value for name, value in request["requested_by"].items() if name != "authorised_user_id"}
     asked_by |= check_requester(session, _item_of(session, task), asked_by)
@@ -101,6 +108,7 @@ def apply_correction(
     task.revision += 1
     task.updated_at = now
     task.refusal = None
+    _give_files(session, task, former, now)
     if resubmits:
         task.resubmission = "waiting"
         body = {"id": task.id, "revision": task.revision, **task.request}
@@ -191,6 +199,15 @@ def release_held(session: Session, task: ProviderTask, now: datetime) -> None:
         session.delete(call)
 
 
+def announce_file(session: Session, task: ProviderTask, attachment: Attachment, now: datetime) -> None:
+    """Tell the provider of a file of ours. The lane sends it once that is accepted."""
+    attachment.state, attachment.problem, attachment.moved_bytes = AttachmentState.ON_ITS_WAY, None, 0
+    attachment.step = attachment.due_at = None
+    body = {name: getattr(attachment, name) for name in ("id", "name", "media_type", "size_bytes", "sha256")}
+    body |= {"author": {"name": attachment.author_name}, "created_at": moment(attachment.created_at)}
+    send(session, task, "attachment", body, now)
+
+
 def stream_of(task: ProviderTask) -> str:
     return f"provider_task/{task.id}"
 
@@ -209,6 +226,15 @@ _PATHS = {
     "attachment": "attachments", "comment": "comments", "cancel": "cancel", "resubmit": "resubmit",
     "answer": "answer", "acknowledgement": "acknowledgement", "scratchpad": "scratchpad",
 }  # fmt: skip
+
+
+def _give_files(session: Session, task: ProviderTask, former: Mapping[str, Any], now: datetime) -> None:
+    """The files that answers name go to the provider behind the request; it does not wait for them."""
+    session.flush()
+    answered_files.take_back(session, task, former)
+    for attachment in answered_files.find_new(session, task):
+        session.add(attachment)
+        announce_file(session, task, attachment, now)
 
 
 def _checked(form: Mapping[str, Any], answers: Mapping[str, Any]) -> dict[str, Any]:

@@ -57,11 +57,21 @@ def rows_for_page(found: Sequence[Attachment]) -> list[dict[str, Any]]:
 
 
 def _row(one: Attachment) -> dict[str, Any]:
-    names = ("name", "size_bytes", "author_name", "author_company", "created_at", "state", "problem", "moved_bytes")
+    names = (
+        "name",
+        "sha256",
+        "size_bytes",
+        "author_name",
+        "author_company",
+        "created_at",
+        "state",
+        "problem",
+        "moved_bytes",
+    )
     place: dict[str, Any] = {"connection_id": one.connection_id, "attachment_id": one.id}
     may_retry = one.state == "refused" and current_user.may(Permission.REQUEST_WRITE)
     return {
-        **{name: getattr(one, name) for name in names}, "ours": one.own,
+        **{name: getattr(one, name) for name in names}, "ours": one.own, "moved_bytes": one.moved_bytes,
         "url": flask.url_for("attachments.fetch", **place) if one.own or one.state == "there" else None,
         "retry": flask.url_for("attachments.retry", **place) if may_retry else None,
     }  # fmt: skip

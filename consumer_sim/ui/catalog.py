@@ -20,15 +20,19 @@ from consumer_sim.ui.order_form import (
     ROW_WISHES,
     Errors,
     Searches,
+    files_limit,
     find_choices,
     find_errors,
     place_of,
+    read_typed,
+    tell_checked,
     tell_choices,
+    with_refused,
 )
 from consumer_sim.ui.own_form import is_own, make_own_form, read_own
 from webkit.listing import read_listing
 from webkit.order_fields import OrderForm
-from webkit.order_form import change_rows, make_order_form, read_answers
+from webkit.order_form import change_rows, make_order_form
 from webkit.pages import Pages
 from webkit.site import here as site
 
@@ -54,7 +58,7 @@ def list_all() -> str:
     )  # fmt: skip
 
 
-@pages.form(_ORDER, Permission.REQUEST_WRITE)
+@pages.form(_ORDER, Permission.REQUEST_WRITE, upload_limit=files_limit)
 def order(connection_id: UUID, item_id: UUID) -> ResponseReturnValue:
     """The order form. Its address holds the id, so that going back leads to the same order and never to a second."""
     draft_id = flask.request.args.get("draft", type=UUID)
@@ -65,33 +69,35 @@ def order(connection_id: UUID, item_id: UUID) -> ResponseReturnValue:
         return _go_to_request(sheet, "This was sent already.")
     if flask.request.method == "GET":
         return _show(sheet, sheet.answers, [])
-    wish, answers = flask.request.form.get("do", ""), _read(sheet)
+    wish, (answers, refused) = flask.request.form.get("do", ""), _read(sheet)
     if wish.startswith(ROW_WISHES):
-        return _more(sheet, change_rows(sheet.form, answers, wish))
+        return _more(sheet, change_rows(sheet.form, answers, wish), refused)
     if wish.startswith(FIND):
         return _find(sheet, answers, wish.removeprefix(FIND))
-    return _STEPS.get(wish, _look)(sheet, answers)
+    return _STEPS.get(wish, _look)(sheet, answers, refused)
 
 
 @pages.action(f"{_ORDER}/choices", Permission.REQUEST_WRITE)
 def choose(connection_id: UUID, item_id: UUID) -> ResponseReturnValue:
     """What can be chosen for a field, for the script of the form."""
     sheet = _open(connection_id, item_id, flask.request.args.get("draft", type=UUID) or UUID(new_id()))
-    return tell_choices(str(connection_id), str(item_id), _read(sheet))
+    return tell_choices(str(connection_id), str(item_id), _read(sheet)[0])
 
 
-@pages.action(f"{_ORDER}/check", Permission.REQUEST_WRITE)
+@pages.action(f"{_ORDER}/check", Permission.REQUEST_WRITE, upload_limit=files_limit)
 def check(connection_id: UUID, item_id: UUID) -> ResponseReturnValue:
     """What is wrong so far, for the script of the form; what was typed is kept as a draft."""
     sheet = _open(connection_id, item_id, flask.request.args.get("draft", type=UUID) or UUID(new_id()))
-    answers = _read(sheet)
+    answers, refused = _read(sheet)
     is_kept = sheet.sent is None and _keep(sheet, answers)
-    order, own = _make_forms(sheet, answers, _find_errors(sheet, answers))
+    order, own = _make_forms(sheet, answers, with_refused(refused, _find_errors(sheet, answers)))
     status = "Saved as draft." if is_kept else "This was sent already."
-    return flask.jsonify(errors={**order.errors, **own.errors}, status=status)
+    return tell_checked({**order.errors, **own.errors}, order, status)
 
 
-def _send(sheet: Sheet, answers: Answers) -> ResponseReturnValue:
+def _send(sheet: Sheet, answers: Answers, refused: Errors) -> ResponseReturnValue:
+    if refused:
+        return _look(sheet, answers, refused)
     waits: list[bool] = []
 
     def send() -> None:
@@ -107,16 +113,20 @@ def _send(sheet: Sheet, answers: Answers) -> ResponseReturnValue:
     return _show(sheet, answers, errors)
 
 
-def _save(sheet: Sheet, answers: Answers) -> ResponseReturnValue:
+def _save(sheet: Sheet, answers: Answers, refused: Errors) -> ResponseReturnValue:
     if not _keep(sheet, answers):
         return _go_to_request(sheet, "This was sent already.")
+    if refused:
+        return _show(sheet, answers, refused)
     flask.flash(f"Saved: the order of {sheet.item.name}.", "success")
     return flask.redirect(flask.url_for("drafts.list_all"), 303)
 
 
-def _more(sheet: Sheet, answers: Answers) -> ResponseReturnValue:
+def _more(sheet: Sheet, answers: Answers, refused: Errors) -> ResponseReturnValue:
     """One contact more, as a form that is shown anew always has an empty one; or other rows of a table."""
     _keep(sheet, answers)
+    if refused:
+        return _show(sheet, answers, refused)
     place = place_of(flask.request.form.get("do", ""))
     return flask.redirect(f"{_url(sheet.item.connection_id, sheet.item.id, sheet.draft_id)}#{place}", 303)
 
@@ -128,10 +138,10 @@ def _find(sheet: Sheet, answers: Answers, pointer: str) -> ResponseReturnValue:
     return _show(sheet, answers, [], {pointer: found})
 
 
-def _look(sheet: Sheet, answers: Answers) -> ResponseReturnValue:
-    """Somebody pressed Enter: say what is still wrong, and send nothing."""
+def _look(sheet: Sheet, answers: Answers, refused: Errors) -> ResponseReturnValue:
+    """Somebody pressed Enter, or a file is not taken: say what is still wrong, and send nothing."""
     _keep(sheet, answers)
-    return _show(sheet, answers, _find_errors(sheet, answers))
+    return _show(sheet, answers, with_refused(refused, _find_errors(sheet, answers)))
 
 
 _STEPS = {"send": _send, "save": _save, "more": _more}
@@ -155,10 +165,10 @@ def _show(sheet: Sheet, answers: Answers, errors: Errors, searches: Searches = N
     return page, 422 if errors else 200
 
 
-def _read(sheet: Sheet) -> dict[str, Any]:
-    """What was typed, answers to our own questions apart."""
-    sent = flask.request.form
-    return read_answers(sheet.form, sent, sheet.answers) | read_own(sheet.own, sent)
+def _read(sheet: Sheet) -> tuple[dict[str, Any], Errors]:
+    """What was typed, answers to our own questions apart; and which files are not taken."""
+    answers, refused = read_typed(sheet.form, sheet.answers)
+    return answers | read_own(sheet.own, flask.request.form), refused
 
 
 def _make_forms(sheet: Sheet, answers: Answers, errors: Errors) -> tuple[OrderForm, OrderForm]:

@@ -19,12 +19,15 @@ from consumer_sim.ui.order_form import (
     ROW_WISHES,
     Errors,
     Searches,
+    files_limit,
     find_choices,
     find_errors,
+    read_typed,
+    tell_checked,
     tell_choices,
-    tell_errors,
+    with_refused,
 )
-from webkit.order_form import change_rows, make_order_form, read_answers
+from webkit.order_form import change_rows, make_order_form
 from webkit.pages import Pages
 
 pages = Pages("corrections", __name__)
@@ -33,32 +36,34 @@ _TOO_LATE = "It was sent already, or cannot be corrected any more."
 Answers = Mapping[str, Any]
 
 
-@pages.form(_ONE, Permission.REQUEST_WRITE)
+@pages.form(_ONE, Permission.REQUEST_WRITE, upload_limit=files_limit)
 def correct(connection_id: UUID, task_id: UUID) -> ResponseReturnValue:
     correction = _open(connection_id, task_id)
     if flask.request.method == "GET":
         return _begin(correction)
-    wish, answers = flask.request.form.get("do", ""), _read(correction)
+    wish, (answers, refused) = flask.request.form.get("do", ""), _read(correction)
     if wish.startswith(ROW_WISHES):
-        return _more(correction, change_rows(correction.form, answers, wish))
+        return _more(correction, change_rows(correction.form, answers, wish), refused)
     if wish.startswith(FIND):
         return _find(correction, answers, wish.removeprefix(FIND))
-    return _STEPS.get(wish, _look)(correction, answers)
+    return _STEPS.get(wish, _look)(correction, answers, refused)
 
 
 @pages.action(f"{_ONE}/choices", Permission.REQUEST_WRITE)
 def choose(connection_id: UUID, task_id: UUID) -> ResponseReturnValue:
     """What can be chosen for a field, for the script of the form."""
     correction = _open(connection_id, task_id)
-    return tell_choices(str(connection_id), str(correction.task.catalog_item_id), _read(correction))
+    return tell_choices(str(connection_id), str(correction.task.catalog_item_id), _read(correction)[0])
 
 
-@pages.action(f"{_ONE}/check", Permission.REQUEST_WRITE)
+@pages.action(f"{_ONE}/check", Permission.REQUEST_WRITE, upload_limit=files_limit)
 def check(connection_id: UUID, task_id: UUID) -> ResponseReturnValue:
     """What is wrong so far, for the script of the form; what was typed is kept as a draft."""
     correction = _open(connection_id, task_id)
-    answers = _read(correction)
-    return tell_errors(correction.form, answers, "Saved as draft." if _keep(correction, answers) else _TOO_LATE)
+    answers, refused = _read(correction)
+    status = "Saved as draft." if _keep(correction, answers) else _TOO_LATE
+    order = make_order_form(correction.form, answers, with_refused(refused, _find_errors(correction, answers)))
+    return tell_checked(order.errors, order, status)
 
 
 def _begin(correction: Correction) -> ResponseReturnValue:
@@ -71,7 +76,10 @@ def _begin(correction: Correction) -> ResponseReturnValue:
     return _show(correction, correction.answers, correction.errors), 200
 
 
-def _send(correction: Correction, answers: Answers) -> ResponseReturnValue:
+def _send(correction: Correction, answers: Answers, refused: Errors) -> ResponseReturnValue:
+    if refused:
+        return _look(correction, answers, refused)
+
     def send() -> None:
         with here().database.transaction() as session:
             send_correction(session, *_key(correction), answers, writer(), _draft_id(), now=here().clock())
@@ -84,7 +92,7 @@ def _send(correction: Correction, answers: Answers) -> ResponseReturnValue:
     return _show(correction, answers, errors), 422
 
 
-def _save(correction: Correction, answers: Answers) -> ResponseReturnValue:
+def _save(correction: Correction, answers: Answers, refused: Errors) -> ResponseReturnValue:
     if not _keep(correction, answers):
         flask.flash(_TOO_LATE, "warning")
         return _to_request(correction)
@@ -92,10 +100,10 @@ def _save(correction: Correction, answers: Answers) -> ResponseReturnValue:
     return flask.redirect(flask.url_for("drafts.list_all"), 303)
 
 
-def _more(correction: Correction, answers: Answers) -> ResponseReturnValue:
+def _more(correction: Correction, answers: Answers, refused: Errors) -> ResponseReturnValue:
     """One contact more, as a form that is shown anew always has an empty one; or other rows of a table."""
     _keep(correction, answers)
-    return _show(correction, answers, []), 200
+    return _show(correction, answers, refused), 422 if refused else 200
 
 
 def _find(correction: Correction, answers: Answers, pointer: str) -> ResponseReturnValue:
@@ -106,18 +114,22 @@ def _find(correction: Correction, answers: Answers, pointer: str) -> ResponseRet
     return _show(correction, answers, [], {pointer: found}), 200
 
 
-def _look(correction: Correction, answers: Answers) -> ResponseReturnValue:
-    """Somebody pressed Enter: say what is still wrong, and send nothing."""
+def _look(correction: Correction, answers: Answers, refused: Errors) -> ResponseReturnValue:
+    """Somebody pressed Enter, or a file is not taken: say what is still wrong, and send nothing."""
     _keep(correction, answers)
-    errors = find_errors(lambda: check_order(correction.form, answers, today=here().clock().date()))
+    errors = with_refused(refused, _find_errors(correction, answers))
     return _show(correction, answers, errors), 422 if errors else 200
 
 
 _STEPS = {"send": _send, "save": _save, "more": _more}
 
 
-def _read(correction: Correction) -> dict[str, Any]:
-    return read_answers(correction.form, flask.request.form, correction.answers)
+def _read(correction: Correction) -> tuple[dict[str, Any], Errors]:
+    return read_typed(correction.form, correction.answers)
+
+
+def _find_errors(correction: Correction, answers: Answers) -> Errors:
+    return find_errors(lambda: check_order(correction.form, answers, today=here().clock().date()))
 
 
 def _open(connection_id: UUID, task_id: UUID) -> Correction:

@@ -4,11 +4,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import flask
+from flask_login import current_user
+from werkzeug.datastructures import FileStorage
 
-from consumer_sim.services.order_answers import check_order
+from bridge.answered_files import ATTACHMENT, narrow_limits
+from bridge.attachments import clean_name
+from bridge.downloads import upload_limit
+from bridge.errors import AttachmentRefused
+from bridge.references import answers_beside, find_variable
+from consumer_sim.services.answered_files import keep_chosen
 from consumer_sim.ui.context import here
-from webkit.order_fields import Search
-from webkit.order_form import make_order_form
+from webkit.order_fields import OrderForm, Search
+from webkit.order_form import read_answers
 from webkit.pairs import show_pair, write_pair
 from webkit.site import here as site
 
@@ -19,6 +26,47 @@ FIND = "find "
 """How the button begins that looks for what can be chosen: `find /characteristics/router`."""
 ROW_WISHES = ("add ", "remove ")
 """How the buttons of a table begin: `add /sets/people`, `remove /sets/people/1`."""
+
+
+def files_limit() -> int:
+    """How long a form may be that is sent with its files: several of them, if nothing sent them before."""
+    return 4 * upload_limit(here().config.attachments)
+
+
+def read_typed(form: Mapping[str, Any], kept: Mapping[str, Any]) -> tuple[dict[str, Any], Errors]:
+    """What was typed and chosen on this page, and which of the files are not taken, each by its pointer."""
+    answers = read_answers(form, flask.request.form, kept)
+    refused: Errors = []
+    for pointer, chosen in flask.request.files.items():
+        variable = find_variable(form, pointer)
+        beside = answers_beside(answers, pointer)
+        if chosen.filename and variable and variable["type"] == ATTACHMENT and isinstance(beside, dict):
+            try:
+                beside[variable["key"]] = _keep(variable, chosen)
+            except AttachmentRefused as refusal:
+                refused.append({"pointer": pointer, "message": refusal.message})
+    return answers, refused
+
+
+def with_refused(refused: Errors, found: Errors) -> Errors:
+    """What is wrong: of a file that was not taken only that, not that it is missing."""
+    pointers = {one["pointer"] for one in refused}
+    return refused + [one for one in found if one["pointer"] not in pointers]
+
+
+def tell_checked(errors: Mapping[str, Any], order: OrderForm, status: str) -> flask.Response:
+    """For the script of the form: messages by field, and which files are kept of what was chosen."""
+    files = {one.name: one.value for one in order.all_fields() if one.control == "file"}
+    return flask.jsonify(errors=errors, files=files, status=status)
+
+
+def _keep(variable: Mapping[str, Any], chosen: FileStorage) -> dict[str, Any]:
+    """Raises AttachmentRefused."""
+    context, name = here(), clean_name(chosen.filename or "file")
+    kept = context.files.keep(chosen.stream, name, narrow_limits(context.config.attachments, variable))
+    said: dict[str, Any] = {"name": name, "media_type": chosen.mimetype, "chosen_by": current_user.name}
+    with context.database.transaction() as session:
+        return keep_chosen(session, kept, **said, now=context.clock())
 
 
 def place_of(wish: str) -> str:
@@ -54,9 +102,3 @@ def find_errors(action: Callable[[], object]) -> Errors:
         refusal = site().refusal_of(error)
         return refusal.errors or [{"pointer": "", "message": refusal.detail or refusal.title}]
     return []
-
-
-def tell_errors(form: Mapping[str, Any], answers: Mapping[str, Any], status: str) -> flask.Response:
-    """For the script of the form: messages by field. What belongs to no field is said when the form is sent."""
-    errors = find_errors(lambda: check_order(form, answers, today=here().clock().date()))
-    return flask.jsonify(errors=make_order_form(form, answers, errors).errors, status=status)

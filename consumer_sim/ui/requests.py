@@ -156,11 +156,13 @@ def show_request(
     with here().database.reading() as session:
         view = get_request_view(session, str(connection_id), str(task_id))
         decision = decision_of(session, view.task)
+    files = rows_for_page(view.attachments)
     page = flask.render_template(
         "consumer/request.html", view=view, task=view.task, decision=decision, words=WORDS, steps=_progress(view),
         form=comment or CommentForm(formdata=None), answer_form=answer or AnswerForm(formdata=None),
         marks=MARKS, asked=show_answers(view.form, view.task.request or {}), can_correct=can_correct(view.task),
-        files=rows_for_page(view.attachments), file_form=FileForm(), file_limits=here().config.attachments,
+        files=files, answered_files={(one["sha256"], one["name"]): one for one in files if one["ours"]},
+        file_form=FileForm(), file_limits=here().config.attachments,
         reject_form=reject or RejectForm(formdata=None), entry_form=entry or EntryForm(formdata=None),
         can_cancel=can_cancel(view.task) and not view.is_told, cancellation=requests.cancellation_stage(view.task),
     )  # fmt: skip

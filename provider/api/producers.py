@@ -41,7 +41,7 @@ def list_all(page: dict[str, Any]) -> dict[str, Any]:
 def author(body: dict[str, Any]) -> RemoteRecordProducer:
     """Write an item by hand, as a draft. Its requests are provider tasks without an order."""
     with here().transaction() as session:
-        return authoring.author_producer(session, body, flask.g.actor, here().clock())
+        return authoring.author_producer(session, body, flask.g.actor, here().clock(), here().attachment_limits)
 
 
 @blueprint.route("/bulk/publish", methods=["POST"])
@@ -64,7 +64,7 @@ def publish_many(body: dict[str, Any]) -> dict[str, Any]:
 def put_form(body: dict[str, Any], identity: str) -> RemoteRecordProducer:
     """What an item written by hand is to ask; of what is published a draft is made first."""
     with here().transaction() as session:
-        return authoring.replace_form(session, identity, body, flask.g.actor, here().clock())
+        return authoring.replace_form(session, identity, body, flask.g.actor, here().clock(), here().attachment_limits)
 
 
 @blueprint.route("/<identity>", methods=["GET"])

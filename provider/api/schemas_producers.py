@@ -54,6 +54,13 @@ class VariableSchema(StrictSchema):
     )
     pattern_hint = SafeStr(max_length=255, allow_none=True, metadata=about("“must …”.", "be a code such as DE-7"))
     choice = fields.Dict(keys=fields.String(), allow_none=True, metadata=about("Of a reference: what it refers to."))
+    max_size_bytes = BoundedInt(
+        minimum=1, maximum=2**40, allow_none=True, metadata=about("Of a file: its size, at most.", 1_048_576)
+    )
+    file_types = fields.List(
+        SafeStr(max_length=20), allow_none=True, validate=validate.Length(max=50),
+        metadata=about("Of a file: endings of names that are taken; none for all that are taken here.", ["pdf"]),
+    )  # fmt: skip
 
 
 class SetSchema(StrictSchema):

@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from bridge.answered_files import ATTACHMENT, DEFAULT_SIZE_BYTES, find_limit_faults
 from bridge.answers import CHECKS, LAYOUT_TYPES, AnswerError, check_answer
+from bridge.attachments import AttachmentLimits
 from bridge.patterns import compile_pattern
 from provider.domain.catalog import repeated_keys
 from provider.domain.errors import FieldError, InvalidFields, NotFound
@@ -41,6 +43,7 @@ KINDS: Mapping[str, tuple[str, str, str]] = {
     "html": ("HTML", "html", ""),
     "requested_for": ("Requested for", "requested_for", ""),
     "reference": ("Reference to the provider's data", "reference", ""),
+    "attachment": ("Attachment", ATTACHMENT, ""),
     "label": ("Label", "label", ""),
     "rich_text": ("Rich text label", "rich_text", ""),
     "break": ("Break", "break", ""),
@@ -61,6 +64,10 @@ _FIXED: Mapping[str, Any] = {
     "max_cardinality": None,
 }  # fmt: skip
 _OPTIONAL = ("display", "min", "max", "min_length", "max_length", "pattern", "pattern_hint", "choice")
+_OF_FILES = ("max_size_bytes", "file_types")
+_NO_LIMITS = AttachmentLimits()
+FILES_LIMIT = 10
+"""Questions for files in one form."""
 
 Document = dict[str, Any]
 Place = tuple[str, str]
@@ -81,25 +88,29 @@ def new_form() -> Document:
     return {"variables": [], "parts": [], "sets": [], "besides": ["note"]}
 
 
-def complete_form(form: Mapping[str, Any]) -> Document:
-    """A form as it was written, with every member that the wire has. Raises InvalidFields with all that is wrong."""
+def complete_form(form: Mapping[str, Any], limits: AttachmentLimits = _NO_LIMITS) -> Document:
+    """A form as it was written, with every member that the wire has. `limits` are what files of requests are held
+    against here. Raises InvalidFields with all that is wrong.
+    """
     made: Document = {
-        "variables": [complete_variable(one) for one in form.get("variables") or ()],
+        "variables": [complete_variable(one, limits) for one in form.get("variables") or ()],
         "parts": [],
-        "sets": [_complete_set(one) for one in form.get("sets") or ()],
+        "sets": [_complete_set(one, limits) for one in form.get("sets") or ()],
         "besides": [one for one in BESIDES if one in (form.get("besides") or ())],
     }
-    if errors := list(_form_flaws(made)):
+    if errors := [*_form_flaws(made), *_file_flaws(made, limits)]:
         raise InvalidFields(errors)
     return made
 
 
-def complete_variable(variable: Mapping[str, Any]) -> Document:
+def complete_variable(variable: Mapping[str, Any], limits: AttachmentLimits = _NO_LIMITS) -> Document:
     """A question with every member that the wire always has, and those of the others that say something."""
     made: Document = {"key": variable["key"], "label": variable.get("label") or "", "type": variable["type"]}
     made |= {name: fixed if variable.get(name) is None else variable[name] for name, fixed in _FIXED.items()}
     told = _OPTIONAL if variable["type"] == "reference" else _OPTIONAL[:-1]
-    made |= {name: variable[name] for name in told if variable.get(name) not in (None, "")}
+    made |= {name: variable[name] for name in (*told, *_OF_FILES) if variable.get(name) not in (None, "", [])}
+    if variable["type"] == ATTACHMENT:
+        made.setdefault("max_size_bytes", min(DEFAULT_SIZE_BYTES, limits.size_bytes))
     return made | {name: _normal(made, made[name]) for name in ("default", "min", "max") if made.get(name) is not None}
 
 
@@ -205,7 +216,7 @@ def _moved(rows: Sequence[Mapping[str, Any]], key: str, by: int) -> list[Mapping
     return moved
 
 
-def _complete_set(one: Mapping[str, Any]) -> Document:
+def _complete_set(one: Mapping[str, Any], limits: AttachmentLimits) -> Document:
     many = bool(one.get("many"))
     return {
         "key": one["key"],
@@ -214,7 +225,7 @@ def _complete_set(one: Mapping[str, Any]) -> Document:
         "min_rows": (one.get("min_rows") or 0) if many else 0,
         "max_rows": one.get("max_rows") if many else None,
         "description": one.get("description") or "",
-        "variables": [complete_variable(variable) for variable in one.get("variables") or ()],
+        "variables": [complete_variable(variable, limits) for variable in one.get("variables") or ()],
     }
 
 
@@ -249,6 +260,23 @@ def _form_flaws(form: Mapping[str, Any]) -> Iterator[FieldError]:
     yield from _list_flaws(form["variables"], "/variables")
     for index, one in enumerate(form["sets"]):
         yield from _set_flaws(one, f"/sets/{index}")
+
+
+def _file_flaws(form: Mapping[str, Any], limits: AttachmentLimits) -> Iterator[FieldError]:
+    lists = [("", form["variables"]), *((f"/sets/{index}", one["variables"]) for index, one in enumerate(form["sets"]))]
+    asked = [
+        _Asked(variable, f"{pointer}/variables/{index}")
+        for pointer, some in lists
+        for index, variable in enumerate(some)
+    ]
+    files = [one for one in asked if one.variable["type"] == ATTACHMENT]
+    if len(files) > FILES_LIMIT:
+        yield FieldError("/variables", "range", f"a form asks for at most {FILES_LIMIT} files")
+    for one in asked:
+        told = [name for name in _OF_FILES if name in one.variable]
+        if one.variable["type"] != ATTACHMENT and told:
+            yield one.flaw(told[0], "not_allowed", "only a question for a file has it")
+        yield from (one.flaw(*fault) for fault in find_limit_faults(one.variable, limits))
 
 
 def _set_flaws(one: Mapping[str, Any], pointer: str) -> Iterator[FieldError]:
@@ -347,7 +375,7 @@ def _default_flaws(asked: _Asked) -> Iterator[FieldError]:
     default = variable["default"]
     if default is None:
         return
-    if variable["type"] in LAYOUT_TYPES or variable["type"] in ("masked", "reference"):
+    if variable["type"] in LAYOUT_TYPES or variable["type"] in ("masked", "reference", ATTACHMENT):
         yield asked.flaw("default", "not_allowed", "there is no default here")
         return
     try:

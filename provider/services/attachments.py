@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from bridge.answered_files import find_files
 from bridge.attachments import MEDIA_TYPE, AttachmentLimits, AttachmentState, clean_name
 from bridge.database import insert_into
 from bridge.errors import AttachmentRefused
@@ -53,6 +54,7 @@ def announce_attachment(
     if clean_name(said.name) != said.name:
         message = f"is not a name that is safe everywhere, without a path; {clean_name(said.name)!r} is"
         raise InvalidFields([FieldError("/name", "unsafe_name", message)])
+    _must_be_as_answered(task, said)
     attachment = _insert_or_find(session, _row_of(session, task, said))
     if attachment.state != AttachmentState.THERE:
         _check(limits, said.name, said.size_bytes, _count_others(session, task, attachment.id))
@@ -182,6 +184,14 @@ def _told(attachment: Attachment, external_id: str) -> Document:
         "author": {"name": attachment.author_name, "company": attachment.author_company},
         "created_at": attachment.created_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }
+
+
+def _must_be_as_answered(task: ProviderTask, said: Announced) -> None:
+    """A file that an answer of the request names is the one that it names. Raises Conflict."""
+    for one in find_files(task.request):
+        is_other = (one.answer["sha256"], one.answer["size_bytes"]) != (said.sha256, said.size_bytes)
+        if one.answer["attachment_id"] == said.id and (is_other or one.answer["name"] != said.name):
+            raise Conflict("attachment_exists", f"this id was given to another file: {one.pointer} names it")
 
 
 def _offer(session: Session, task: ProviderTask, attachment: Attachment, now: datetime) -> None:

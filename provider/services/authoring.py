@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from bridge.attachments import AttachmentLimits
 from bridge.ids import new_id
 from bridge.versions import WIRE_VERSION
 from provider.domain.authored_forms import complete_form, new_form
@@ -20,9 +21,15 @@ from provider.services.revisions import EDITABLE, check_changes, edit_producer
 
 Form = Mapping[str, Any]
 
+_DEFAULT_LIMITS = AttachmentLimits()
 
-def author_producer(session: Session, facts: Mapping[str, Any], actor: str, now: datetime) -> RemoteRecordProducer:
-    """A draft of a new item. `facts` are of EDITABLE, perhaps with `form`. Raises InvalidFields."""
+
+def author_producer(
+    session: Session, facts: Mapping[str, Any], actor: str, now: datetime, limits: AttachmentLimits = _DEFAULT_LIMITS
+) -> RemoteRecordProducer:
+    """A draft of a new item. `facts` are of EDITABLE, perhaps with `form`, whose questions for files lie within
+    `limits`. Raises InvalidFields.
+    """
     lock_guard(session)
     told = {name: str(facts[name]).strip() for name in EDITABLE if name in facts}
     check_changes({"name": "", **told}, TASK)
@@ -32,7 +39,7 @@ def author_producer(session: Session, facts: Mapping[str, Any], actor: str, now:
         revision=1,
         state=RemoteRecordProducerState.DRAFT,
         kind=TASK,
-        form=_checked(session, facts["form"]) if facts.get("form") else new_form(),
+        form=_checked(session, facts["form"], limits) if facts.get("form") else new_form(),
         **{"short_description": "", "category": "", "compatibility": WIRE_VERSION, **told},
     )
     session.add(producer)
@@ -42,8 +49,9 @@ def author_producer(session: Session, facts: Mapping[str, Any], actor: str, now:
 
 
 def change_form(
-    session: Session, identity: str, change: Callable[[Form], Form], actor: str, now: datetime
-) -> RemoteRecordProducer:
+    session: Session, identity: str, change: Callable[[Form], Form], actor: str, now: datetime,
+    limits: AttachmentLimits = _DEFAULT_LIMITS,
+) -> RemoteRecordProducer:  # fmt: skip
     """Let `change` make another form of the draft's; of a published item a draft is checked out first.
 
     Raises NotFound, InvalidFields, or Conflict when everything of this item is retired, and for one that was not
@@ -52,20 +60,22 @@ def change_form(
     draft = edit_producer(session, identity, {}, actor, now)
     if draft.kind != TASK:
         raise Conflict("form_of_catalog", "what this item asks comes from the catalog; change it there")
-    draft.form = _checked(session, change(draft.form))
+    draft.form = _checked(session, change(draft.form), limits)
     session.flush()
     record_audit(session, actor, "producer.form", f"catalog_item/{identity}", now, {"revision": draft.revision})
     return draft
 
 
-def replace_form(session: Session, identity: str, form: Form, actor: str, now: datetime) -> RemoteRecordProducer:
+def replace_form(
+    session: Session, identity: str, form: Form, actor: str, now: datetime, limits: AttachmentLimits = _DEFAULT_LIMITS
+) -> RemoteRecordProducer:
     """As `change_form`, with a form that was written as a whole."""
-    return change_form(session, identity, lambda _: form, actor, now)
+    return change_form(session, identity, lambda _: form, actor, now, limits)
 
 
-def _checked(session: Session, form: Form) -> dict[str, Any]:
+def _checked(session: Session, form: Form, limits: AttachmentLimits) -> dict[str, Any]:
     """The whole form, whose references lead to choices that there are. Raises InvalidFields."""
-    made = complete_form(form)
+    made = complete_form(form, limits)
     faults = list(reference_faults(session, made["variables"], "/variables"))
     for index, one in enumerate(made["sets"]):
         faults += reference_faults(session, one["variables"], f"/sets/{index}/variables")

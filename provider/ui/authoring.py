@@ -167,7 +167,7 @@ def _write_set(identity: str, key: str) -> ResponseReturnValue:
 
 def _change_form(identity: str, change: Callable[[Document], Document]) -> None:
     with here().transaction() as session:
-        authoring.change_form(session, identity, change, actor(), here().clock())
+        authoring.change_form(session, identity, change, actor(), here().clock(), here().attachment_limits)
 
 
 def _change(identity: str, change: Callable[[Document], Document], set_key: str = "") -> Response:

@@ -169,7 +169,9 @@ def _show(number: str, to: str = "", form: Form | None = None) -> str:
     """The page of a case; `form` is the one that was sent to `to`, with what was typed and what is wrong."""
     with here().database.reading() as session:
         case = show_case(session, number)
-    told: dict[str, Any] = {"files": rows_for_page(case), "file_form": FileForm()}
+    files = rows_for_page(case)
+    told: dict[str, Any] = {"files": files, "file_form": FileForm()}
+    told["answered_files"] = {(one["sha256"], one["name"]): one for one in files if not one["ours"]}
     told |= {"file_limits": here().attachment_limits, "asked": show_answers(case["form"], case["request"])}
     told["solution"] = form if to == "solution" else SolutionForm(formdata=None)
     told["entry_form"] = EntryForm(formdata=None)

@@ -2,11 +2,23 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
-from wtforms import BooleanField, Field, IntegerField, RadioField, SelectChoice, SelectField, StringField, TextAreaField
+from wtforms import (
+    BooleanField,
+    DecimalField,
+    Field,
+    IntegerField,
+    RadioField,
+    SelectChoice,
+    SelectField,
+    StringField,
+    TextAreaField,
+)
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
+from bridge.answered_files import ATTACHMENT
 from provider.domain.authored_forms import KINDS, ROWS_LIMIT, SCALE_LIMIT
 from webkit.forms import Form, strip
 
@@ -18,6 +30,8 @@ _TEXT_FIELDS = ("min_length", "max_length")
 _BOUNDS = ("min", "max")
 _PATTERN = ("pattern", "pattern_hint")
 _REFERENCE = ("choice_definition", "choice_depends_on_variable", "choice_depends_on_field", "choice_qualifier")
+_FILE = ("max_size_bytes", "file_types")
+_MIB = 1024 * 1024
 _FIELDS_OF_TYPE: Mapping[str, tuple[str, ...]] = {
     "text": ("default", *_TEXT_FIELDS, *_PATTERN),
     "multiline_text": ("default", *_TEXT_FIELDS),
@@ -30,6 +44,7 @@ _FIELDS_OF_TYPE: Mapping[str, tuple[str, ...]] = {
     "choice": ("options", "default"),
     "multiple_choice": ("options", "default", "min_cardinality", "max_cardinality"),
     "reference": _REFERENCE,
+    "attachment": _FILE,
     "label": (), "rich_text": (), "break": (), "container_start": (), "container_split": (), "container_end": (),
 }  # fmt: skip
 """What can be said of a question beside its name and help; of types that are not here, a default."""
@@ -68,6 +83,11 @@ class QuestionForm(Form):
     choice_depends_on_variable = SelectField("Depends on", validate_choice=False)
     choice_depends_on_field = _text("By the column", 60, "Only rows whose column is the answer to that question.")
     choice_qualifier = TextAreaField("Only rows with", [Length(max=5000)], description="One a line: column = a, b.")
+    max_size_bytes = DecimalField(
+        "Size, at most (MiB)", [Optional(), NumberRange(0, None, "A number of MiB.")], places=None,
+        description="Empty: 20 MiB, or what is taken here at most.",
+    )  # fmt: skip
+    file_types = _text("Types", 300, "Endings of names, such as: pdf, png. Empty: all that are taken here.")
     key = _text("Key", 60, "Names the answer for programs. Empty: made from what is asked.")
 
     def __init__(
@@ -101,6 +121,8 @@ class QuestionForm(Form):
         variable |= {"display": self.display, "default": self._default(told.get("default"))}
         if "options" in told:
             variable["options"] = read_options(told["options"] or "")
+        if self.type == ATTACHMENT:
+            variable |= {"max_size_bytes": _bytes(told["max_size_bytes"]), "file_types": _types(told["file_types"])}
         return variable | ({"choice": self._choice()} if self.type == "reference" else {})
 
     def find(self, pointer: str) -> Field | None:
@@ -154,6 +176,9 @@ def shown_question(variable: Mapping[str, Any]) -> Document:
     default = variable["default"]
     shown["default"] = ", ".join(default) if isinstance(default, list) else _say(default)
     shown |= {name: _say(variable.get(name)) for name in _BOUNDS}
+    most = variable.get("max_size_bytes")
+    shown |= {"max_size_bytes": Decimal(most) / _MIB if most else None}
+    shown["file_types"] = ", ".join(variable.get("file_types") or ())
     choice = variable.get("choice") or {}
     above = choice.get("depends_on") or {}
     qualifier = (choice.get("qualifier") or {}).items()
@@ -183,6 +208,15 @@ def free_key(text: str, taken: Iterable[str]) -> str:
         number += 1
         key = f"{base}_{number}"
     return key
+
+
+def _bytes(mib: Decimal | None) -> int | None:
+    return None if mib is None else int(mib * _MIB)
+
+
+def _types(text: str | None) -> list[str]:
+    """However they are written: with dots, in capitals, beside each other."""
+    return list(dict.fromkeys(one.lstrip(".").lower() for one in re.split(r"[\s,;]+", text or "") if one.strip(".")))
 
 
 def _choices(nothing: str, some: Sequence[str]) -> list[SelectChoice]:

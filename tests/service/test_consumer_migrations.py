@@ -18,6 +18,7 @@ import consumer_sim.models_cases
 import consumer_sim.models_choices
 import consumer_sim.models_personas
 import consumer_sim.models_remote_tasks
+import consumer_sim.models_task_approvals
 import webkit.models
 from bridge.database import Database
 from bridge.migrations import DOCUMENT, ID, TIME
