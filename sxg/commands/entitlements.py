@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from sxg.client import segment
+from sxg.commands.audience import read_criteria
 from sxg.commands.connecting import ENVIRONMENT, JSON, api_options, open_client
 
 Row = Mapping[str, Any]
@@ -60,7 +61,7 @@ def preview(item: str | None, criteria: str | None, url: str, token: str, allow:
       sxg entitlements preview
       sxg entitlements preview --item "SD-WAN Package" --criteria '{"companies": ["ACME"]}'
     """
-    body = {"item": item, "criteria": _read_criteria(criteria)}
+    body = {"item": item, "criteria": read_criteria(criteria)}
     with open_client(url, token, allow) as client:
         told = client.post("/entitlements/preview", {name: value for name, value in body.items() if value is not None})
     if as_json:
@@ -125,16 +126,6 @@ def decide(removal_id: str, keep: bool, url: str, token: str, allow: str, as_jso
     with open_client(url, token, allow) as client:
         told = client.post(f"/held-removals/{segment(removal_id)}/{'keep' if keep else 'confirm'}")
     click.echo(json.dumps(told) if as_json else f"removal {told['id']} is {told['state']}")
-
-
-def _read_criteria(text: str | None) -> Any:
-    try:
-        found = json.loads(text) if text is not None else None
-    except ValueError as error:
-        raise click.BadParameter(f"not JSON: {error}", param_hint="--criteria") from None
-    if found is not None and not isinstance(found, dict):
-        raise click.BadParameter("a JSON object", param_hint="--criteria")
-    return found
 
 
 def _changes(items: list[Row]) -> Iterator[str]:
