@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from bridge.field_maps import OUTBOUND, Document, active_lines, count_on
 from bridge.mapping import MappingErrors, load_transforms
 from bridge.transforms import TransformHole, find_transform_faults, transform
-from provider.domain.errors import FieldError, InvalidFields
+from provider.domain.errors import FieldError, InvalidFields, NotFound
 from provider.models.remote_tasks import Incident, RemoteTask, RemoteTaskDefinition, TransformVersion
 from provider.services.audit import record_audit
 from provider.services.connections import get_connection
@@ -94,6 +94,19 @@ def reset_transforms(session: Session, connection_id: str, *, actor: str, now: d
     newest = _newest(session, connection.id)
     if newest is not None and newest.document is not None:
         _put_in_force(session, connection.id, None, actor, now)
+    return show_transforms(session, connection.id)
+
+
+def reset_transform(session: Session, connection_id: str, name: str, *, actor: str, now: datetime) -> dict[str, Any]:
+    """Go back to the table of everybody, or to none, where everybody has none.
+
+    Raises NotFound, also for a table that is not the connection's own.
+    """
+    connection = get_connection(session, connection_id, lock=True)
+    own = dict(show_transforms(session, connection.id)["own"])
+    if own.pop(name, None) is None:
+        raise NotFound("table of its own", name[:80])
+    _put_in_force(session, connection.id, own or None, actor, now)
     return show_transforms(session, connection.id)
 
 

@@ -22,6 +22,7 @@ from provider.ui import (
     entitlements,
     flow,
     incidents,
+    mappings,
     order_tasks,
     orders,
     personas,
@@ -30,6 +31,7 @@ from provider.ui import (
     registrations,
     scratchpads,
     start,
+    task_approvals,
     users,
 )
 from provider.ui.site import make_site
@@ -42,6 +44,7 @@ PAGES = (
     order_tasks.pages,
     cases.pages,
     scratchpads.pages,
+    task_approvals.pages,
     products.pages,
     deliveries.pages,
     connections.pages,
@@ -57,6 +60,7 @@ PAGES = (
     choices.pages,
     incidents.pages,
     definitions.pages,
+    mappings.pages,
     flow.pages,
     users.pages,
 )

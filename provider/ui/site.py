@@ -25,6 +25,7 @@ NAVIGATION = (
     Entry("Tasks", "order_tasks.list_all", "order_task.read"),
     Entry("Products", "products.list_all", "product.read", "Service"),
     Entry("Cases", "cases.list_all", "case.read", "Service"),
+    Entry("Approvals", "task_approvals.list_all", "case.read", "Service"),
     Entry("Incidents", "incidents.list_all", "case.read", "Service"),
     Entry("Catalog", "catalog.list_all", "catalog.read", "Selling"),
     Entry("Producers", "producers.list_all", "producer.read", "Selling"),
@@ -33,6 +34,7 @@ NAVIGATION = (
     Entry("Authorised users", "authorised_users.list_all", "connection.read", "Selling"),
     Entry("Connections", "connections.list_all", "connection.read", "Administration"),
     Entry("Deliveries", "deliveries.list_all", "delivery.read", "Administration"),
+    Entry("Mappings", "mappings.list_all", "mapping.read", "Administration"),
     Entry("Flow", "flow.show", "connection.read", "Administration"),
     Entry("Users", "users.list_all", "user.write", "Administration"),
 )
