@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from bridge import backoff, envelope, signing
 from bridge.backoff import Outcome
-from bridge.draining import Batch, Fault, Item, Result
+from bridge.draining import ALONE_TRIES, Batch, Fault, Item, Result
 from bridge.egress import AddressGuard, FaultKind, Reply, Sender, SendFailed
 from bridge.envelope import Judgement
 from bridge.errors import EnvelopeInvalid
@@ -23,11 +23,13 @@ from bridge.identity import Identity, Keyring
 from bridge.models import Connection
 from bridge.vocabulary import (
     BATCH_CONTENT_TYPE,
+    EXCHANGE_PATH,
     FAST_DEADLINE_S,
     HEADER_EPOCH,
     HEADER_IDEMPOTENCY_KEY,
     HEADER_INSTANCE,
     PROBLEM_CONTENT_TYPE,
+    ConnectionState,
     Verdict,
 )
 
@@ -83,7 +85,7 @@ class WebhookCarrier:
     keyring: Keyring
     identity: Identity
     clock: Clock
-    alone_tries: int = 3
+    alone_tries: int = ALONE_TRIES
 
     def send(self, batch: Batch, *, deadline_s: float) -> Result:
         started_at = self.clock()
@@ -117,9 +119,7 @@ class WebhookCarrier:
         """Whether the only event of the batch has failed often enough to ask, by an empty batch, if the connection is
         well without it.
         """
-        if len(batch.items) != 1 or fault.outcome is not Outcome.FAILED:
-            return False
-        if batch.failures.get(batch.items[0].stream_id, 0) + 1 < self.alone_tries:
+        if not _failed_alone(batch, fault, self.alone_tries):
             return False
         probe = self._post(batch.connection, b"[]", min(deadline_s, _PROBE_DEADLINE_S))
         return isinstance(probe, Reply)
@@ -184,6 +184,7 @@ class RestCarrier:
     is_final: Callable[[str, str], bool]
     """Whether a problem code settles a call of this operation."""
     on_answer: Callable[[Session, CallAnswer, datetime], None]
+    alone_tries: int = ALONE_TRIES
 
     def __post_init__(self) -> None:
         self._answers: dict[str, CallAnswer] = {}
@@ -206,7 +207,10 @@ class RestCarrier:
             judgements[item.id] = outcome
             if outcome.verdict is not Verdict.APPLIED:
                 stopped.add(item.stream_id)
-        return Result(started_at, (self.clock() - started_at).total_seconds(), judgements, fault)
+        duration_s = (self.clock() - started_at).total_seconds()
+        alone = fault is not None and _failed_alone(batch, fault, self.alone_tries)
+        at_fault = alone and self._is_well(batch.connection)
+        return Result(started_at, duration_s, judgements, fault, at_fault)
 
     def settled(self, session: Session, batch: Batch, result: Result, now: datetime) -> None:
         for item in batch.items:
@@ -242,8 +246,31 @@ class RestCarrier:
         )
         return Judgement(item.id, Verdict.APPLIED)
 
+    def _is_well(self, connection: Connection) -> bool:
+        """Whether the provider answers us, and takes calls on this connection: then the fault is the call's own."""
+        ends_at = self.clock() + timedelta(seconds=_PROBE_DEADLINE_S)
+        probe = f"GET {EXCHANGE_PATH}/connection"
+        reply = self._ask(connection, probe, None, {}, _PROBE_DEADLINE_S, ends_at, fresh_token=False)
+        document = _json(reply) if isinstance(reply, Reply) and reply.status == 200 else None
+        return isinstance(document, dict) and document.get("state") == ConnectionState.ACTIVE
+
     def _send(
         self, connection: Connection, item: Item, deadline_s: float, ends_at: datetime, *, fresh_token: bool
+    ) -> Reply | Fault:
+        own = {"Content-Type": "application/json", HEADER_IDEMPOTENCY_KEY: item.id}
+        body = item.text.encode()
+        return self._ask(connection, item.target or "", body, own, deadline_s, ends_at, fresh_token=fresh_token)
+
+    def _ask(
+        self,
+        connection: Connection,
+        target: str,
+        body: bytes | None,
+        own_headers: Mapping[str, str],
+        deadline_s: float,
+        ends_at: datetime,
+        *,
+        fresh_token: bool,
     ) -> Reply | Fault:
         """One try. Token, call and a second try share one deadline, for together they must end within the lease."""
         sender = self.senders[connection.id]
@@ -252,22 +279,29 @@ class RestCarrier:
             token = self.tokens.token(connection, sender, fresh=fresh_token, deadline_s=left_s)
             if isinstance(token, Fault):
                 return token
-            method, _, path = (item.target or "").partition(" ")
+            method, _, path = target.partition(" ")
             headers = {
+                **own_headers,
                 "Authorization": f"Bearer {token}",
-                "Content-Type": "application/json",
-                HEADER_IDEMPOTENCY_KEY: item.id,
                 HEADER_INSTANCE: self.identity.id,
                 HEADER_EPOCH: self.identity.epoch,
             }
             url = (connection.peer_url or "").rstrip("/") + path
-            left_s = self._left_s(ends_at)
-            return sender.send(method, url, body=item.text.encode(), headers=headers, deadline_s=left_s)
+            return sender.send(method, url, body=body, headers=headers, deadline_s=self._left_s(ends_at))
         except SendFailed as failed:
             return _fault_of(failed, deadline_s)
 
     def _left_s(self, ends_at: datetime) -> float:
         return max((ends_at - self.clock()).total_seconds(), 0.05)
+
+
+def _failed_alone(batch: Batch, fault: Fault, tries: int) -> bool:
+    """Whether the only item of the batch has failed so often that it is worth asking if the other side is well without
+    it. Being asked to come later says nothing about the item.
+    """
+    if len(batch.items) != 1 or fault.outcome not in (Outcome.FAILED, Outcome.REFUSED):
+        return False
+    return batch.failures.get(batch.items[0].stream_id, 0) + 1 >= tries
 
 
 def _fault_of(failed: SendFailed, deadline_s: float) -> Fault:

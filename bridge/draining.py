@@ -19,6 +19,11 @@ from bridge.leases import Held
 from bridge.models import Connection, Delivery, OutboxEvent, Stream, table_of
 from bridge.vocabulary import BATCH_LIMIT_BYTES, BATCH_LIMIT_EVENTS, ConnectionState
 
+ALONE_TRIES = 12
+"""How often an event or call must fail alone, with the other side being well, before the fault is called its own. With
+their pauses these take two minutes: whoever is being replaced, or has lost its database, may be well in all else.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -30,8 +35,7 @@ class Limits:
     rejected_tries: int = 3
     rejected_pause_s: float = 60.0
     busy_pause_s: float = 1.0
-    alone_tries: int = 3
-    """How often an event must fail alone, with probes succeeding, before the fault is called its own."""
+    alone_tries: int = ALONE_TRIES
 
 
 @dataclass(frozen=True, slots=True)

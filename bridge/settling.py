@@ -18,6 +18,8 @@ from bridge.models import Attempt, Connection, Delivery, Stream, table_of
 from bridge.vocabulary import ADVANCING, BATCH_LIMIT_EVENTS, ConnectionState, Verdict
 
 _REFUSED_PAUSE_S = 5.0
+_BLAMED_PAUSE_S = 16.0
+"""At most so long a record waits that happened to be the probe of an outage: its end is noticed by others, too."""
 _STREAMS, _DELIVERIES = table_of(Stream), table_of(Delivery)
 _ADVANCE = (
     update(_STREAMS)
@@ -51,7 +53,7 @@ def settle(session: Session, held: Held, batch: Batch, result: Result, *, limits
     if fault is None and not advanced:  # else a receiver that refuses everything would be asked without end
         fault = Fault(Outcome.FAILED, "no event of the batch was applied")
     _learn(held, result, fault, now)
-    if result.fault and len(batch.items) == 1 and result.fault.outcome is Outcome.FAILED:
+    if result.fault and len(batch.items) == 1 and result.fault.outcome is not Outcome.SLOW:
         _blame_event(session, held, batch, result, result.fault, limits, now)
     leases.learn(session, held)
     attempt = {
@@ -168,7 +170,7 @@ def _blame_event(
         _park(session, item, f"fails alone while probes succeed: {fault.detail}")
         held.failures, held.failing_since, held.not_before = 0, None, None
     else:
-        _pause(session, item, failures, limits.busy_pause_s, fault.detail, now)
+        _pause(session, item, failures, limits.busy_pause_s, fault.detail, now, limit_s=_BLAMED_PAUSE_S)
 
 
 def _park(session: Session, item: Item, error: str) -> None:
@@ -182,8 +184,17 @@ def _park(session: Session, item: Item, error: str) -> None:
     session.connection().execute(rest)
 
 
-def _pause(session: Session, item: Item, failures: int, base_s: float, error: str, now: datetime) -> None:
-    until = now + timedelta(seconds=backoff.stream_pause_s(base_s, failures, random.random()))  # noqa: S311 - jitter
+def _pause(
+    session: Session,
+    item: Item,
+    failures: int,
+    base_s: float,
+    error: str,
+    now: datetime,
+    limit_s: float = backoff.RETRY_AFTER_LIMIT_S,
+) -> None:
+    pause_s = min(backoff.stream_pause_s(base_s, failures, random.random()), limit_s)  # noqa: S311 - jitter
+    until = now + timedelta(seconds=pause_s)
     session.connection().execute(update(_DELIVERIES).where(_is(item)).values(error=error[:2000]))
     wait = update(_STREAMS).where(_STREAMS.c.id == item.stream_id).values(due_at=until, failures=failures)
     session.connection().execute(wait)

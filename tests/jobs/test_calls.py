@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from bridge import outbox
 from bridge.ailments import find_ailments
 from bridge.carriers import CallAnswer, RestCarrier, Senders
-from bridge.draining import Limits
+from bridge.draining import ALONE_TRIES, Limits
 from bridge.egress import AddressGuard, Sender
 from bridge.flow import read_flow
 from bridge.jobs import Station
@@ -36,6 +36,8 @@ class ToyFactory:
         """Answers to come; then it is 201 for ever."""
         self.refused: dict[str, tuple[int, str, dict[str, str]]] = {}
         """The answer to every call about a toy."""
+        self.connection = (200, '{"state": "active"}')
+        """The answer to being asked how the connection is."""
         self.delay_s = 0.0
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._make_handler())
         self.server.daemon_threads = True
@@ -60,6 +62,11 @@ class ToyFactory:
                 told = factory.script.pop(0) if factory.script else (201, '{"made": true}', {})
                 status, text, headers = factory.refused.get(body["toy"], told)
                 answer(self, status, text.encode(), **headers)
+
+            def do_GET(self) -> None:
+                assert self.path == "/exchange/v1/connection"
+                status, text = factory.connection
+                answer(self, status, text.encode())
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -116,6 +123,15 @@ class Shop:
         with self.database.transaction() as session:
             session.execute(update(Lease).values(not_before=None))
             session.execute(update(Stream).where(Stream.due_at.is_not(None)).values(due_at=NOW))
+        self.station.drain(self.connection_id)
+
+    def drain_in_turn(self) -> None:
+        """As if all pauses were over, without letting anybody jump the queue."""
+        with self.database.transaction() as session:
+            session.execute(update(Lease).values(not_before=None))
+            for stream in session.scalars(select(Stream).where(Stream.due_at.is_not(None))):
+                assert stream.due_at is not None
+                stream.due_at -= timedelta(hours=1)
         self.station.drain(self.connection_id)
 
     def states(self) -> list[str]:
@@ -255,6 +271,40 @@ def test_a_refusal_nobody_expected_is_parked_and_other_records_go_on(
         shop.drain()
     assert shop.states() == ["parked", "delivered", "delivered"]
     assert [body["toy"] for *_, body in factory.calls].count("bear") == 3
+
+
+BROKEN = [(500, "<html>broken</html>", {}), (403, "<html>not this text</html>", {}), (418, "", {})]
+
+
+@pytest.mark.parametrize("said", BROKEN, ids=lambda said: str(said[0]))
+def test_a_call_that_can_never_be_answered_is_parked_and_others_go_on(
+    shop: Shop, factory: ToyFactory, said: tuple[int, str, dict[str, str]]
+) -> None:
+    factory.refused["bear"] = said
+    for toy in ("bear", "robot", "car"):
+        shop.call(toy)
+    for _ in range(5):
+        shop.drain_in_turn()
+    assert shop.states() == ["pending", "delivered", "delivered"]
+    for _ in range(12):
+        shop.drain_in_turn()
+    assert shop.states() == ["parked", "delivered", "delivered"]
+    assert [body["toy"] for *_, body in factory.calls].count("bear") >= ALONE_TRIES
+    assert shop.lease().failures == 0
+
+
+@pytest.mark.parametrize(
+    "connection", [(500, ""), (200, '{"state": "paused"}'), (403, '{"state": "active"}'), (200, "1")]
+)
+def test_while_the_provider_is_not_well_either_no_call_is_parked(
+    shop: Shop, factory: ToyFactory, connection: tuple[int, str]
+) -> None:
+    factory.connection = connection
+    factory.refused["bear"] = BROKEN[0]
+    shop.call("bear")
+    for _ in range(20):
+        shop.drain()
+    assert shop.states() == ["pending"]
 
 
 def test_a_call_that_says_nothing_stops_the_series_and_keeps_what_was_answered(shop: Shop, factory: ToyFactory) -> None:

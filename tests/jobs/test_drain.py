@@ -248,6 +248,41 @@ def test_a_dead_consumer_parks_nothing_and_is_probed_with_growing_pauses(exchang
     exchange.drain_until(exchange.all_sent)
 
 
+def test_after_a_long_outage_what_waits_is_due_with_the_first_sign_of_life(exchange: Exchange) -> None:
+    """A record that was the probe again and again must not wait for a pause of its own, which would be an hour."""
+    exchange.shop.fault = failing(500)
+    exchange.record("bear")
+    for _ in range(15):
+        exchange.allow_now()
+        exchange.station.drain(exchange.connection_id)
+    with exchange.database.transaction() as session:
+        outbox.wake(session, exchange.connection_id, now=datetime.now(UTC))
+        due_at = session.scalars(select(Stream.due_at)).one()
+    assert due_at is not None
+    assert due_at < datetime.now(UTC) + timedelta(seconds=20)
+
+
+def test_poison_behind_a_403_is_found_and_parked_while_everything_else_flows(exchange: Exchange) -> None:
+    """As a firewall answers that does not like one text."""
+    exchange.shop.fault = failing(403, poison="toy/bear")
+    exchange.record("bear", 2)
+    for n in range(20):
+        exchange.record(f"toy{n:02}")
+    exchange.drain_until(lambda: exchange.states().count("delivered") == 20, rounds=60)
+    exchange.drain_until(lambda: "parked" in exchange.states(), rounds=20)
+    assert exchange.states()[:2] == ["parked", "pending"]
+
+
+@pytest.mark.parametrize("status", [403, 503])
+def test_a_consumer_that_refuses_everything_parks_nothing(exchange: Exchange, status: int) -> None:
+    exchange.shop.fault = failing(status)
+    exchange.record("bear")
+    for _ in range(6):
+        exchange.allow_now()
+        exchange.station.drain(exchange.connection_id)
+    assert exchange.states() == ["pending"]
+
+
 @pytest.mark.parametrize("state", [ConnectionState.PAUSED, ConnectionState.REVOKED])
 def test_a_connection_that_people_stop_in_the_midst_of_a_drain_gets_no_further_batch(
     exchange: Exchange, state: ConnectionState
