@@ -18,7 +18,7 @@ from bridge.database import Database
 from bridge.egress import AddressGuard
 from bridge.identity import Identity, Keyring
 from bridge.mapping import Expectation, Tables, load_tables
-from bridge.models import Connection, Delivery, Lease, OutboxEvent
+from bridge.models import Connection, Delivery, Lease, OutboxEvent, table_of
 from bridge.vocabulary import ConnectionState, EventType
 from provider.domain.catalog import build_form
 from provider.domain.orders import OrderState
@@ -31,6 +31,7 @@ from provider.services.catalog import load_specification
 from provider.services.catalog_import import import_catalog
 from provider.services.intake import submit_provider_task
 from provider.services.order_locks import LockedOrder, lock_order
+from provider.services.orderable import read_orderable_item, with_right
 from provider.services.orders import approve_order
 from provider.services.producers import publish_producer
 from provider.services.registrations import Introduction, create_registration
@@ -274,6 +275,14 @@ def make_consumer(session: Session, prefix: str = "ACME") -> Connection:
     connection.number_prefix = prefix
     session.flush()
     return connection
+
+
+def get_orderable_item(session: Session, connection_id: str, identity: str, revision: int) -> Any:
+    """As an order finds it, with its prices. Raises NotFound when the connection may not order it."""
+    connections = table_of(Connection)
+    query = with_right(select(connections.c.id).select_from(connections).where(connections.c.id == connection_id))
+    asked = {"connection_id": connection_id, "identity": identity, "revision": revision}
+    return read_orderable_item(session, identity, session.execute(query, asked).first())
 
 
 def make_router_item(session: Session, connection_id: str, **columns: Any) -> RemoteRecordProducer:

@@ -40,7 +40,7 @@ _FINAL = {
     "scratchpad": {"scratchpad_full", "task_over", "not_found", "method_not_allowed"},
     # Also of a provider that knows no attachments: a file must never hold up what comes after it.
     "attachment": {"attachment_refused", "attachment_exists", "not_found", "method_not_allowed"},
-    "activation": {"not_found"},
+    "activation": {"not_found", "revision_archived", "version_too_old"},
     **remote_tasks.OPERATIONS,
     authorised_users.OPERATION: authorised_users.FINAL,
 }

@@ -33,7 +33,7 @@ from provider.services.numbers import next_numbers, take_numbers
 from provider.services.order_lines import plan_lines, write_lines
 from provider.services.order_locks import lock_order_of_task
 from provider.services.order_moves import OPENING, change_state, record_opening
-from provider.services.orderable import OrderableItem, Prices, get_orderable_item, read_orderable_item, with_right
+from provider.services.orderable import OrderableItem, Prices, get_item_asked_for, read_orderable_item, with_right
 from provider.services.provider_tasks import get_task, render_task, show_case_task, task_data
 
 _S = OrderState
@@ -163,8 +163,9 @@ def resubmit_provider_task(
 ) -> Document:
     """Correct a rejected request: its order is a draft again, gets new lines, and is submitted. Returns the task.
 
-    The same correction again changes nothing. Raises NotFound, IllegalMove unless the order is Rejected, InvalidFields,
-    and Conflict `revision_superseded`, or `illegal_move` for an action on a product.
+    The same correction again changes nothing, and an item that was taken away meanwhile is no hindrance. Raises
+    NotFound, IllegalMove unless the order is Rejected, InvalidFields, and Conflict `revision_superseded`, or
+    `illegal_move` for an action on a product.
     """
     if request.get("id", external_id) != external_id:
         raise InvalidFields([FieldError("/id", "invalid", "this is not the id of the task that the path names")])
@@ -180,7 +181,7 @@ def resubmit_provider_task(
         raise _superseded(task.revision)
     known = _find_known(session.connection(), connection_id, external_id)
     _check_not_superseded(known.refused_revision, request["revision"])
-    found = get_orderable_item(session, connection_id, str(task.catalog_item_id), request["catalog_item_revision"])
+    found = _item_of_correction(session, str(task.catalog_item_id), request["catalog_item_revision"])
     item, lines = _check_request(session, connection_id, found, request)
     actor = f"connection/{connection_id}"
     locked.order.version += 1
@@ -192,6 +193,14 @@ def resubmit_provider_task(
     task.requested_by = request["requested_by"]
     session.flush()
     return task_data(session, task, locked.order)
+
+
+def _item_of_correction(session: Session, identity: str, revision: int) -> tuple[OrderableItem, Prices]:
+    try:
+        return get_item_asked_for(session, identity, revision)
+    except NotFound:
+        message = f"there is no revision {revision} of this item any more"
+        raise InvalidFields([FieldError("/catalog_item_revision", "not_offered", message)]) from None
 
 
 def cancel_provider_task(

@@ -66,8 +66,14 @@ _MEANT = and_(
 )
 _COLUMNS = (_PRODUCERS.c.id.label("producer_id"), _PRODUCERS.c.product_offering_id, _OFFERINGS.c.prices)
 _PRICED = _OFFERINGS.c.id == _PRODUCERS.c.product_offering_id
-_RIGHT = (select(*_COLUMNS).select_from(_ENTITLEMENTS).join(_PRODUCERS, _MEANT).outerjoin(_OFFERINGS, _PRICED)).where(
-    _ENTITLED
+_ASKED_FOR = (
+    select(*_COLUMNS)
+    .select_from(_PRODUCERS.outerjoin(_OFFERINGS, _PRICED))
+    .where(
+        _PRODUCERS.c.identity == bindparam("identity"),
+        _PRODUCERS.c.revision == bindparam("revision"),
+        _PRODUCERS.c.state != literal_column(f"'{RemoteRecordProducerState.DRAFT}'"),
+    )
 )
 _MEMBER_PRICES = select(_OFFERINGS.c.id, _OFFERINGS.c.prices).where(
     _OFFERINGS.c.id.in_(bindparam("ids", expanding=True))
@@ -77,27 +83,27 @@ _kept: dict[str, OrderableItem] = {}
 
 
 def with_right(query: Select[Any]) -> Select[Any]:
-    """A query of one row asks in passing whether `connection_id` may order `revision` of the item `identity`; see
+    """A query of one row asks in passing whether `connection_id` may order `revision` of the item `identity`, for
     `read_orderable_item`. A query of its own costs an order more than all else that is checked of it.
     """
     query = query.outerjoin(_ENTITLEMENTS, _ENTITLED).outerjoin(_PRODUCERS, _MEANT).outerjoin(_OFFERINGS, _PRICED)
     return query.add_columns(*_COLUMNS)
 
 
-def get_orderable_item(
-    session: Session, connection_id: str, identity: str, revision: int
-) -> tuple[OrderableItem, Prices]:
-    """The revision that a request fills in, and the prices of its offerings as they are now.
+def get_item_asked_for(session: Session, identity: str, revision: int) -> tuple[OrderableItem, Prices]:
+    """A revision that consumers had once, whoever may order it now: a request that is open goes on without the right.
 
-    Raises NotFound when the connection may not order it. A superseded revision can be ordered until it is archived or
-    retired: the consumer may not have switched yet.
+    Raises NotFound.
     """
-    asked = {"connection_id": connection_id, "identity": identity, "revision": revision}
-    return read_orderable_item(session, identity, session.connection().execute(_RIGHT, asked).first())
+    asked = {"identity": identity, "revision": revision}
+    return read_orderable_item(session, identity, session.connection().execute(_ASKED_FOR, asked).first())
 
 
 def read_orderable_item(session: Session, identity: str, right: Any) -> tuple[OrderableItem, Prices]:
-    """As `get_orderable_item`, with what a query `with_right` found."""
+    """The revision that a request fills in, and the prices of its offerings as they are now, with what a query
+    `with_right` found. A superseded revision can be ordered until it is archived or retired: the consumer may not have
+    switched yet. Raises NotFound when the connection may not order it.
+    """
     if right is None or right.producer_id is None:
         raise NotFound("catalog item", identity)
     if right.producer_id not in _kept:

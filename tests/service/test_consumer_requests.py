@@ -275,8 +275,9 @@ def test_a_404_about_an_accepted_task_is_shown_as_divergence(
     assert [row["sent"] for row in shown["comments"]] == ["waiting"]
 
 
-def test_an_activation_is_reported_and_its_refusal_shown(acme: Consumer, provider: PlayedProvider) -> None:
-    provider.script["/activation"] = [problem(404, "not_found"), (200, {})]
+@pytest.mark.parametrize("code", ["not_found", "revision_archived", "version_too_old"])
+def test_an_activation_is_reported_and_its_refusal_shown(acme: Consumer, provider: PlayedProvider, code: str) -> None:
+    provider.script["/activation"] = [problem(404 if code == "not_found" else 409, code), (200, {})]
     with acme.context.database.transaction() as session:
         item = make_item(
             session, acme.connection_id, state="pending_activation", active_revision=None, active_form=None
@@ -284,7 +285,7 @@ def test_an_activation_is_reported_and_its_refusal_shown(acme: Consumer, provide
     path = f"/api/v1/catalog-items/{item.id}"
     acme.client.post(f"{path}/activate")
     drain(acme)
-    assert acme.client.get(path).json["activation"] == {"sent": "refused", "problem": "because of not_found"}
+    assert acme.client.get(path).json["activation"] == {"sent": "refused", "problem": f"because of {code}"}
     acme.client.post(f"{path}/deactivate")
     drain(acme)
     assert acme.client.get(path).json["activation"] == {"sent": "accepted", "problem": None}

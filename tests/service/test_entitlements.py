@@ -13,7 +13,6 @@ from bridge.vocabulary import ConnectionState
 from provider.domain.errors import InvalidFields, NotFound
 from provider.models.catalog import Entitlement
 from provider.services.entitlements import refresh_entitlements, report_activation
-from provider.services.orderable import get_orderable_item
 from provider.services.registrations import Challenge, activate_connection, complete_registration, prepare_challenge
 from tests.factories import (
     LOOPBACK,
@@ -21,6 +20,7 @@ from tests.factories import (
     PROVIDER,
     at_once,
     events_of,
+    get_orderable_item,
     import_small_catalog,
     introduction,
     make_connection,

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from bridge.database import Database
@@ -14,7 +14,7 @@ from bridge.errors import IdempotencyKeyReused
 from bridge.idempotency import Answer, answer_once
 from bridge.models import Delivery, OutboxEvent
 from provider.domain.errors import Conflict, DomainError, IllegalMove, InvalidFields, NotFound
-from provider.models.catalog import RemoteRecordProducer
+from provider.models.catalog import Entitlement, RemoteRecordProducer
 from provider.models.orders import CustomerOrder, OrderLine, ProviderTask
 from provider.services.intake import (
     cancel_provider_task,
@@ -40,6 +40,8 @@ from tests.factories import (
     read_order,
     states_sent,
 )
+
+NEXT = {"id": str(uuid4()), "number": "ACME-PT0000002"}
 
 
 @pytest.fixture
@@ -367,6 +369,41 @@ def test_a_corrected_composite_has_the_lines_of_its_new_parts(database: Database
         correction = {**request, "revision": 2, "parts": {"edge": {"selected": False}}}
         resubmit_provider_task(session, connection.id, request["id"], correction, now=NOW)
     assert [line.name for line in read_order(database, number).lines] == ["Package item"]
+
+
+@pytest.mark.parametrize("meanwhile", ["retired", "archived", "not_entitled"])
+def test_a_rejected_request_is_corrected_though_its_item_was_taken_away(database: Database, meanwhile: str) -> None:
+    made = make_order(database)
+    with database.transaction() as session:
+        reject_order(session, made.order_number, reason="Which floor?", actor=AGENT, now=NOW)
+        if meanwhile == "not_entitled":
+            session.execute(update(Entitlement).values(entitled=False))
+        else:
+            session.execute(update(RemoteRecordProducer).values(state=meanwhile))
+    with pytest.raises(NotFound), database.transaction() as session:
+        submit_provider_task(session, made.connection_id, made.request | NEXT, now=NOW)
+    with database.transaction() as session:
+        answer = resubmit_provider_task(
+            session, made.connection_id, made.task_id, {**made.request, "revision": 2, "quantity": 3}, now=NOW
+        )
+    assert (answer["order_state"], answer["order_version"]) == ("new", 2)
+    assert read_order(database, made.order_number).lines[0].quantity == 3
+
+
+def test_of_a_deleted_item_a_correction_is_refused_for_good(database: Database) -> None:
+    made = make_order(database)
+    with database.transaction() as session:
+        reject_order(session, made.order_number, reason="Which floor?", actor=AGENT, now=NOW)
+        session.execute(delete(Entitlement))
+        session.execute(delete(RemoteRecordProducer))
+    with pytest.raises(InvalidFields) as refused, database.transaction() as session:
+        resubmit_provider_task(session, made.connection_id, made.task_id, {**made.request, "revision": 2}, now=NOW)
+    assert [(error.pointer, error.code) for error in refused.value.errors] == [
+        ("/catalog_item_revision", "not_offered")
+    ]
+    with database.transaction() as session:
+        cancel_provider_task(session, made.connection_id, made.task_id, reason="Never mind.", now=NOW)
+    assert read_order(database, made.order_number).order.state == "cancelled"
 
 
 def test_only_a_rejected_request_can_be_corrected(database: Database) -> None:

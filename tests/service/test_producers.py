@@ -12,11 +12,11 @@ from provider.domain.errors import Conflict, InvalidFields, NotFound
 from provider.models.catalog import Entitlement, ProductOffering, RemoteRecordProducer
 from provider.services.catalog import retire_offering
 from provider.services.catalog_import import import_catalog
-from provider.services.orderable import get_orderable_item
 from provider.services.producers import publish_producer, retire_producer
 from tests.factories import (
     NOW,
     events_of,
+    get_orderable_item,
     import_small_catalog,
     make_connection,
     provider_database,
