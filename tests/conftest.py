@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import flask
 import pytest
-from jinja2.bccache import Bucket, BytecodeCache
+
+from tests.kept import keep_compiled, rest_collector
 
 CI = os.environ.get("CI") == "true"
 SHARING = (
@@ -24,21 +24,11 @@ SHARING = (
 """Where the tests of a file share what takes long to make, or measure time."""
 
 
-class CompiledTemplates(BytecodeCache):
-    """Templates compiled once for all the apps that tests make: of a page's test, that was the half."""
-
-    def __init__(self) -> None:
-        self._codes: dict[str, bytes] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        if bucket.key in self._codes:
-            bucket.bytecode_from_string(self._codes[bucket.key])
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        self._codes[bucket.key] = bucket.bytecode_to_string()
+keep_compiled()
 
 
-flask.Flask.jinja_options = {"bytecode_cache": CompiledTemplates()}
+def pytest_collection_finish() -> None:
+    rest_collector()
 
 
 @pytest.hookimpl(optionalhook=True)

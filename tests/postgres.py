@@ -78,6 +78,9 @@ class EmbeddedPostgres:
             "fsync": self._durable,
             "full_page_writes": self._durable,
             "max_connections": 100,
+            "autovacuum": "off",  # databases live for one test
+            "wal_level": "minimal",
+            "max_wal_senders": 0,
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with self._log_path.open("ab") as log:
