@@ -12,6 +12,7 @@ class EventType(StrEnum):
     COMMENT_ADDED = "exchange.provider_task.comment_added"
     ATTACHMENT_ADDED = "exchange.provider_task.attachment_added"
     CASE_CHANGED = "exchange.provider_task.case_changed"
+    APPROVAL_CHANGED = "exchange.provider_task.approval_changed"
     SCRATCHPAD_CHANGED = "exchange.provider_task.scratchpad_changed"
     PRODUCT_CHANGED = "exchange.product.changed"
     AUTHORISED_USER_CHANGED = "exchange.authorised_user.changed"

@@ -26,6 +26,7 @@ from consumer_sim.api import (
     receiver,
     records,
     requests,
+    task_approvals,
     tickets,
 )
 from consumer_sim.api.context import attach
@@ -50,6 +51,7 @@ _ROUTES = (
     personas,
     tickets,
     approvals,
+    task_approvals,
 )
 
 

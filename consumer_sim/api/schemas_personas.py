@@ -91,6 +91,13 @@ class RejectingSchema(ApprovingSchema):
     reason = SafeStr(max_length=2000, min_length=1, required=True, metadata=_about("Why.", "Too dear."))
 
 
+class ApprovalAnswerSchema(ApprovingSchema):
+    answer = fields.String(
+        required=True, validate=validate.OneOf(["approve", "reject"]), metadata=_about("approve or reject.", "approve")
+    )
+    reason = SafeStr(max_length=4000, load_default="", metadata=_about("Why; needed to reject it.", "Too dear."))
+
+
 class ApprovalsQuerySchema(StrictSchema):
     decided_by = Identifier(
         max_length=120, load_default=None, metadata=_about("Only what waits for this user of ours.", "grace")

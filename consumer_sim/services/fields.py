@@ -7,7 +7,7 @@ Each check is a function from a value to what is wrong with it, or None.
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from bridge.envelope import Event
@@ -81,6 +81,10 @@ def time(value: Any) -> str | None:
     return None if isinstance(value, str) and parse_time(value) else "is not an RFC 3339 time between 2000 and 2100"
 
 
+def day(value: Any) -> str | None:
+    return None if isinstance(value, str) and _parse_day(value) else "is not a date between 2000 and 2100"
+
+
 def document(value: Any) -> str | None:
     if not isinstance(value, dict):
         return "is not an object"
@@ -130,6 +134,14 @@ def parse_time(value: str) -> datetime | None:
     except ValueError:
         return None
     return found if found.tzinfo is not None and found.year in _YEARS else None
+
+
+def _parse_day(value: str) -> date | None:
+    try:
+        found = date.fromisoformat(value)
+    except ValueError:
+        return None
+    return found if found.year in _YEARS else None
 
 
 def storable(value: str) -> bool:

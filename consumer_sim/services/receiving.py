@@ -28,6 +28,7 @@ from consumer_sim.services.products import ProductHandler
 from consumer_sim.services.remote_task_definitions import DefinitionHandler
 from consumer_sim.services.remote_tasks import RemoteTaskHandler
 from consumer_sim.services.scratchpads import ScratchpadHandler
+from consumer_sim.services.task_approvals import TaskApprovalHandler
 from consumer_sim.services.tasks import TaskStateHandler
 
 
@@ -68,6 +69,7 @@ HANDLERS: Mapping[str, Handler] = {
     EventType.ATTACHMENT_ADDED: AttachmentHandler(),
     EventType.CASE_CHANGED: CaseHandler(),
     EventType.SCRATCHPAD_CHANGED: ScratchpadHandler(),
+    EventType.APPROVAL_CHANGED: TaskApprovalHandler(),
     EventType.PRODUCT_CHANGED: ProductHandler(),
     EventType.REMOTE_TASK_DEFINITION_CHANGED: _definitions,
     EventType.REMOTE_TASK_DEFINITION_REMOVED: _definitions,

@@ -13,11 +13,13 @@ from bridge.models import Connection, Lease
 from consumer_sim.models import CatalogItem, Comment, Product, ProviderTask, TaskState
 from consumer_sim.models_attachments import Attachment
 from consumer_sim.models_cases import Case
+from consumer_sim.models_task_approvals import TaskApproval
 from consumer_sim.services import comments, requests, tasks
 from consumer_sim.services.attachments import get_attachments
 from consumer_sim.services.cases import can_answer, find_case
 from consumer_sim.services.request_search import Found, get_found, stage_of_step
 from consumer_sim.services.scratchpads import show_entries
+from consumer_sim.services.task_approvals import get_approvals
 
 _PRODUCTS_SHOWN = 50
 _BEFORE_APPROVAL = ("draft", "submitted", "enrichment_in_progress", "enrichment_on_hold", "new", "rejected")
@@ -65,6 +67,8 @@ class RequestView:
     is_case: bool = False
     """Whether there is no order, also while nothing was told yet."""
     scratchpad: Sequence[dict[str, Any]] = ()
+    approvals: Sequence[TaskApproval] = ()
+    """What the provider asks us to approve, settled ones, too."""
     prices: Sequence[dict[str, Any]] = ()
     """Of the item, as its provider tells them now; empty where it does not, and for an action."""
 
@@ -127,6 +131,7 @@ def get_request_view(session: Session, connection_id: str, task_id: str) -> Requ
         case=case,
         is_case=case is not None or _needs_no_order(session, found.task),
         scratchpad=show_entries(session, found.task),
+        approvals=get_approvals(session, found.task),
         prices=_prices_of(session, found.task),
     )
 

@@ -225,6 +225,7 @@ _CANCELLING = {
 _PATHS = {
     "attachment": "attachments", "comment": "comments", "cancel": "cancel", "resubmit": "resubmit",
     "answer": "answer", "acknowledgement": "acknowledgement", "scratchpad": "scratchpad",
+    "approval_answer": "approval-answers",
 }  # fmt: skip
 
 

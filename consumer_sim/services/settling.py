@@ -16,6 +16,7 @@ from consumer_sim.services import (
     remote_tasks,
     requests,
     scratchpads,
+    task_approvals,
 )
 from consumer_sim.services.live_choices import forget_refused
 
@@ -36,6 +37,7 @@ _FINAL = {
     "comment": {"already_accepted", "comment_exists"},
     "answer": {"illegal_move"},
     "acknowledgement": {"illegal_move"},
+    task_approvals.OPERATION: {"approval_not_open"},
     # Also of a provider that knows no scratchpads.
     "scratchpad": {"scratchpad_full", "task_over", "not_found", "method_not_allowed"},
     # Also of a provider that knows no attachments: a file must never hold up what comes after it.
@@ -131,6 +133,10 @@ def _settle_write(session: Session, task: ProviderTask, answer: CallAnswer, now:
     scratchpads.settle_write(session, task, answer, _refusal_text(answer))
 
 
+def _settle_approval(session: Session, task: ProviderTask, answer: CallAnswer, now: datetime) -> None:
+    task_approvals.settle_answer(session, task, answer, _refusal_text(answer))
+
+
 _SETTLE: dict[str, Callable[[Session, ProviderTask, CallAnswer, datetime], None]] = {
     "submit": _settle_submit,
     "resubmit": _settle_resubmit,
@@ -140,6 +146,7 @@ _SETTLE: dict[str, Callable[[Session, ProviderTask, CallAnswer, datetime], None]
     "answer": _settle_answer,
     "acknowledgement": _settle_acknowledgement,
     "scratchpad": _settle_write,
+    task_approvals.OPERATION: _settle_approval,
 }
 
 

@@ -17,6 +17,7 @@ from consumer_sim.services.drafts import Writer
 from consumer_sim.services.item_search import count_items
 from consumer_sim.services.link_trouble import read_health
 from consumer_sim.services.request_search import count_stages
+from consumer_sim.services.task_approvals import count_task_approvals
 from consumer_sim.services.users import Permission
 
 _P = Permission
@@ -25,8 +26,8 @@ _P = Permission
 def count_waiting(session: Session, *, writer: Writer, permissions: AbstractSet[str], now: datetime) -> dict[str, int]:
     """How many records wait, by what they wait for; only what these permissions let one read is counted.
 
-    Stages count the requests in them, `unseen` what providers opened, `drafts` those of the writer; kinds of items
-    count the items; `trouble` counts connections.
+    Stages count the requests in them, `unseen` what providers opened, `task_approvals` what they ask us to approve,
+    `drafts` those of the writer; kinds of items count the items; `trouble` counts connections.
     """
     found: dict[str, int] = {}
     if _P.REQUEST_READ in permissions:
@@ -35,6 +36,7 @@ def count_waiting(session: Session, *, writer: Writer, permissions: AbstractSet[
     if _P.REQUEST_WRITE in permissions:
         found["drafts"] = count_own_drafts(session, writer)
     if _P.REQUEST_APPROVE in permissions:
+        found["task_approvals"] = count_task_approvals(session)
         found["approvals"] = count_approvals(session, Decider(writer.id or "", writer.name, permissions))
     if _P.CONNECTION_READ in permissions:
         found |= count_items(session)

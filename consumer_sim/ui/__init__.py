@@ -24,6 +24,7 @@ from consumer_sim.ui import (
     remote_definitions,
     requests,
     start,
+    task_approvals,
     tickets,
     users,
 )
@@ -34,7 +35,7 @@ PAGES = (
     start.pages, catalog.pages, drafts.pages, requests.pages, cases.pages, attachments.pages, corrections.pages,
     products.pages, items.pages, connections.pages, flow.pages, faults.pages, users.pages,
     approvals.pages, item_settings.pages, authorised_users.pages, groups.pages,
-    tickets.pages, remote_definitions.pages,
+    tickets.pages, remote_definitions.pages, task_approvals.pages,
 )  # fmt: skip
 
 

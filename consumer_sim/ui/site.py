@@ -24,6 +24,7 @@ NAVIGATION = (
     Entry("Approvals", "approvals.list_all", Permission.REQUEST_APPROVE),
     Entry("My products", "products.list_all", Permission.PRODUCT_READ),
     Entry("From your provider", "cases.list_all", Permission.REQUEST_READ, "Service"),
+    Entry("Asked by providers", "task_approvals.list_all", Permission.REQUEST_APPROVE, "Service"),
     Entry("Tickets", "tickets.list_all", Permission.REQUEST_READ, "Service"),
     Entry("Items", "items.list_all", Permission.CONNECTION_READ, "Administration"),
     Entry("Connections", "connections.list_all", Permission.CONNECTION_READ, "Administration"),

@@ -16,6 +16,13 @@ _P = Permission
 _PROVIDER = "the provider"
 WAITING = (
     Waiting("approvals", "Requests to approve", "/approvals", _P.REQUEST_APPROVE, single="Request to approve"),
+    Waiting(
+        "task_approvals",
+        "Approvals providers ask for",
+        "/provider-approvals?state=waiting",
+        _P.REQUEST_APPROVE,
+        single="Approval a provider asks for",
+    ),
     Waiting("drafts", "Drafts to finish", "/drafts?whose=mine", _P.REQUEST_WRITE, single="Draft to finish"),
     Waiting(
         "rejected", "Requests to correct", "/requests?state=rejected", _P.REQUEST_WRITE, single="Request to correct"

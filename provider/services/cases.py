@@ -23,6 +23,7 @@ from provider.services.case_view import case_data
 from provider.services.numbers import next_number
 from provider.services.order_locks import lock_connection
 from provider.services.provider_tasks import get_task, show_case_task, task_stream
+from provider.services.task_approvals import end_approvals
 
 Document = dict[str, Any]
 
@@ -248,6 +249,8 @@ def _move(
     case.over_at = now if wanted in OVER else None
     session.flush()
     _note(session, locked.task, case, before=before, actor=actor, person=person, now=now)
+    if wanted in OVER:
+        end_approvals(session, locked.task, actor=actor, now=now)
     return locked
 
 

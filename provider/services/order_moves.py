@@ -38,6 +38,7 @@ from provider.services.inventory import activate_products, begin_withdrawal, cre
 from provider.services.inventory_operations import waits_for_date
 from provider.services.order_locks import LockedOrder
 from provider.services.provider_tasks import state_data, task_stream
+from provider.services.task_approvals import end_approvals
 
 _S = OrderState
 _C = CancellationStatus
@@ -87,6 +88,8 @@ def change_state(
         _go_on(locked, before, wanted)
     _note_cancellation(locked.order, before, wanted, reason)
     record_state(session, locked, before, reason=reason, actor=actor, now=now)
+    if wanted in _FINISHED:
+        end_approvals(session, locked.task, actor=actor, now=now)
     _follow(session, locked, wanted, now)
     session.flush()
 

@@ -114,6 +114,13 @@ def find_order_number(session: Session, number: str) -> str | None:
     return session.get_one(CustomerOrder, order_id).number if order_id else None
 
 
+def is_over(session: Session, task: ProviderTask) -> bool:
+    """Whether what stands behind a task has come to its end."""
+    if task.order_id is None:
+        return session.get_one(Case, task.id).state in OVER
+    return session.get_one(CustomerOrder, task.order_id).state in _ENDS
+
+
 def entry_data(entry: ScratchpadEntry, task: ProviderTask) -> Document:
     return {
         "task_id": task.external_id,
@@ -131,7 +138,7 @@ def _write(
     now: datetime,
 ) -> Document:  # fmt: skip
     check_entry(name, value)
-    if _is_over(session, task):
+    if is_over(session, task):
         raise Conflict("task_over", "this provider task is over: nothing is written to its scratchpad any more")
     entry = session.get(ScratchpadEntry, (task.id, name))
     if value is None:
@@ -185,12 +192,6 @@ def _find_over(session: Session, before: datetime) -> Sequence[str]:
         )
     )
     return session.scalars(query.distinct().limit(_AT_ONCE)).all()
-
-
-def _is_over(session: Session, task: ProviderTask) -> bool:
-    if task.order_id is None:
-        return session.get_one(Case, task.id).state in OVER
-    return session.get_one(CustomerOrder, task.order_id).state in _ENDS
 
 
 def _count(session: Session, task: ProviderTask) -> int:

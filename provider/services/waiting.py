@@ -20,6 +20,7 @@ from provider.models.orders import CustomerOrder, ProviderTask
 from provider.models.personas import AuthorisedUser
 from provider.services.case_search import count_cases
 from provider.services.order_search import said_since
+from provider.services.task_approval_search import count_open_approvals
 from provider.services.task_search import FREE, MINE, count_order_tasks
 
 _P = Permission
@@ -29,8 +30,9 @@ def count_waiting(session: Session, *, actor: str, permissions: AbstractSet[str]
     """How many records wait, by what they wait for; only what these permissions let one read is counted.
 
     Order states count the orders in them, `comments` those of which the consumer said something since. `free` and
-    `mine` are order tasks, with `cases_` before them tasks without an order, `parked` deliveries, `trouble`
-    connections, `drafts` remote record producers, `removals` items that many would lose at once.
+    `mine` are order tasks, with `cases_` before them tasks without an order, `task_approvals` what consumers were asked
+    to approve, `parked` deliveries, `trouble` connections, `drafts` remote record producers, `removals` items that many
+    would lose at once.
     """
     found: dict[str, int] = {}
     if _P.ORDER_READ in permissions:
@@ -43,6 +45,7 @@ def count_waiting(session: Session, *, actor: str, permissions: AbstractSet[str]
         found |= {kind: tasks[kind] for kind in (FREE, MINE)}
     if _P.CASE_READ in permissions:
         cases = count_cases(session, actor)
+        found["task_approvals"] = count_open_approvals(session)
         found |= {"cases_free": cases[FREE], "cases_mine": cases[MINE]}
     if _P.DELIVERY_READ in permissions:
         found["parked"] = _count(session, Delivery.state == "parked")

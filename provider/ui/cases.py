@@ -24,11 +24,13 @@ from provider.services.case_search import (
     show_case,
 )
 from provider.services.connections import as_id
+from provider.services.task_approvals import list_approvals
 from provider.ui.attachments import rows_for_page
 from provider.ui.context import actor, here
 from provider.ui.moves import ASK, CLOSE_CASE, WITHDRAW
 from provider.ui.orders import PlainForm, ReasonForm, TextForm
 from provider.ui.scratchpads import EntryForm
+from provider.ui.task_approvals import AskForm
 from webkit.forms import Form, strip
 from webkit.listing import read_listing
 from webkit.pages import Pages
@@ -169,12 +171,13 @@ def _show(number: str, to: str = "", form: Form | None = None) -> str:
     """The page of a case; `form` is the one that was sent to `to`, with what was typed and what is wrong."""
     with here().database.reading() as session:
         case = show_case(session, number)
+        approvals = list_approvals(session, number)
     files = rows_for_page(case)
     told: dict[str, Any] = {"files": files, "file_form": FileForm()}
     told["answered_files"] = {(one["sha256"], one["name"]): one for one in files if not one["ours"]}
     told |= {"file_limits": here().attachment_limits, "asked": show_answers(case["form"], case["request"])}
     told["solution"] = form if to == "solution" else SolutionForm(formdata=None)
-    told["entry_form"] = EntryForm(formdata=None)
+    told |= {"entry_form": EntryForm(formdata=None), "approvals": approvals, "ask_form": AskForm(formdata=None)}
     moves = {"ask": ASK, "close": CLOSE_CASE, "withdraw": WITHDRAW}
     return flask.render_template("provider/case.html", case=case, **moves, **told, to=to, form=form or PlainForm())
 

@@ -14,10 +14,12 @@ from provider.services import cancellations, comments, orders
 from provider.services.order_deliveries import replay_order_deliveries
 from provider.services.order_page import read_order_page
 from provider.services.order_search import SORTABLE, list_companies, search_orders
+from provider.services.task_approvals import list_approvals
 from provider.ui.attachments import rows_for_page
 from provider.ui.context import actor, here
 from provider.ui.moves import APPROVE, CANCEL, DECLINE, may_be_cancelled, order_move, order_moves, task_moves
 from provider.ui.scratchpads import EntryForm
+from provider.ui.task_approvals import AskForm
 from webkit.forms import Form, strip
 from webkit.listing import read_listing
 from webkit.pages import Pages
@@ -145,10 +147,11 @@ def _show(number: str, to: str = "", form: Form | None = None) -> str:
     """The page of an order; `form` is the one that was sent to `to`, with what was typed and what is wrong."""
     with here().database.reading() as session:
         order = read_order_page(session, number)
+        approvals = list_approvals(session, order["provider_task"]["number"])
     told: dict[str, Any] = {"moves": order_moves(order), "cancel": CANCEL if may_be_cancelled(order) else None}
     told |= {"seen": SEEN, "seen_stage": seen_stage}
     told |= {"files": rows_for_page(order), "file_form": FileForm(), "file_limits": here().attachment_limits}
-    told["entry_form"] = EntryForm(formdata=None)
+    told |= {"entry_form": EntryForm(formdata=None), "approvals": approvals, "ask_form": AskForm(formdata=None)}
     return flask.render_template(
         "provider/order.html", order=order, **told, task_moves=task_moves, to=to, form=form or PlainForm()
     )

@@ -28,7 +28,7 @@ def write(number: str) -> ResponseReturnValue:
     form = EntryForm()
     if form.done(lambda: _write(number, form.name.data, form.value.data or "", form.client_visible.data)):
         return _back(number)
-    page = flask.render_template("provider/scratchpad.html", number=number, form=form, owner=_owner(number))
+    page = flask.render_template("provider/scratchpad.html", number=number, form=form, owner=owner_of(number))
     return page, 422 if form.is_submitted() else 200
 
 
@@ -46,11 +46,11 @@ def _write(number: str, name: str, value: str | None, client_visible: bool) -> N
 
 
 def _back(number: str) -> ResponseReturnValue:
-    return flask.redirect(f"{_owner(number)}#scratchpad", 303)
+    return flask.redirect(f"{owner_of(number)}#scratchpad", 303)
 
 
-def _owner(number: str) -> str:
-    """The page that lists it."""
+def owner_of(number: str) -> str:
+    """The page of what stands behind a provider task: its order, or its case."""
     with here().database.reading() as session:
         order_number = scratchpads.find_order_number(session, number)
     if order_number is None:

@@ -78,6 +78,10 @@ WAITING = (
         _P.PRODUCER_WRITE, single="Draft of a catalog item to review",
     ),
     Waiting(
+        "task_approvals", "Approvals asked for", "/approvals?state=open",
+        _P.CASE_READ, _CONSUMER, single="Approval asked for",
+    ),
+    Waiting(
         _S.AWAITING_INFORMATION, "Orders awaiting information", "/orders?state=awaiting_information&sort=since",
         _P.ORDER_READ, _CONSUMER, single="Order awaiting information",
     ),

@@ -36,7 +36,7 @@ from tests.consumer_factories import (
 Place = tuple[str | int, ...]
 
 TOKEN, RECEIVER = "token.token", "receiver.receive_batch"
-FILES = {"attachments.attach", "exchange_attachments.put_content"}
+FILES = {"attachments.attach", "attachments.choose", "exchange_attachments.put_content"}
 """These take no JSON document of ours; they have tests of their own below, files in test_exchange_attachments.py."""
 
 

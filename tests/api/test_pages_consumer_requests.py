@@ -240,7 +240,7 @@ def test_the_page_keeps_itself_up_to_date_without_what_people_type_in(acme: Cons
     page = ada.read(url_of(acme, ask(acme)))
     live = page.xpath("//*[@data-live]")
     assert {one.get("id") for one in live} == {
-        "way", "question", "solution", "progress", "products", "comments", "files", "history",
+        "way", "question", "task-approvals", "solution", "progress", "answers", "products", "comments", "files", "history",
     }  # fmt: skip
     assert page.xpath("//*[@data-live]//textarea") == []
 
@@ -427,7 +427,7 @@ def test_what_the_provider_found_wrong_stands_beside_the_fields(acme: Consumer, 
     assert "did not accept it. Some answers do not fit. is sold out" in text_of(ada.read(url_of(acme, task_id)))
     page = ada.read(url_of(acme, task_id, "/correct"))
     (field,) = page.xpath("//*[@data-field='/characteristics/bandwidth']")
-    assert "is sold out" in text_of(field) and field.xpath(".//*[@aria-invalid='true']")
+    assert "Is sold out." in text_of(field) and field.xpath(".//*[@aria-invalid='true']")
 
 
 def test_what_cannot_be_corrected_says_why_at_the_request(acme: Consumer, ada: Visitor) -> None:

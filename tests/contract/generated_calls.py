@@ -25,7 +25,7 @@ from tests.consumer_factories import SECRET, comment_added, item_changed, produc
 OAUTH = "/exchange/v1/token"
 """Refuses in the words of RFC 6749 instead of problems."""
 RECEIVER = "/exchange/v1/connections/{callback_id}/events"
-FILES = {"attachments.attach", "exchange_attachments.put_content"}
+FILES = {"attachments.attach", "attachments.choose", "exchange_attachments.put_content"}
 """Take any bytes."""
 CLOSE = "/exchange/v1/connection/close"
 """Ends the credentials that all other calls are made with; `tests/api/test_offboarding_api.py` calls it."""

@@ -11,7 +11,7 @@ from bridge.forms import FormErrors, check_answers
 from tests.unit.test_order_form import ENVIRONMENT, in_field, page_of, sent_by_browser, variable
 from webkit.order_form import change_rows, make_order_form, read_answers
 from webkit.rich_text import rich_text
-from webkit.shown_answers import MASK, show_answers
+from webkit.shown_answers import MASK, Cell, show_answers
 from webkit.words import NOTHING
 
 ENVIRONMENT.filters["rich_text"] = rich_text
@@ -157,7 +157,9 @@ def test_what_was_answered_is_told_with_tables_and_without_secrets() -> None:
     }
     pin, how_long, people, group, x, gone = show_answers(document, answers)
     assert (pin.value, how_long.value) == (MASK, "1d 2h")
-    assert (people.heads, people.rows) == (["Name", "Size"], [["Ada", "S"], ["Bob", NOTHING]])
+    assert (people.heads, people.rows) == (
+        ["Name", "Size"], [[Cell("Ada"), Cell("S")], [Cell("Bob"), Cell(NOTHING)]],
+    )  # fmt: skip
     assert [(one.label, one.value) for one in (group, x)] == [("People", None), ("X", "1")]
     assert gone.label == "gone"
     assert "s3cret" not in str(show_answers(document, answers))

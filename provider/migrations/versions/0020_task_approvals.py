@@ -3,15 +3,21 @@
 import sqlalchemy as sa
 from alembic import op
 
-from bridge.migrations import ID, TIME
+from bridge.migrations import DOCUMENT, ID, TIME
 
 revision = "0020"
 down_revision = "0019"
 
+_TYPE = "exchange.provider_task.approval_changed"
 _OPEN = sa.text("state = 'open'")
 
 
 def upgrade() -> None:
+    _approvals()
+    _hold_for_who_has_not_named_them()
+
+
+def _approvals() -> None:
     op.create_table(
         "task_approvals",
         sa.Column("id", ID, nullable=False),
@@ -35,3 +41,13 @@ def upgrade() -> None:
     op.create_index(
         "ix_task_approvals_open", "task_approvals", ["asked_at"], postgresql_where=_OPEN, sqlite_where=_OPEN
     )
+
+
+def _hold_for_who_has_not_named_them() -> None:
+    """Consumers that tell which types they know do so with their next heartbeat; what is asked before is kept."""
+    connections = sa.table("connections", sa.column("id", ID), sa.column("unspoken", DOCUMENT))
+    bind = op.get_bind()
+    for row in bind.execute(sa.select(connections)).all():
+        if row.unspoken is not None and _TYPE not in row.unspoken:
+            changed = sorted([*row.unspoken, _TYPE])
+            bind.execute(sa.update(connections).where(connections.c.id == row.id).values(unspoken=changed))
