@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from werkzeug import Response
 
 from bridge.transforms import find_rows_missing
+from bridge.web import BODY_LIMIT_BYTES
 from provider.domain.errors import NotFound
 from provider.services import mapping_overrides, mapping_search, transforms
 from provider.services.connections import get_connection
@@ -26,6 +27,8 @@ pages = Pages("mappings", __name__)
 Document = dict[str, Any]
 
 WORDS = ((OWN, "Words of its own"), (DEFAULT, "Those of everybody"))
+FORM_LIMIT_BYTES = 4 * BODY_LIMIT_BYTES
+"""Many rows, and what is too long for one of them is still said beside it."""
 TRIED = 100
 """How many of the last events, or remote tasks, a dry run looks at."""
 
@@ -52,7 +55,7 @@ def show(connection_id: str) -> str:
     return flask.render_template("provider/mapping.html", connection=connection, **told)
 
 
-@pages.form("/mappings/<connection_id>/states", "mapping.write")
+@pages.form("/mappings/<connection_id>/states", "mapping.write", FORM_LIMIT_BYTES)
 def edit_states(connection_id: str) -> ResponseReturnValue:
     with here().database.reading() as session:
         connection = get_connection(session, connection_id)
@@ -69,7 +72,7 @@ def edit_states(connection_id: str) -> ResponseReturnValue:
     return _show(form, tried, "provider/mapping_states.html", connection=connection, shown=shown)
 
 
-@pages.form("/mappings/<connection_id>/values", "mapping.write")
+@pages.form("/mappings/<connection_id>/values", "mapping.write", FORM_LIMIT_BYTES)
 def edit_values(connection_id: str) -> ResponseReturnValue:
     """Of one table; its name, which may be any text, stands in the query."""
     shown, name = _read_values(connection_id), flask.request.args.get("name", "")
@@ -78,7 +81,7 @@ def edit_values(connection_id: str) -> ResponseReturnValue:
     return _edit_values(connection_id, make_values_form(name, shown), shown)
 
 
-@pages.form("/mappings/<connection_id>/values/new", "mapping.write")
+@pages.form("/mappings/<connection_id>/values/new", "mapping.write", FORM_LIMIT_BYTES)
 def create_values(connection_id: str) -> ResponseReturnValue:
     shown = _read_values(connection_id)
     with here().database.reading() as session:

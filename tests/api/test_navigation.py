@@ -29,7 +29,7 @@ def test_places_share_menus_which_tell_where_the_page_is(app: flask.Flask) -> No
     page = signed_in(app, "boss", "admin").read("/deliveries")
     found = menus(page)
     assert list(found) == ["Start", "Orders", "Tasks", "Service", "Selling", "Administration"]
-    assert found["Administration"] == ["Connections", "Deliveries", "Flow", "Users"]
+    assert found["Administration"] == ["Connections", "Deliveries", "Mappings", "Flow", "Users"]
     (toggle,) = page.xpath("//nav//button[@data-bs-toggle='dropdown' and contains(@class, 'active')]")
     assert text_of(toggle) == "Administration"
     assert [text_of(one) for one in page.xpath("//nav//a[@aria-current='page']")] == ["Deliveries"]

@@ -84,7 +84,7 @@ def test_words_for_states_are_tried_put_in_force_and_given_up(
     base = f"/mappings/{made.connection_id}"
     body = typed(admin, f"{base}/states", **{f"{NEW}state_label": "In our queue"})
     tried = send(admin, f"{base}/states", body | {"try": "1"}, 200)
-    assert "Of the last 3 messages 1 would have said something else." in text_of(tried)
+    assert "1 of the 3 messages that were looked at would have said something else." in text_of(tried)
     [row] = rows_of(tried, "tried")
     assert row[2:] == ["Received (Received; ours: New)", "In our queue (Received; ours: New)"]
     assert states_of(database, made)["is_default"], "a dry run changes nothing"
@@ -92,7 +92,7 @@ def test_words_for_states_are_tried_put_in_force_and_given_up(
     assert states_of(database, made)["tables"]["order_state"]["rows"]["new"]["state_label"] == "In our queue"
     version = states_of(database, made)["version"]
     assert f"Its own, version {version}" in text_of(admin.read(base))
-    assert "its own, version" in text_of(admin.read("/mappings?words=own"))
+    assert "Its own, version" in text_of(admin.read("/mappings?words=own"))
     send(admin, f"{base}/states/reset", {}, 303)
     assert states_of(database, made)["is_default"]
     assert [row[1:] for row in rows_of(admin.read(base), "History of its mappings")] == [

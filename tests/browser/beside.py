@@ -28,6 +28,18 @@ def stand_beside(stage: Stage) -> None:
         stage.provider().post("/choice-definitions", {**_choices(f"data-centres-{number}"), "description": ""})
         stage.provider().put(f"/choice-definitions/data-centres-{number}/rows", {"rows": CENTRES})
     ask_for_persona(stage)
+    change_words(stage)
+
+
+def change_words(stage: Stage) -> None:
+    """Words of the consumer's own, for a state that no order has and for a field that nothing ties."""
+    path = f"/connections/{stage.connection_id}"
+    ends = {"provider_table": "incident", "provider_field": "resolution", "consumer_table": "ticket"}
+    table = {**ends, "consumer_field": "description", "inbound": {"net": "network"}}
+    stage.provider().put(f"{path}/transforms", {"transforms": {"resolution": table}})
+    states = stage.provider().get(f"{path}/mapping")["tables"]["order_state"]
+    states["rows"]["enrichment_on_hold"]["state_label"] = "In our queue"
+    stage.provider().put(f"{path}/mapping", {"tables": {"order_state": states}})
 
 
 def write_texts(stage: Stage, text: str) -> None:

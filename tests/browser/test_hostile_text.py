@@ -48,7 +48,7 @@ STORED = {
     "definitions": (
         "name", "description", *(f"{way}-{place}-label" for way in ("inbound", "outbound") for place in range(4)),
     ),
-    "choices": ("description",),
+    "choices": ("description",), "mappings": ("name",),
 }  # fmt: skip
 """Texts of forms that are too short for all payloads at once, and that are kept, by what they are about: `fill` writes
 them one by one."""
@@ -129,6 +129,22 @@ def write_definitions(stage: Stage, item_id: str) -> None:
         admin.post(f"/contracts/{contract['number']}/activate")
         admin.post(f"/contracts/{contract['number']}/cancel", {"reason": text})
     stage.consumer.put(f"/catalog-items/{item_id}/settings/variables", {"variables": questions})
+    write_mappings(stage)
+
+
+def write_mappings(stage: Stage) -> None:
+    """Tables of values for lines that no definition has, and words for states that no order has."""
+    path = f"/connections/{stage.connection_id}"
+    ends = {"provider_table": "incident", "consumer_table": "ticket", "consumer_field": "description"}
+    tables = {
+        text[:80]: {**ends, "provider_field": f"virtual:{number}", "inbound": {text: text}}
+        for number, text in enumerate(COMPANIES)
+    }
+    stage.provider().put(f"{path}/transforms", {"transforms": tables})
+    states = stage.provider().get(f"{path}/mapping")["tables"]["order_state"]
+    for state, text in zip(("enrichment_in_progress", "enrichment_on_hold", "scheduled"), COMPANIES, strict=False):
+        states["rows"][state] |= {"order_state_label": text, "state_label": text}
+    stage.provider().put(f"{path}/mapping", {"tables": {"order_state": states}})
 
 
 def catalog() -> dict[str, Any]:
