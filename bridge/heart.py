@@ -15,9 +15,10 @@ from sqlalchemy.orm import Session
 from bridge import heartbeats
 from bridge.database import Database
 from bridge.errors import DatabaseBusy
-from bridge.heartbeats import Beat
+from bridge.heartbeats import Beat, Digests
 from bridge.issues import note_divergence
 from bridge.models import Connection
+from bridge.repairing import Position, bring_together, read_digest
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,8 @@ class Heart:
     """Whether the other side can compare; only who receives numbered events can."""
     says: Callable[[Session, Connection], Mapping[str, Any]] = lambda *_: {}
     chores: Sequence[Callable[[], None]] = ()
+    lease_s: float = 30.0
+    """How long a drain may hold a connection."""
     errands: Sequence[Callable[[], None]] = ()
     """Chores that cannot wait: called about every second, so each must be one small read when there is nothing to do.
     """
@@ -98,7 +101,23 @@ class Heart:
         with self.database.transaction() as session:
             differences = heartbeats.note_beat(session, connection_id, beat, sent, now=self.clock())
             if beat.digests:
-                note_divergence(session, connection_id, list(sent), differences, now=self.clock())
+                news = note_divergence(session, connection_id, list(sent), differences, now=self.clock())
+                self._send_again(session, connection_id, news, sent, beat)
+
+    def _send_again(
+        self, session: Session, connection_id: str, streams: Sequence[str], sent: Digests, beat: Beat
+    ) -> None:
+        """What the other side lost is sent once more, the first time that it is noticed; if that does not help, people
+        must look.
+        """
+        behind = {one: beat.digests[one] for one in streams if one in beat.digests}
+        positions = {
+            stream: Position(sequence, read_digest(text))
+            for stream, (sequence, text) in behind.items()
+            if 0 <= sequence < sent[stream][0]
+        }
+        if positions:
+            bring_together(session, connection_id, positions, lease_s=self.lease_s, now=self.clock())
 
     def _guarded(self, work: Callable[[], object]) -> None:
         """What fails is logged, and comes again with the next beat."""

@@ -93,17 +93,22 @@ def settle_issues(session: Session, found: Sequence[Finding], kinds: Collection[
 
 def note_divergence(
     session: Session, connection_id: str, compared: Sequence[str], differences: Sequence[str], *, now: datetime
-) -> None:
-    """Streams whose digests were compared: an issue for each that differs, none for those that agree."""
+) -> list[str]:
+    """Streams whose digests were compared: an issue for each that differs, none for those that agree. The streams of
+    which that is new.
+    """
     differing = {difference.partition(": ")[0]: difference for difference in differences}
     agreeing = [stream for stream in compared if stream not in differing]
     resolve_issues(session, connection_id, DIFFERS, agreeing, now=now)
     ours = (Issue.connection_id == connection_id) & (Issue.kind == DIFFERS)
     opened = set(session.scalars(select(Issue.subject).where(_IS_OPEN, ours)))
+    news = []
     for stream, difference in differing.items():
         if stream in opened or len(opened) < _DIFFERING_LIMIT:
+            news += [stream] if stream not in opened else []
             opened.add(stream)
             note_finding(session, Finding(connection_id, DIFFERS, difference, stream), now=now)
+    return news
 
 
 def list_issues(

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, case, insert, update
+from sqlalchemy import ColumnElement, bindparam, case, insert, select, update
 from sqlalchemy.orm import Session
 
-from bridge import backoff, digest, leases
+from bridge import backoff, digest, leases, repairing
 from bridge.backoff import Outcome
 from bridge.draining import Batch, Fault, Item, Limits, Result
 from bridge.envelope import Judgement
@@ -87,7 +87,8 @@ def _settle_streams(session: Session, batch: Batch, result: Result, limits: Limi
             # Heads are moved first, for what holds the stream must have the last word on when it is due.
             _advance(session, moved)
             moved.clear()
-            _hold(session, batch.connection, stopper, result.judgements[stopper.id], failures, limits, now)
+            _hold(session, batch.connection, stopper, result.judgements[stopper.id], failures, limits, now,
+                  advanced=bool(accepted))  # fmt: skip
     _advance(session, moved)
     if done:
         session.connection().execute(_MARK_DONE, {"b_ids": [item.id for item in done], "b_now": now})
@@ -135,6 +136,8 @@ def _hold(
     failures: int,
     limits: Limits,
     now: datetime,
+    *,
+    advanced: bool,
 ) -> None:
     """The stream stops at `item`: for a while, until people act, or with the whole connection."""
     failures += 1
@@ -148,8 +151,19 @@ def _hold(
             connection.id,
             f"{item.stream} #{item.sequence}: {judgement.applied_id} was applied there, we sent {item.id}",
         )
+    if judgement.verdict is Verdict.GAP and 0 < (judgement.expected or 0) < item.sequence and not advanced:
+        _send_again(session, item, (judgement.expected or 1) - 1, limits, now)
+        return
     base_s = limits.rejected_pause_s if judgement.verdict is Verdict.REJECTED else limits.busy_pause_s
     _pause(session, item, failures, base_s, said, now)
+
+
+def _send_again(session: Session, item: Item, applied: int, limits: Limits, now: datetime) -> None:
+    """The receiver lost what it had applied, as by a restore: it gets it once more."""
+    pause_s = backoff.stream_pause_s(limits.busy_pause_s, 1, random.random())  # noqa: S311 - jitter
+    stream = session.scalars(select(Stream).where(Stream.id == item.stream_id).with_for_update()).one()
+    repairing.rewind(session, stream, applied, due_at=now + timedelta(seconds=pause_s))
+    session.flush()
 
 
 def _stop(session: Session, connection_id: str, reason: str) -> None:

@@ -74,6 +74,7 @@ def make_heart(context: Context) -> Heart:
     return Heart(
         context.database, context.clock, context.config.heartbeat_s, beat, digests=False, chores=[look],
         says=lambda *_: {"spoken": context.spoken, "version": WIRE_VERSION},
+        lease_s=context.config.lease_s,
         errands=[context.rotator.run_due, context.farewell_teller.run_due],
     )  # fmt: skip
 

@@ -84,6 +84,7 @@ def make_heart(context: Context, config: ProviderConfig) -> Heart:
 
     return Heart(
         context.database, context.clock, config.heartbeat_s, beat, digests=True, says=says, chores=[look, end_former],
+        lease_s=config.lease_s,
         errands=[lambda: say_farewells(context)],
     )  # fmt: skip
 
