@@ -26,8 +26,8 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,16}")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,9})?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)*")
-_DURATION = re.compile(
-    r"P?\s*(?:(?P<days>[0-9]{1,5})\s*D)?[\sT]*(?:(?P<hours>[0-9]{1,5})\s*H)?\s*(?:(?P<minutes>[0-9]{1,5})\s*M)?"
+_DURATION = re.compile(  # possessive: between two parts that are missing no blank is tried twice
+    r"P?\s*+(?:(?P<days>[0-9]{1,5})\s*+D)?[\sT]*+(?:(?P<hours>[0-9]{1,5})\s*+H)?\s*+(?:(?P<minutes>[0-9]{1,5})\s*+M)?"
 )
 LAYOUT_TYPES = frozenset({"label", "rich_text", "break", "container_start", "container_split", "container_end"})
 """Variables that ask nothing: they stand between the others and are never answered."""

@@ -182,3 +182,10 @@ def test_no_table_takes_more_than_a_hundred_rows() -> None:
 def test_a_form_without_sets_takes_none() -> None:
     assert flaws(form(), {"sets": {}}) == [("/sets", "unknown")]
     assert "sets" not in check_answers(form(), {})
+
+
+def test_a_long_text_that_is_no_duration_is_refused_at_once() -> None:
+    began = time.perf_counter()
+    for text in ("P" + " " * 600 + "X", "1 D" + " " * 600 + "X"):
+        assert flaw(text, type="duration") == "format"
+    assert time.perf_counter() - began < 0.2
