@@ -57,7 +57,7 @@ def check_answers(form: Mapping[str, Any], answers: Mapping[str, Any]) -> dict[s
     if sets:
         checked["sets"] = dict(check.sets(sets, answers))
     if check.errors:
-        raise FormErrors(check.errors[:ERRORS_LIMIT])
+        raise FormErrors(check.errors)
     return checked
 
 
@@ -68,7 +68,9 @@ class _Check:
     errors: list[FormError] = field(default_factory=list)
 
     def fail(self, pointer: str, code: str, message: str) -> None:
-        self.errors.append(FormError(pointer, code, message))
+        """Beyond the limit nobody is told any more: thousands of wrong answers must not fill the memory."""
+        if len(self.errors) < ERRORS_LIMIT:
+            self.errors.append(FormError(pointer, code, message))
 
     def contents(
         self, form: Mapping[str, Any], answers: Mapping[str, Any], pointer: str, members: tuple[str, ...]

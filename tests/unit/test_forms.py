@@ -1,5 +1,6 @@
 """Answers are checked against the form that a catalog item carries."""
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.answers import CHECKS
-from bridge.forms import FormErrors, check_answers
+from bridge.forms import ERRORS_LIMIT, FormErrors, check_answers
 from provider.domain.catalog import CharacteristicType
 
 SIZES = [{"value": "s", "label": "Small"}, {"value": "m", "label": "Medium"}, {"value": "l", "label": "Large"}]
@@ -323,3 +324,20 @@ def test_answers_are_either_refused_or_have_a_normal_form_that_checking_again_do
         assert refused.errors
     else:
         assert check_answers(ANY_FORM, checked) == checked
+
+
+def test_answers_to_thousands_of_unknown_questions_are_refused_in_little_memory() -> None:
+    fixed = {"mandatory": False, "default": None, "options": [], "label": "L", "type": "text", "description": ""}
+    variables = [
+        fixed | {"key": f"{number:060d}", "min_cardinality": 0, "max_cardinality": None} for number in range(200)
+    ]
+    given = {f"unknown{number}": "x" for number in range(10_000)}
+    tracemalloc.start()
+    try:
+        with pytest.raises(FormErrors) as refused:
+            check_answers({"variables": variables, "parts": []}, {"characteristics": given})
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(refused.value.errors) == ERRORS_LIMIT
+    assert peak < 10 * 1024 * 1024
