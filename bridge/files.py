@@ -88,17 +88,20 @@ class FileStore:
     def finish(self, key: str, sha256: str) -> bytes | None:
         """Give a complete file its place; its beginning, or None when it is not what the hash says, and is gone then.
 
-        What arrived stays until `discard`, so that after a crash in between the same call finds it again.
+        What arrived stays until `discard`, so that after a crash in between the same call finds it again. Raises
+        OffsetDiffers where nothing arrived, or another call was faster: a file that is here under this hash may be
+        somebody else's.
         """
         with self._locked(key):
             unfinished = self._incoming / key
-            if unfinished.exists():
-                with unfinished.open("rb") as file:
-                    found = hashlib.file_digest(file, "sha256").hexdigest()
-                if found != sha256:
-                    unfinished.unlink()
-                    return None
-                self._place(unfinished, sha256)
+            if not unfinished.exists():
+                raise OffsetDiffers(0)
+            with unfinished.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+            if found != sha256:
+                unfinished.unlink()
+                return None
+            self._place(unfinished, sha256)
         return self.read(sha256, 0, _BEGINNING_BYTES)
 
     def discard(self, key: str) -> None:

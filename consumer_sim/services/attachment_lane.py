@@ -155,14 +155,19 @@ class AttachmentLane:
             failpoints.hit("attachment.after_download")
             if not self._progress(attachment, offset):
                 return
-        self._finish(attachment, key)
+        if not self._finish(attachment, key):
+            return
         if attachment.own:  # it was lost here, and the provider knows that it has it
             self._change(attachment, step=None, due_at=None)
         else:
             self._tell(attachment, call)
 
-    def _finish(self, attachment: Attachment, key: str) -> None:
-        beginning = self.files.finish(key, attachment.sha256)
+    def _finish(self, attachment: Attachment, key: str) -> bool:
+        """False if another process was faster."""
+        try:
+            beginning = self.files.finish(key, attachment.sha256)
+        except OffsetDiffers:
+            return False
         if beginning is None:
             raise AttachmentRefused("content_differs", "What arrived is not what was announced: its hash differs.")
         try:
@@ -175,6 +180,7 @@ class AttachmentLane:
         self._change(attachment, **told)
         self.files.discard(key)
         attachment.state, attachment.problem = AttachmentState.THERE, None
+        return True
 
     def _tell(self, attachment: Attachment, call: Call) -> None:
         """The provider learns what became of its file."""

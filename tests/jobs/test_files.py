@@ -121,3 +121,11 @@ def test_what_broke_off_is_no_file(store: FileStore) -> None:
     assert (store.find(HASH), store.received("k")) == (None, 500)
     store.append("k", 500, CONTENT[500:])
     assert store.finish("k", HASH) is not None
+
+
+def test_whoever_finishes_what_another_call_discarded_gets_no_file_by_its_hash(store: FileStore) -> None:
+    store.keep(BytesIO(CONTENT), "a.txt", LIMITS)  # somebody else's
+    store.append("key", 0, b"x" * len(CONTENT))
+    assert store.finish("key", HASH) is None
+    with pytest.raises(OffsetDiffers):  # the same last piece, which came twice at once
+        store.finish("key", HASH)
