@@ -38,8 +38,8 @@ def add_comment(
         created_at=created_at,
         from_consumer=True,
     )
-    data = _write(session, task, comment, origin=connection_id, now=now)
-    if task.order_id is None:
+    data, is_new = _write(session, task, comment, origin=connection_id, now=now)
+    if is_new and task.order_id is None:
         take_answer(session, task, person=author_name, now=now)
     return data
 
@@ -56,7 +56,7 @@ def add_reply(session: Session, number: str, *, text: str, author_name: str, now
         created_at=now,
         from_consumer=False,
     )
-    return _write(session, task, comment, origin=None, now=now)
+    return _write(session, task, comment, origin=None, now=now)[0]
 
 
 def add_work_note(session: Session, number: str, *, text: str, author: str, now: datetime) -> WorkNote:
@@ -100,15 +100,18 @@ def listed_comment(comment: Comment, external_id: str) -> Document:
     return comment_data(comment, external_id) | {"from_consumer": comment.from_consumer}
 
 
-def _write(session: Session, task: ProviderTask, comment: Comment, *, origin: str | None, now: datetime) -> Document:
+def _write(
+    session: Session, task: ProviderTask, comment: Comment, *, origin: str | None, now: datetime
+) -> tuple[Document, bool]:
+    """The comment as it is told, and whether it is new."""
     values = {column.key: getattr(comment, column.key) for column in Comment.__table__.columns}
     statement = insert_into(session, Comment).values(values).on_conflict_do_nothing().returning(Comment.id)
     if session.execute(statement).first() is None:
-        return comment_data(_same(session, comment), task.external_id)
+        return comment_data(_same(session, comment), task.external_id), False
     data = comment_data(comment, task.external_id)
     to = [task.connection_id]
     record_event(session, task_stream(task), EventType.COMMENT_ADDED, data, to=to, now=now, origin=origin)
-    return data
+    return data, True
 
 
 def _same(session: Session, comment: Comment) -> Comment:

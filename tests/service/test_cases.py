@@ -285,3 +285,16 @@ def test_another_consumer_finds_nothing_of_it(database: Database) -> None:
         cancel_provider_task(session, other, task_id, reason="Mine", now=NOW)
     with database.reading() as session:
         assert session.scalars(select(ProviderTask).where(ProviderTask.connection_id == other)).all() == []
+
+
+def test_a_comment_that_comes_again_answers_no_question_that_was_asked_since(database: Database) -> None:
+    connection_id, task_id, number = make_case(database)
+    do(database, cases.take_case, number)
+    said: Any = {"comment_id": str(uuid4()), "text": "Still dark.", "author_name": "Ada", "created_at": NOW, "now": NOW}
+    with database.transaction() as session:
+        comments.add_comment(session, connection_id, task_id, **said)
+    assert do(database, cases.ask_consumer, number, question="Which room?") == "awaiting_info"
+    with database.transaction() as session:
+        comments.add_comment(session, connection_id, task_id, **said)
+    with database.reading() as session:
+        assert show_case(session, number)["state"] == "awaiting_info"
