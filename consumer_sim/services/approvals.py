@@ -19,6 +19,7 @@ from consumer_sim.services.users import Permission, find_user, permissions_of
 
 SORTS = ("asked", "number", "item", "by")
 _ASKED_BY = ProviderTask.request["requested_by"]["name"].as_string()
+_CORRECTED_BY = Approval.correction["by"].as_string()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ def _waiting(decider: Decider | None) -> Select[ProviderTask, Approval, str, str
     same_item = and_(
         CatalogItem.connection_id == ProviderTask.connection_id, CatalogItem.id == ProviderTask.catalog_item_id
     )
-    theirs = [] if decider is None else [_ASKED_BY.is_distinct_from(decider.name)]
+    theirs = [] if decider is None else [one.is_distinct_from(decider.name) for one in (_ASKED_BY, _CORRECTED_BY)]
     if decider is not None and not decider.decides_all:
         theirs.append(or_(Approval.approver_id.is_(None), Approval.approver_id == decider.id))
     return (
@@ -163,7 +164,7 @@ def _obstacle(task: ProviderTask, approval: Approval, decider: Decider) -> str |
     asked_by = (task.request or {}).get("requested_by", {}).get("name")
     if Permission.REQUEST_APPROVE not in decider.permissions:
         return f"is decided on by people who may approve requests, which {decider.name} may not"
-    if asked_by == decider.name:
+    if decider.name in (asked_by, (approval.correction or {}).get("by")):
         return "is your own; somebody else has to decide on it"
     if approval.approver_id not in (None, decider.id) and not decider.decides_all:
         return "waits for somebody else"

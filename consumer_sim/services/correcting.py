@@ -78,7 +78,7 @@ def send_correction(
     """Send it, and forget the draft. Raises as `correct_request` does, and FormErrors with all that is wrong."""
     task = tasks.lock_task(session, connection_id, task_id)
     checked = check_order(get_form(session, task), answers, today=now.date())
-    requests.correct_request(session, task, checked, now=now)
+    requests.correct_request(session, task, checked, by=writer.name, now=now)
     draft = _find_draft(session, task, writer, draft_id)
     if draft is not None:
         drafts.delete_draft(session, draft)

@@ -74,9 +74,12 @@ def send_approved(session: Session, task: ProviderTask, *, now: datetime) -> Non
     send_create(session, task, now)
 
 
-def correct_request(session: Session, task: ProviderTask, answers: Mapping[str, Any], *, now: datetime) -> None:
+def correct_request(
+    session: Session, task: ProviderTask, answers: Mapping[str, Any], *, by: str | None = None, now: datetime
+) -> None:
     """Ask again, differently: after a refusal, or while the provider's order is Rejected. Other choices than those
-    that were sent wait for our own approval where the item needs it; a correction of the rest goes at once.
+    that were sent wait for our own approval where the item needs it; a correction of the rest goes at once. `by` is
+    who corrects it, if that is known: they do not approve it.
 
     Raises MoveRefused, FormErrors, ItemNotOrderable, NotAuthorised, ConnectionNotUsable.
     """
@@ -90,7 +93,7 @@ def correct_request(session: Session, task: ProviderTask, answers: Mapping[str, 
     own = item_settings.check_own(settings, answers) if item_settings.OWN in answers else task.own_answers
     needs_approval = item_settings.needs_approval(settings, request)
     if settings is not None and needs_approval and item_settings.chooses_otherwise(former, request):
-        item_settings.hold_back(session, task, settings, {"request": request, "own": own}, now=now)
+        item_settings.hold_back(session, task, settings, {"request": request, "own": own, "by": by}, now=now)
     else:
         apply_correction(session, task, request, own, now=now)
 

@@ -346,3 +346,15 @@ def test_a_decider_by_name_has_what_their_roles_give(acme: Consumer) -> None:
         assert find_decider(session, "root").decides_all
         assert not find_decider(session, "grace").decides_all
         assert isinstance(find_decider(session, "grace"), Decider)
+
+
+def test_nobody_approves_a_correction_of_their_own(acme: Consumer, provider: PlayedProvider) -> None:
+    task = rejected(acme, provider)
+    with acme.context.database.transaction() as session:
+        wanted = ANSWERS | {"quantity": 9}
+        requests.correct_request(session, tasks.get_task(session, task.id), wanted, by="grace", now=NOW)
+    assert waiting_for(acme, "grace") == []
+    with pytest.raises(MoveRefused, match="your own"):
+        approve(acme, task, "grace")
+    approve(acme, task, "linus")
+    assert sent(acme, provider) == ["resubmit"]
