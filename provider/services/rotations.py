@@ -108,9 +108,13 @@ def mark_proven(session: Session, connection_id: str, secret: str, *, now: datet
 def end_former_secrets(session: Session, keyring: Keyring, *, now: datetime) -> int:
     """Where the grace is over, the former secret ends. How many did."""
     due = select(Rotation).where(Rotation.state == "proven", Rotation.next_at <= now)
-    rotations = session.scalars(due.order_by(Rotation.connection_id, Rotation.secret)).all()
-    for rotation in rotations:
+    ended = 0
+    for rotation in session.scalars(due.order_by(Rotation.connection_id, Rotation.secret)).all():
         connection = get_connection(session, rotation.connection_id, lock=True)
+        session.refresh(rotation)
+        if rotation.state != "proven":
+            continue  # another one has begun before the connection was locked, and its new secret is not proven yet
+        ended += 1
         if rotation.secret == WEBHOOK and connection.secrets is not None:
             held = keyring.open(connection)
             connection.secrets = keyring.seal(held | {"webhook": held["webhook"][:1]})
@@ -119,7 +123,7 @@ def end_former_secrets(session: Session, keyring: Keyring, *, now: datetime) -> 
         rotation.state, rotation.next_at = "done", None
         detail = {"secret": rotation.secret}
         record_audit(session, "system", "connection.secret_ended", f"connection/{connection.id}", now, detail)
-    return len(rotations)
+    return ended
 
 
 def _open(session: Session, connection_id: str) -> Connection:

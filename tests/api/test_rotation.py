@@ -1,5 +1,7 @@
 """New secrets at a provider's API: the former one stays good until the new one is proven and its grace is over."""
 
+import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -137,3 +139,22 @@ def test_a_revoked_connection_gets_no_new_secrets(app: flask.Flask, callback: Ca
     assert app.test_client().post(f"{path}/revoke", headers=admin, json={"reason": "over"}).status_code == 200
     refused = app.test_client().post(f"{path}/rotate", headers=admin, json={})
     assert (refused.status_code, refused.get_json()["code"]) == (403, "connection_not_active")
+
+
+def test_a_rotation_that_begins_while_a_former_one_ends_keeps_both_secrets(
+    app: flask.Flask, callback: Callback, clock: Clock
+) -> None:
+    admission, headers = connect(app, callback)
+    client, connection_id, context = app.test_client(), admission["connection_id"], context_of(app)
+    callback.secrets = [client.post(f"{SECRETS}/webhook_secret", headers=headers).get_json()["secret"]]
+    assert client.post(f"{SECRETS}/webhook_secret/verify", headers=headers).status_code == 200
+    clock.now += timedelta(seconds=rotations.GRACE_S)
+    ending = threading.Thread(target=end_former, args=(app, clock, 0))
+    with context.transaction() as session:
+        rotations.offer_secret(session, context.keyring, connection_id, rotations.WEBHOOK, now=clock.now)
+        session.flush()
+        ending.start()
+        time.sleep(0.3)
+    ending.join()
+    assert len(live(app, connection_id)) == 2, "the new secret is not proven: the consumer may not have it yet"
+    assert states(app, connection_id) == {"webhook_secret": "offered"}
