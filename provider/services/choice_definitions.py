@@ -9,9 +9,11 @@ from typing import Any
 from sqlalchemy import delete, func, insert, or_, select
 from sqlalchemy.orm import Session
 
+from bridge.database import insert_into
 from bridge.ids import new_id
 from bridge.models import Connection, table_of
 from bridge.references import REFERENCE
+from bridge.schemas import UNSAFE_TEXT
 from bridge.vocabulary import ConnectionState
 from provider.domain.catalog import RemoteRecordProducerState
 from provider.domain.errors import Conflict, FieldError, InvalidFields, NotFound
@@ -95,14 +97,13 @@ def create_definition(session: Session, said: Mapping[str, Any], actor: str, now
     faults = list(definition_faults(said))
     if faults:
         raise InvalidFields(faults)
-    if session.scalar(select(ChoiceDefinition.id).where(ChoiceDefinition.name == said["name"])):
-        raise Conflict("choice_definition_exists", f"there is a definition {said['name']} already")
     values = {name: said[name] for name in ("name", "source", *FIELDS)}
-    definition = ChoiceDefinition(id=new_id(), created_at=now, updated_at=now, **values)
-    session.add(definition)
-    session.flush()
-    record_audit(session, actor, "choice_definition.create", f"choice_definition/{definition.name}", now, values)
-    return definition
+    row = {"id": new_id(), "created_at": now, "updated_at": now, **values}
+    statement = insert_into(session, ChoiceDefinition).values(row).on_conflict_do_nothing(index_elements=["name"])
+    if session.execute(statement.returning(ChoiceDefinition.id)).first() is None:
+        raise Conflict("choice_definition_exists", f"there is a definition {said['name']} already")
+    record_audit(session, actor, "choice_definition.create", f"choice_definition/{said['name']}", now, values)
+    return session.get_one(ChoiceDefinition, row["id"])
 
 
 def edit_definition(
@@ -205,6 +206,7 @@ def reference_faults(session: Session, variables: Sequence[Mapping[str, Any]], p
         below, choice = f"{pointer}/{index}/choice", variable.get("choice")
         named = choice.get("definition") if isinstance(choice, Mapping) else None
         query = select(ChoiceDefinition).where(ChoiceDefinition.name == named)
+        query = query.with_for_update(read=True)  # nobody deletes or changes it before the form is there
         definition = session.scalars(query).one_or_none() if isinstance(named, str) else None
         if definition is None or not isinstance(choice, Mapping):
             yield FieldError(f"{below}/definition", "unknown", f"there is no choice definition {named or ''}".strip())
@@ -241,6 +243,16 @@ def _read_consumers(session: Session, rows: Sequence[Mapping[str, Any]]) -> dict
     return found
 
 
+def _text_faults(row: Mapping[str, Any], known: Sequence[str], pointer: str) -> Iterator[FieldError]:
+    for name, text in row.items():
+        if name not in known:
+            yield FieldError(f"{pointer}/{name[:TEXT_LIMIT]}", "unknown", f"the columns are {', '.join(known)}")
+        elif text is not None and (not isinstance(text, str) or len(text) > TEXT_LIMIT):
+            yield FieldError(f"{pointer}/{name}", "type", f"a text of at most {TEXT_LIMIT} characters")
+        elif text and UNSAFE_TEXT.search(text):
+            yield FieldError(f"{pointer}/{name}", "unsafe_text", "a text without control characters")
+
+
 def _row_faults(
     definition: ChoiceDefinition, rows: Sequence[Mapping[str, Any]], consumers: Mapping[str, str | None]
 ) -> Iterator[FieldError]:
@@ -248,16 +260,13 @@ def _row_faults(
     seen: dict[str, set[str]] = {}
     for index, row in enumerate(rows):
         pointer = f"/rows/{index}"
-        for name, text in row.items():
-            if name not in known:
-                yield FieldError(f"{pointer}/{name[:TEXT_LIMIT]}", "unknown", f"the columns are {', '.join(known)}")
-            elif text is not None and (not isinstance(text, str) or len(text) > TEXT_LIMIT):
-                yield FieldError(f"{pointer}/{name}", "type", f"a text of at most {TEXT_LIMIT} characters")
+        yield from _text_faults(row, known, pointer)
         if not isinstance(row.get("value"), str) or not row["value"]:
             yield FieldError(f"{pointer}/value", "required", "a row has a value")
             continue
-        whose = str(row.get(CONSUMER) or "").lower()
-        if whose and consumers.get(whose) is None:
+        called = str(row.get(CONSUMER) or "").lower()
+        whose = consumers.get(called) or called
+        if called and consumers.get(called) is None:
             yield FieldError(f"{pointer}/{CONSUMER}", "unknown", f"no one consumer is called {row[CONSUMER]}")
         theirs = seen.setdefault(row["value"], set())
         if whose in theirs or (theirs and "" in {whose, *theirs}):  # a row of nobody's is seen by everybody

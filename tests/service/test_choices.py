@@ -319,3 +319,22 @@ def test_the_catalog_takes_references_in_and_out(database: Database) -> None:
         with pytest.raises(InvalidFields) as refused:
             edit_producer(session, item.identity, {"compatibility": "1.0"}, AGENT, NOW)
         assert refused.value.errors[0].pointer == "/compatibility"
+
+
+def test_a_consumer_has_one_row_of_a_value_by_whatever_name_it_is_called(database: Database) -> None:
+    with database.transaction() as session:
+        acme = make_consumer(session)
+        make_definition(session)
+        rows = [{"value": "a", "consumer": acme.name}, {"value": "a", "consumer": acme.id}]
+        with pytest.raises(InvalidFields) as refused:
+            replace_rows(session, "data-centres", rows, AGENT, NOW)
+        assert [(fault.pointer, fault.code) for fault in refused.value.errors] == [("/rows/1/value", "duplicate")]
+
+
+def test_a_row_holds_no_text_that_consumers_could_not_keep(database: Database) -> None:
+    with database.transaction() as session:
+        make_definition(session)
+        with pytest.raises(InvalidFields) as refused:
+            replace_rows(session, "data-centres", [{"value": "a\x00b", "city": "Bo\x1bnn"}], AGENT, NOW)
+        found = [(fault.pointer, fault.code) for fault in refused.value.errors]
+        assert found == [("/rows/0/value", "unsafe_text"), ("/rows/0/city", "unsafe_text")]
