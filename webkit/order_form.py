@@ -25,6 +25,8 @@ LAYOUT_TYPES = frozenset({"label", "rich_text", "break", "container_start", "con
 """Variables that ask nothing."""
 _BESIDES = ("quantity", "location", "contacts", "requested_on", "note")
 _SCALE_MOST = 20
+_NESTED_MOST = 10
+"""Containers within each other: a form may come from another instance, and nobody reads deeper ones."""
 _HINTS = {
     "datetime": "As UTC.", "duration": "Such as 1d 2h 30m.", "html": "HTML. It is kept and shown as it is written.",
     "requested_for": "The name of the person it is for.",
@@ -107,7 +109,7 @@ def change_rows(form: Document, answers: dict[str, Any], wish: str) -> dict[str,
     rows = list(answers["sets"][one["key"]])
     if verb == "add" and len(rows) < _most_rows(one):
         rows.append({})
-    if verb == "remove" and row.isdecimal() and int(row) < len(rows):
+    if verb == "remove" and row in map(str, range(len(rows))):
         del rows[int(row)]
     return answers | {"sets": answers["sets"] | {one["key"]: rows}}
 
@@ -275,12 +277,17 @@ def _scale(variable: Document) -> range:
     return range(least, most + 1) if is_short else range(0)  # type: ignore[operator,arg-type]
 
 
-def _arrange(entries: Iterator[Field | Text], end: str = "") -> Iterator[Entry]:
-    """What stands between the start and the end of a container, in it. One that is never closed ends with the form."""
+def _arrange(entries: Iterator[Field | Text], end: str = "", depth: int = 0) -> Iterator[Entry]:
+    """What stands between the start and the end of a container, in it. One that is never closed ends with the form; of
+    those that lie too deep within each other only what they hold is shown.
+    """
+    too_deep = 0
     for one in entries:
         kind = one.type
-        if kind == "container_start" and isinstance(one, Text):
-            yield Container(one.label, tuple(_columns(entries)))
+        if kind == "container_start" and isinstance(one, Text) and depth < _NESTED_MOST:
+            yield Container(one.label, tuple(_columns(entries, depth + 1)))
+        elif kind == "container_start" or (too_deep and kind in ("container_split", "container_end")):
+            too_deep += {"container_start": 1, "container_end": -1}.get(kind, 0)
         elif kind in ("container_split", "container_end"):
             if end:
                 yield Text(kind, "", "")  # for whoever makes the columns
@@ -289,9 +296,9 @@ def _arrange(entries: Iterator[Field | Text], end: str = "") -> Iterator[Entry]:
             yield one
 
 
-def _columns(entries: Iterator[Field | Text]) -> Iterator[tuple[Entry, ...]]:
+def _columns(entries: Iterator[Field | Text], depth: int) -> Iterator[tuple[Entry, ...]]:
     while True:
-        column = list(_arrange(entries, "container_end"))
+        column = list(_arrange(entries, "container_end", depth))
         last = column[-1] if column else None
         closed_by = last.type if isinstance(last, Text) else ""
         is_closed = closed_by in ("container_split", "container_end")

@@ -8,7 +8,7 @@ import re
 from markupsafe import Markup, escape
 
 _MARKS = re.compile(
-    r"\*\*(?P<bold>[^*\n]+)\*\*|\*(?P<italic>[^*\n]+)\*|\[(?P<words>[^\]\n]+)\]\((?P<url>https?://[^\s()<>\"']+)\)"
+    r"\*\*(?P<bold>[^*\n]+)\*\*|\*(?P<italic>[^*\n]+)\*|\[(?P<words>[^][\n]+)\]\((?P<url>https?://[^\s()<>\"']+)\)"
 )
 
 

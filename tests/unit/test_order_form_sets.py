@@ -1,5 +1,6 @@
 """Order forms beyond characteristics: tables, groups, layout, secrets, and other ways to show a question."""
 
+import time
 from typing import Any
 
 import pytest
@@ -225,3 +226,25 @@ def test_it_is_for_whoever_fills_it_in_unless_told_otherwise() -> None:
 )
 def test_rich_text_is_what_it_may_be_and_nothing_else(text: str, shown: str) -> None:
     assert rich_text(text) == Markup(shown)
+
+
+def test_a_row_of_any_length_of_number_is_none_of_the_table() -> None:
+    answers: dict[str, Any] = {"sets": {"people": list(ROWS)}}
+    assert change_rows(PEOPLE, answers, f"remove /sets/people/{'9' * 5000}") == answers
+
+
+def test_marks_that_never_end_are_text_at_once() -> None:
+    began = time.perf_counter()
+    assert rich_text("[" * 10_000) == Markup(f"<p>{'[' * 10_000}</p>")
+    assert time.perf_counter() - began < 0.2
+
+
+def test_containers_that_lie_too_deep_within_each_other_show_what_they_hold() -> None:
+    starts = [variable(f"in{number}", "container_start") for number in range(1000)]
+    ends = [variable(f"out{number}", "container_end") for number in range(1000)]
+    page = page_of(make_order_form(form(*starts, variable("deep"), *ends, variable("last")), {}))
+    within = {
+        one.get("name"): sum(1 for above in one.iterancestors("div") if above.get("class") == "col-md")
+        for one in page.cssselect("input[name^='/char']")
+    }
+    assert within == {"/characteristics/deep": 10, "/characteristics/last": 0}
