@@ -68,4 +68,4 @@ class References(Generic[E, R]):
 
 def version_order(version: str) -> list[tuple[int, str]]:
     """1.10 is newer than 1.9."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in version.split(".")]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in version.split(".")]

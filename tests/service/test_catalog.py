@@ -12,6 +12,7 @@ from provider.domain.errors import Conflict, IllegalMove, InvalidFields
 from provider.models.catalog import ProductOffering, RemoteRecordProducer, Specification
 from provider.services.catalog import load_specification, publish_offering, publish_specification, retire_offering
 from provider.services.catalog_import import import_catalog
+from provider.services.catalog_references import version_order
 from tests.factories import NOW, demo_catalog, provider_database, small_catalog
 
 
@@ -189,3 +190,14 @@ def test_a_retired_offering_takes_its_draft_with_it(database: Database) -> None:
         retire_offering(session, offering.id, "user/ann", NOW)
         states = select(RemoteRecordProducer.state).where(RemoteRecordProducer.kind == "product")
         assert session.execute(states).scalar_one() == "retired"
+
+
+def test_a_version_that_only_looks_like_a_number_is_older_than_any_number(database: Database) -> None:
+    document = small_catalog()
+    with database.transaction() as session:
+        import_catalog(session, document, NOW)
+        for entries in document.values():
+            for entry in entries if isinstance(entries, list) else ():
+                entry["version"] = "1.\u00b2"
+        import_catalog(session, document, NOW)
+    assert sorted(["1.2", "1.\u00b2", "1.10"], key=version_order) == ["1.\u00b2", "1.2", "1.10"]
