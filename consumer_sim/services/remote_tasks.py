@@ -108,9 +108,11 @@ def _lock_tasks(session: Session, connection_id: str, ids: set[str]) -> dict[str
     """By id, each with its ticket: tickets first, as everywhere."""
     where = (RemoteTask.connection_id == connection_id, RemoteTask.id.in_(ids))
     tied = select(RemoteTask.ticket_id).where(*where)
-    tickets = session.scalars(select(Ticket).where(Ticket.id.in_(tied)).order_by(Ticket.id).with_for_update())
-    by_id = {ticket.id: ticket for ticket in tickets}
-    tasks = session.scalars(select(RemoteTask).where(*where).order_by(RemoteTask.id).with_for_update())
+    fresh = {"populate_existing": True}  # as they are now that they are locked, also where they were read before
+    tickets = select(Ticket).where(Ticket.id.in_(tied)).order_by(Ticket.id).with_for_update()
+    by_id = {ticket.id: ticket for ticket in session.scalars(tickets, execution_options=fresh)}
+    locked = select(RemoteTask).where(*where).order_by(RemoteTask.id).with_for_update()
+    tasks = session.scalars(locked, execution_options=fresh)
     return {task.id: (task, by_id.get(task.ticket_id or "")) for task in tasks}
 
 

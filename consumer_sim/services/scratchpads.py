@@ -79,12 +79,10 @@ def write_entry(
     _check(name, value)
     if task.submission == "withdrawn" or _is_over(task):
         raise MoveRefused(task.number, "is over: nothing is written to its scratchpad any more")
-    row = session.get(ScratchpadEntry, (task.connection_id, task.id, name))
-    if row is None:
-        if value is not None and _count(session, task) >= ENTRIES_MOST:
-            raise MoveRefused(task.number, f"has {ENTRIES_MOST} entries in its scratchpad, and no more fit")
-        row = ScratchpadEntry(connection_id=task.connection_id, task_id=task.id, name=name)
-        session.add(row)
+    row = _lock_entry(session, task, name)
+    is_new = row.value is None and row.own_value is None
+    if is_new and value is not None and _count(session, task) >= ENTRIES_MOST:
+        raise MoveRefused(task.number, f"has {ENTRIES_MOST} entries in its scratchpad, and no more fit")
     row.write_id, row.own_value, row.own_visible = new_id(), value, client_visible
     row.sent, row.problem = "waiting", None
     session.flush()
@@ -97,6 +95,14 @@ def settle_write(session: Session, task: ProviderTask, answer: CallAnswer, probl
     row = session.get(ScratchpadEntry, (answer.connection_id, task.id, str(answer.body.get("name"))))
     if row is not None and row.write_id == answer.body.get("id"):
         row.sent, row.problem = ("accepted" if answer.accepted else "refused"), problem
+
+
+def _lock_entry(session: Session, task: ProviderTask, name: str) -> ScratchpadEntry:
+    """To write it, made if need be: the provider may be telling of it, or of its end, at this moment."""
+    key = {"connection_id": task.connection_id, "task_id": task.id, "name": name}
+    statement = insert_into(session, ScratchpadEntry).values(**key, client_visible=False, own_visible=False)
+    session.execute(statement.on_conflict_do_update(index_elements=list(key), set_={"name": name}))
+    return session.get_one(ScratchpadEntry, tuple(key.values()), populate_existing=True)
 
 
 def _take(session: Session, connection_id: str, data: Mapping[str, Any]) -> None:

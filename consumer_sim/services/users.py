@@ -8,6 +8,7 @@ from uuid import uuid4
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bridge.database import insert_into
 from consumer_sim.models import User
 from consumer_sim.services.errors import NotFound, UserRefused
 
@@ -69,11 +70,11 @@ def holders(permission: str) -> tuple[str, ...]:
 def add_user(session: Session, name: str, roles: Iterable[str], password_hash: str | None = None) -> User:
     """A new person. Raises UserRefused for a name that is taken, or a role that there is not."""
     wanted = _known_roles(roles)
-    if find_user(session, name) is not None:
+    row = {"id": str(uuid4()), "name": name, "roles": wanted, "password_hash": password_hash, "active": True}
+    statement = insert_into(session, User).values(row).on_conflict_do_nothing(index_elements=["name"])
+    if session.execute(statement.returning(User.id)).first() is None:
         raise UserRefused(f"there is a user {name} already")
-    user = User(id=str(uuid4()), name=name, roles=wanted, password_hash=password_hash, active=True)
-    session.add(user)
-    return user
+    return session.get_one(User, row["id"])
 
 
 def set_password(session: Session, name: str, password_hash: str) -> User:

@@ -55,6 +55,7 @@ def announce_attachment(
         message = f"is not a name that is safe everywhere, without a path; {clean_name(said.name)!r} is"
         raise InvalidFields([FieldError("/name", "unsafe_name", message)])
     _must_be_as_answered(task, said)
+    _lock(session, task)
     attachment = _insert_or_find(session, _row_of(session, task, said))
     if attachment.state != AttachmentState.THERE:
         _check(limits, said.name, said.size_bytes, _count_others(session, task, attachment.id))
@@ -78,7 +79,7 @@ def attach_file(
     """A file of ours on an order, told to the consumer, who fetches it. The same file again is told once; one that was
     refused is offered again. Raises NotFound, FileRefused.
     """
-    task = get_subject(session, number)
+    task = _lock(session, get_subject(session, number))
     identity = new_id()
     values: Document = {
         "id": identity, "connection_id": task.connection_id, "external_id": identity, "provider_task_id": task.id,
@@ -198,6 +199,12 @@ def _offer(session: Session, task: ProviderTask, attachment: Attachment, now: da
     attachment.state, attachment.problem = AttachmentState.ON_ITS_WAY, None
     data = _told(attachment, task.external_id)
     record_event(session, task_stream(task), EventType.ATTACHMENT_ADDED, data, to=[task.connection_id], now=now)
+
+
+def _lock(session: Session, task: ProviderTask) -> ProviderTask:
+    """Whoever attaches a file: of two at once the second counts the first."""
+    session.refresh(task, with_for_update={"key_share": True})
+    return task
 
 
 def _row_of(session: Session, task: ProviderTask, said: Announced) -> Document:

@@ -54,6 +54,7 @@ def note_version(session: Session, connection_id: str, version: str | None, *, n
     connection = session.get_one(Connection, connection_id)
     if spoken_by(connection.settings) == version:
         return False
+    session.refresh(connection, with_for_update=True)  # people may be changing other settings
     connection.settings = connection.settings | {PEER_VERSION: version}
     session.flush()
     return True

@@ -16,7 +16,7 @@ from provider.models.personas import Persona
 from provider.services.audit import record_audit
 from provider.services.entitlements import item_data, lock_guard
 from provider.services.item_telling import tell_otherwise
-from provider.services.personas import check_name, get_persona, told_personas
+from provider.services.personas import get_persona, rename_persona, told_personas
 from provider.services.revisions import edit_producer
 
 
@@ -53,13 +53,11 @@ def edit_persona(
     """Call it otherwise; consumers that know it are told. Raises NotFound, InvalidFields (/name)."""
     lock_guard(session)
     persona = get_persona(session, persona_id, lock=True)
-    check_name(session, persona, name)
     changed = {"name": name.strip(), "description": description.strip()}
-    if changed == {"name": persona.name, "description": persona.description}:
+    if changed == (before := {"name": persona.name, "description": persona.description}):
         return persona
-    record_audit(session, actor, "persona.edit", f"persona/{persona.id}", now, {"from": persona.name, **changed})
-    persona.name, persona.description = changed["name"], changed["description"]
-    session.flush()
+    rename_persona(session, persona, **changed)
+    record_audit(session, actor, "persona.edit", f"persona/{persona.id}", now, {"from": before["name"], **changed})
     _tell_items(session, persona.id, now)
     return persona
 

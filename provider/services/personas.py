@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, or_, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, load_only
 
 from bridge.database import insert_into
@@ -46,11 +47,13 @@ def get_persona(session: Session, persona_id: str, *, lock: bool = False) -> Per
     return persona
 
 
-def check_name(session: Session, persona: Persona, name: str) -> None:
-    """Raises InvalidFields (/name) when another persona has it."""
-    other = select(Persona.id).where(Persona.name == name.strip(), Persona.id != persona.id)
-    if session.scalar(other) is not None:
-        raise _taken(name)
+def rename_persona(session: Session, persona: Persona, *, name: str, description: str) -> None:
+    """Raises InvalidFields (/name) when another persona has it, also one that is just made."""
+    try:
+        with session.begin_nested():
+            persona.name, persona.description = name, description
+    except IntegrityError:
+        raise _taken(name) from None
 
 
 def delete_persona(session: Session, persona_id: str, *, actor: str, now: datetime) -> None:

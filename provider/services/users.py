@@ -7,6 +7,7 @@ from uuid import uuid4
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bridge.database import insert_into
 from provider.domain.errors import Conflict, FieldError, InvalidFields, NotFound
 from provider.domain.roles import Permission, Role, allowed, holders
 from provider.models.access import User
@@ -18,13 +19,13 @@ from provider.services.tokens import USER, new_token, token_hash
 def add_user(session: Session, name: str, roles: Iterable[str], *, actor: str, now: datetime) -> tuple[User, str]:
     """A new user and the token, which is shown this once. Raises InvalidFields (roles) or Conflict (name)."""
     wanted = _known_roles(roles)
-    if session.execute(select(User.id).where(User.name == name)).first() is not None:
-        raise Conflict("user_exists", f"there is a user {name} already")
     token = new_token(USER)
-    user = User(id=str(uuid4()), name=name, token_hash=token_hash(token), roles=wanted, active=True)
-    session.add(user)
+    row = {"id": str(uuid4()), "name": name, "token_hash": token_hash(token), "roles": wanted, "active": True}
+    statement = insert_into(session, User).values(row).on_conflict_do_nothing(index_elements=["name"])
+    if session.execute(statement.returning(User.id)).first() is None:
+        raise Conflict("user_exists", f"there is a user {name} already")
     record_audit(session, actor, "user.add", f"user/{name}", now=now, detail={"roles": wanted})
-    return user, token
+    return session.get_one(User, row["id"]), token
 
 
 def change_roles(session: Session, name: str, roles: Iterable[str], *, actor: str, now: datetime) -> User:
