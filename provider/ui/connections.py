@@ -6,14 +6,13 @@ import flask
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 from werkzeug import Response
-from wtforms import StringField, TextAreaField
+from wtforms import BooleanField, StringField, TextAreaField, ValidationError
 from wtforms.validators import DataRequired, Length
 
 from bridge.care import read_care
 from bridge.flow_recent import read_queues
 from bridge.issues import list_issues
 from bridge.vocabulary import ConnectionState
-from provider.domain.errors import Conflict
 from provider.services import connections, registrations, rotations
 from provider.services.connection_search import CONNECTIONS_SORTABLE, search_connections
 from provider.services.connections import CONNECTION_MOVES
@@ -47,6 +46,22 @@ class CallbackForm(Form):
         "Where its events go", [DataRequired("An address begins with https://."), Length(max=2000)], filters=[strip],
         description="It is challenged when you save, and must answer as the consumer. Until then the former one stays.",
     )  # fmt: skip
+
+
+class SettingsForm(Form):
+    show_prices = BooleanField("Tell this consumer what items cost")
+    account = StringField("Account", [Length(max=120)], filters=[strip])
+    labels = TextAreaField("Labels", [Length(max=5000)], description="One a line, such as tier = gold.")
+
+    def validate_labels(self, field: TextAreaField) -> None:
+        try:
+            read_labels(field.data or "")
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+
+    def read(self) -> dict[str, Any]:
+        labels = dict(read_labels(self.labels.data or ""))
+        return {SHOW_PRICES: self.show_prices.data, ACCOUNT: self.account.data or None, LABELS: labels}
 
 
 @pages.page("/connections", "connection.read")
@@ -151,16 +166,26 @@ def _settle_epoch(connection_id: str, *, accept: bool) -> Response:
     return _to(connection_id)
 
 
-@pages.action("/connections/<connection_id>/settings", "connection.write")
-def change_settings(connection_id: str) -> Response:
-    settings = _read_settings()
+@pages.form("/connections/<connection_id>/settings", "connection.write")
+def change_settings(connection_id: str) -> ResponseReturnValue:
+    """What is decided for this consumer alone, and what criteria find it by."""
+    with here().database.reading() as session:
+        connection = connections.get_connection(session, connection_id)
+    form = SettingsForm(data={**connection.settings, LABELS: say_labels(connection.settings.get(LABELS) or {})})
+    if form.done(lambda: _change_settings(connection_id, form.read())):
+        return _to(connection_id)
+    page = flask.render_template("provider/connection_settings.html", connection=connection, form=form)
+    return page, 422 if form.is_submitted() else 200
+
+
+def _change_settings(connection_id: str, settings: dict[str, Any]) -> None:
+    """Says what was changed, and which items were gained or lost by it."""
     with here().transaction() as session:
         before = dict(connections.get_connection(session, connection_id).settings)
         had = list_items_of(session, connection_id)
         changed = connections.change_settings(session, connection_id, settings, actor=actor(), now=here().clock())
-        has = list_items_of(session, connection_id)
-    flask.flash(" ".join(say_settings(before, changed.settings) + say_items(had, has, changed.name)), "success")
-    return _to(connection_id)
+        said = say_items(had, list_items_of(session, connection_id), changed.name)
+    flask.flash(" ".join(say_settings(before, changed.settings) + said), "success")
 
 
 @pages.action("/connections/<connection_id>/test-event", "connection.write")
@@ -178,30 +203,11 @@ def test_event(connection_id: str) -> Response:
     return _to(connection_id)
 
 
-def _read_settings() -> dict[str, Any]:
-    """What criteria find it by stays as it was where the form did not ask for it."""
-    form = flask.request.form
-    settings: dict[str, Any] = {SHOW_PRICES: SHOW_PRICES in form}
-    if ACCOUNT in form:
-        settings[ACCOUNT] = form[ACCOUNT].strip() or None
-    if LABELS in form:
-        settings[LABELS] = _read_labels(form[LABELS])
-    return settings
-
-
-def _read_labels(text: str) -> dict[str, str]:
-    try:
-        return dict(read_labels(text))
-    except ValueError as error:
-        raise Conflict("labels_unreadable", str(error)) from None
-
-
 def _explain(session: Session, connection_id: str) -> dict[str, Any]:
     item = flask.request.args.get("item", "")
     items = [(one["identity"], one["name"]) for one in list_items_for(session)]
     return {
         "items": items,
-        "say_labels": say_labels,
         "explained": explain_entitlement(session, connection_id, item) if item else None,
     }
 

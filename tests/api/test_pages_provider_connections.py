@@ -189,14 +189,31 @@ def test_revoking_says_what_it_means_before_it_happens(app: flask.Flask, admin: 
     assert not page.cssselect("#connection form, #connection a.btn"), "nothing can be done with it any more"
 
 
-def test_whether_prices_are_told_is_a_setting(app: flask.Flask, admin: Visitor) -> None:
+def test_whether_prices_are_told_is_a_setting_that_the_page_leads_to(app: flask.Flask, admin: Visitor) -> None:
     connection_id = add_connection(app)
-    url = f"/connections/{connection_id}/settings"
-    press(admin, f"/connections/{connection_id}", url, show_prices="1")
-    assert admin.read(f"/connections/{connection_id}").cssselect("#show_prices[checked]")
-    assert connection_of(app, connection_id).settings == {"show_prices": True}
-    press(admin, f"/connections/{connection_id}", url)
-    assert connection_of(app, connection_id).settings == {"show_prices": False}
+    page, url = f"/connections/{connection_id}", f"/connections/{connection_id}/settings"
+    assert "It is not told what items cost." in text_of(admin.read(page))
+    assert admin.read(page).cssselect(f"a.btn[href='{url}']")
+    press(admin, url, url, show_prices="1")
+    assert "It is told what items cost." in text_of(admin.read(page))
+    assert admin.read(url).cssselect("#show_prices[checked]")
+    assert connection_of(app, connection_id).settings["show_prices"] is True
+    press(admin, url, url)
+    assert connection_of(app, connection_id).settings["show_prices"] is False
+
+
+def test_settings_that_are_wrong_are_told_beside_their_fields_and_nothing_typed_is_lost(
+    app: flask.Flask, admin: Visitor
+) -> None:
+    url = f"/connections/{add_connection(app)}/settings"
+    admin.get(url)
+    answer = admin.post(url, {"account": "A" * 121, "labels": "tier = gold\nsilver"})
+    assert answer.status_code == 422
+    page = html.fromstring(answer.get_data())
+    labels, account = page.get_element_by_id("labels"), page.get_element_by_id("account")
+    assert "“silver” is not a name, an equals sign and a value." in text_of(labels.getparent())
+    assert "longer than 120" in text_of(account.getparent())
+    assert (labels.text.strip(), account.get("value")) == ("tier = gold\nsilver", "A" * 121)
 
 
 def test_a_test_event_says_whether_it_arrived(app: flask.Flask, admin: Visitor, callback: Callback) -> None:
@@ -275,7 +292,7 @@ def test_loading_the_page_of_a_token_again_neither_shows_it_nor_registers_again(
         ("contact_email", "nobody", "not an e-mail"),
         ("base_url", "acme", "begins with https://"),
         ("base_url", "https://10.0.0.1/", "10.0.0.1"),
-        ("callback_url", "https://other.example/events", "is not below"),
+        ("callback_url", "https://other.example/events", "Is not below"),
     ],
 )
 def test_what_is_wrong_stands_beside_its_field_and_nothing_typed_is_lost(
