@@ -24,6 +24,7 @@ from provider.models.orders import CustomerOrder
 from provider.services.intake import submit_provider_task
 from provider.services.orders import approve_order, reject_order
 from tests.api.provider_client import context_of, make_app
+from tests.busy_beside import stand_beside_orders, stand_beside_requests
 from tests.consumer_factories import (
     ANSWERS,
     ASKED_BY,
@@ -46,6 +47,8 @@ from tests.factories import (
 
 AT_ONCE = 100
 """Orders in one transaction."""
+BESIDE = 4
+"""For so many orders there is one case and one incident."""
 
 
 def fill_provider(database: Database, *, connections: int, orders: int) -> None:
@@ -55,6 +58,7 @@ def fill_provider(database: Database, *, connections: int, orders: int) -> None:
         made = [_consumer(session, number) for number in range(connections)]
         for _ in range(2):
             make_registration(session)
+    stand_beside_orders(database, [(prefix, connection_id) for prefix, connection_id, _ in made], orders // BESIDE)
     for numbers in _batches(orders):
         with database.transaction() as session:
             for number in numbers:
@@ -100,6 +104,7 @@ def fill_consumer(one: Consumer, *, connections: int, requests: int) -> None:
         item = make_offered_item(session, one.connection_id)
         for _ in range(2):
             keep_draft(session, item, str(uuid4()), ANSWERS, PROGRAM, now=NOW)
+    stand_beside_requests(one, requests // BESIDE)
     for numbers in _batches(requests):
         with one.context.database.transaction() as session:
             ids = [submit_request(session, item, _asked(number), ASKED_BY, now=NOW).id for number in numbers]

@@ -22,19 +22,26 @@ import flask
 from sxg.bench.report import commit
 from tests.api.page_client import CountedStatements, Visitor, signed_in
 from tests.api.page_walk import walk
-from tests.busy import filled
+from tests.busy import BESIDE, filled
+from tests.busy_beside import FEWER
 
 SIDES = ("provider", "consumer")
 MOST_MS = 300
 REPEATS = 5
+EACH = 2
+"""Pages of one route: two orders, two items of the catalog."""
 MORE = {
     "provider": (
         "/orders?q=Berlin", "/orders?state=in_progress&sort=company", "/orders?q=C7&page=2", "/tasks?q=C7",
         "/deliveries?state=parked", "/deliveries?q=ORD0005", "/connections?health=ill", "/connections?sort=-waiting",
+        "/cases?whose=all&q=C7", "/cases?whose=all&sort=company", "/incidents?q=Fault+7", "/incidents?sort=company",
+        "/remote-tasks?q=C7", "/remote-tasks?sort=connection", "/contracts?q=C7", "/contracts?sort=-holder",
+        "/personas?q=7", "/authorised-users?q=7", "/authorised-users?sort=-consumer", "/users?q=7", "/users?sort=-name",
     ),
     "consumer": (
         "/requests?q=000500", "/requests?state=in_progress&sort=item", "/products?q=Place+7", "/products?sort=-updated",
-        "/connections?health=ill",
+        "/connections?health=ill", "/from-provider?q=report", "/from-provider?sort=subject", "/tickets?q=7",
+        "/tickets?sort=short_description", "/approvals?sort=item", "/requests?state=proposed", "/users?q=7",
     ),
 }  # fmt: skip
 """Other views of the lists: search, filters, orders that are not the first."""
@@ -50,7 +57,7 @@ class Timing:
 
 def measure(app: flask.Flask, side: str) -> Iterator[Timing]:
     admin = signed_in(app, "admin", "admin")
-    urls = [url for _, url in walk(app, admin)]
+    urls = [url for _, url in walk(app, admin, EACH)]
     for url in (*urls, *MORE[side]):
         yield _time(app, admin, url)
 
@@ -69,11 +76,14 @@ def _time(app: flask.Flask, admin: Visitor, url: str) -> Timing:
 
 
 def write(timings: dict[str, list[Timing]], connections: int, orders: int) -> str:
+    beside = orders // BESIDE
     lines = [
         "# What pages take",
         "",
-        f"{orders:,} orders or requests and {connections} connections, in SQLite; as admin, by the Flask client; the",
-        f"median of {REPEATS}, on {os.cpu_count()} CPUs ({platform.machine()}) shared with whatever else ran.",
+        f"{orders:,} orders or requests and {connections} connections, in SQLite; beside them {beside:,} each of cases",
+        f"and incidents, tickets, remote tasks, rows of choices, and {beside // FEWER:,} each of contracts, users and",
+        f"personas. As admin, by the Flask client; the median of {REPEATS}, on {os.cpu_count()} CPUs",
+        f"({platform.machine()}) shared with whatever else ran.",
         f"Commit {commit()}; `make page-times` measures again. A page should take less than {MOST_MS} ms.",
     ]
     for side, rows in timings.items():
