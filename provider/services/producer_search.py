@@ -47,7 +47,7 @@ def show_producer(session: Session, identity: str) -> Document:
     """An item with its revisions, newest first, whom the published one is for, and what each of them made of it.
 
     `newest` is what is to be reviewed; `published` is empty while nothing is. `actions` is what may be done with the
-    item, and each of `revisions` says what may be done with it. Raises NotFound.
+    item, and each of `revisions` says what may be done with it. Of a bundle, `is_bundle` is true. Raises NotFound.
     """
     oldest_first = list_revisions(session, identity)
     revisions = oldest_first[::-1]
@@ -60,6 +60,7 @@ def show_producer(session: Session, identity: str) -> Document:
         "entitlements": _entitlements(session, revisions[0].identity),
         "audience": _audience(session, published.criteria if published else None),
         "personas": [one["name"] for one in read_personas(session, revisions[0].persona_ids).values()],
+        "is_bundle": _is_bundle(session, revisions[0].product_offering_id),
     }
 
 
@@ -137,6 +138,10 @@ def _entitlements(session: Session, identity: str) -> Sequence[Any]:
         .order_by(func.lower(Connection.name), Connection.id)
     )  # fmt: skip
     return session.execute(query).mappings().all()
+
+
+def _is_bundle(session: Session, offering_id: str | None) -> bool:
+    return bool(offering_id and session.get_one(ProductOffering, offering_id).members)
 
 
 def _audience(session: Session, criteria: Mapping[str, Any] | None) -> str:

@@ -113,6 +113,20 @@ def test_the_list_costs_the_same_however_many_items_there_are(app: flask.Flask, 
     assert many.count == few.count
 
 
+def test_the_page_of_a_bundles_item_says_so_and_what_is_in_it(app: flask.Flask, admin: Visitor) -> None:
+    with context_of(app).database.transaction() as session:
+        import_catalog(session, demo_catalog(), NOW)
+
+    def facts(name: str) -> dict[str, str]:
+        listed = admin.read(f"/producers?q={name}").cssselect("tbody a")[0]
+        told = admin.read(listed.get("href")).cssselect("dl")[0]
+        return {text_of(one): text_of(one.getnext()) for one in told.cssselect("dt")}
+
+    bundle, single = facts("Branch+Connect"), facts("SD-WAN+Package")
+    assert (bundle["Kind"], "Business Broadband" in bundle["In the bundle"]) == ("A bundle of offerings", True)
+    assert (single["Kind"], "SD-WAN Controller" in single["Its parts"]) == ("Product", True)
+
+
 # --- the form
 
 
@@ -190,7 +204,7 @@ def test_who_was_revoked_meanwhile_is_refused_beside_the_consumers(app: flask.Fl
     assert "Gone" not in text_of(admin.read(f"{url}/publish"))
     answer = press(admin, f"{url}/publish", f"{url}/publish", criteria="named", criteria_connection_ids=[gone, "x"])
     assert answer.status_code == 422
-    assert f"there is no connection {gone}" in answer.get_data(as_text=True)
+    assert f"There is no connection {gone}." in answer.get_data(as_text=True)
 
 
 def test_retiring_asks_first_and_ends_ordering(app: flask.Flask, admin: Visitor, url: str) -> None:
@@ -204,7 +218,7 @@ def test_retiring_asks_first_and_ends_ordering(app: flask.Flask, admin: Visitor,
     assert not page.cssselect("form[action$='/retire'], a[href$='/publish']")
     late = press(admin, f"{url}/publish", f"{url}/publish", criteria="all")
     assert late.status_code == 422
-    assert "all revisions of this item are retired" in late.get_data(as_text=True)
+    assert "All revisions of this item are retired" in late.get_data(as_text=True)
 
 
 def test_catalog_managers_look_and_may_not_publish(app: flask.Flask, url: str) -> None:
@@ -294,7 +308,7 @@ def test_a_retired_item_is_deleted_and_gone(app: flask.Flask, admin: Visitor, ur
     publish(app)
     refused = press(admin, url, f"{url}/delete")
     assert refused.status_code == 303
-    assert "only an item whose newest revision is retired" in text_of(admin.read(url))
+    assert "Only an item whose newest revision is retired" in text_of(admin.read(url))
     press(admin, url, f"{url}/retire")
     assert {"Change it: begin a new revision", "Delete"} <= set(buttons(admin.read(url)))
     assert press(admin, url, f"{url}/delete").location == "/producers"
