@@ -7,6 +7,7 @@ from flask_wtf import FlaskForm
 from wtforms import Field
 
 from webkit.site import Refusal, here
+from webkit.words import sentence
 
 
 class Form(FlaskForm):  # type: ignore[misc]
@@ -32,11 +33,11 @@ class Form(FlaskForm):  # type: ignore[misc]
             field = self.find(error.get("pointer", ""))
             message = error["message"]
             if field is None:
-                self.form_errors.append(f"{error.get('pointer', '').strip('/')} {message}".strip())
+                self.form_errors.append(sentence(f"{error.get('pointer', '').strip('/')} {message}"))
             else:
-                field.errors = [*field.errors, message]
+                field.errors = [*field.errors, sentence(message)]
         if not refusal.errors:
-            self.form_errors.append(refusal.detail or refusal.title)
+            self.form_errors.append(sentence(refusal.detail or refusal.title))
 
     def find(self, pointer: str) -> Field | None:
         """The field a JSON pointer means: that of its longest beginning that is one, `/a/b` being `a-b` or `a`."""

@@ -154,7 +154,7 @@ def must_leave_another(session: Session, name: str) -> None:
     active = select(User).where(User.active.is_(True)).order_by(User.id).with_for_update()
     found = session.scalars(active.execution_options(populate_existing=True))
     if [one.name for one in found if Permission.USER_WRITE in permissions_of(one.roles)] == [name]:
-        raise UserRefused(f"{name} is the last one who may look after users")
+        raise UserRefused(f"only {name} may look after users; somebody has to")
 
 
 def _known_roles(roles: Iterable[str]) -> list[str]:

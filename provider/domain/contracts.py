@@ -11,7 +11,7 @@ class ContractState(LabelledState):
     DRAFT = "draft", "Draft"
     ACTIVE = "active", "Active"
     EXPIRED = "expired", "Expired"
-    CANCELED = "canceled", "Canceled"
+    CANCELED = "canceled", "Cancelled"
 
 
 _S = ContractState

@@ -20,7 +20,7 @@ ROWS_LIMIT = 10_000
 TEXT_LIMIT = 255
 NAME = "[a-z][a-z0-9_-]{0,59}"
 """Of a definition: forms and addresses hold it."""
-NAME_IN_WORDS = "a-z, 0-9, - and _, beginning with a letter, such as my-routers"
+NAME_IN_WORDS = "use a-z, 0-9, - and _, beginning with a letter, such as my-routers"
 _COLUMN = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
@@ -107,7 +107,7 @@ def _column_faults(source: str, columns: Sequence[Any]) -> Iterator[FieldError]:
     else:
         for index, name in enumerate(columns):
             if not _COLUMN.fullmatch(name):
-                yield FieldError(f"/columns/{index}", "format", "a-z, 0-9 and _, beginning with a letter")
+                yield FieldError(f"/columns/{index}", "format", "use a-z, 0-9 and _, beginning with a letter")
             elif name in (*OWN_COLUMNS, CONSUMER, *columns[:index]):
                 yield FieldError(f"/columns/{index}", "duplicate", f"a list has {name} already")
 

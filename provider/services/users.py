@@ -101,7 +101,7 @@ def must_leave_another(session: Session, name: str) -> None:
     active = select(User).where(User.active.is_(True)).order_by(User.id).with_for_update()
     found = session.scalars(active.execution_options(populate_existing=True))
     if [one.name for one in found if allowed(one.roles, Permission.USER_WRITE)] == [name]:
-        raise Conflict("last_admin", f"{name} is the last one who may look after users")
+        raise Conflict("last_admin", f"only {name} may look after users; somebody has to")
 
 
 def _known_roles(roles: Iterable[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Contracts: what was agreed with whom, written, activated and canceled."""
+"""Contracts: what was agreed with whom, written, activated and cancelled."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import flask
 from flask.typing import ResponseReturnValue
 from werkzeug import Response
-from wtforms import DateField, FieldList, FormField, IntegerField, SelectField, StringField, TextAreaField
+from wtforms import DateField, Field, FieldList, FormField, IntegerField, SelectField, StringField, TextAreaField
 from wtforms import Form as Rows
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
 
@@ -56,6 +56,10 @@ class ContractForm(TermForm):
         lines = [_line(row) for row in self.lines.data if row["subject"]]
         holders = {name: key if name == kind else None for name in contracts.HOLDERS}
         return super().read() | holders | {"starts_on": self.starts_on.data, "lines": lines}
+
+    def find(self, pointer: str) -> Field | None:
+        """Whatever it is with is one field here."""
+        return self.holder if pointer.strip("/") in contracts.HOLDERS else super().find(pointer)
 
 
 class CancelForm(Form):
@@ -134,7 +138,7 @@ def cancel(number: str) -> ResponseReturnValue:
             contracts.cancel_contract(session, number, form.reason.data, actor(), here().clock())
 
     if form.done(end):
-        flask.flash(f"{number} is canceled.", "success")
+        flask.flash(f"{number} is cancelled.", "success")
         return flask.redirect(flask.url_for(".show", number=number), 303)
     return flask.render_template("provider/contract_cancel.html", form=form, contract=contract), _status(form)
 

@@ -67,11 +67,11 @@ def test_choices_are_defined_changed_and_deleted(admin: Visitor) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"name": "My Centres"}, "a-z, 0-9, - and _, beginning with a letter, such as my-routers"),
-        ({"display_field": "moon"}, "one of value, display, city, floor"),
+        ({"name": "My Centres"}, "Use a-z, 0-9, - and _, beginning with a letter, such as my-routers"),
+        ({"display_field": "moon"}, "One of value, display, city, floor"),
         ({"base_filter": "city Berlin"}, "is not a column, an equals sign and values."),
-        ({"base_filter": "moon = full"}, "one of value, display, city, floor"),
-        ({"columns": "City"}, "a-z, 0-9 and _, beginning with a letter"),
+        ({"base_filter": "moon = full"}, "One of value, display, city, floor"),
+        ({"columns": "City"}, "Use a-z, 0-9 and _, beginning with a letter"),
     ],
 )
 def test_what_is_wrong_stands_beside_the_field(admin: Visitor, changes: dict[str, str], message: str) -> None:
@@ -115,14 +115,14 @@ def test_what_a_form_uses_cannot_be_deleted_and_says_by_whom(app: flask.Flask, a
     assert not page.xpath("//button[text()='Delete']")
     answer = admin.post("/choices/data-centres/delete")
     assert answer.status_code == 303
-    assert "the forms of Router, Router item use it" in text_of(admin.read("/choices/data-centres"))
+    assert "The forms of Router, Router item use it" in text_of(admin.read("/choices/data-centres"))
 
 
 def test_who_may_not_write_sees_no_buttons(app: flask.Flask) -> None:
     with context_of(app).database.transaction() as session:
         make_definition(session)
     viewer = signed_in(app, "vera", "viewer")
-    assert not viewer.read("/choices/data-centres").xpath("//main//form | //main//a[text()='Change']")
+    assert not viewer.read("/choices/data-centres").xpath("//main//form | //main//a[text()='Edit']")
     assert viewer.get("/choices/new").status_code == 403
 
 

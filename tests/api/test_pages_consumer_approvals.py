@@ -146,7 +146,7 @@ def test_an_admin_decides_who_approves_and_above_which_quantity(acme: Consumer) 
     wrong = admin.post(settings_url(acme), {"needs_approval": "yes", "approver": "nobody", "above_quantity": "x"})
     assert wrong.status_code == 422
     assert admin.post(settings_url(acme), {"needs_approval": "yes", "approver": "nobody"}).status_code == 422
-    assert "nobody is nobody who may approve requests" in admin.page
+    assert "Nobody is nobody who may approve requests" in admin.page
     chosen = {"needs_approval": "yes", "approver": "grace", "above_quantity": "3"}
     assert admin.post(settings_url(acme), chosen).status_code == 303
     page = admin.read(settings_url(acme))

@@ -206,7 +206,7 @@ def test_what_is_typed_is_checked_and_kept_meanwhile(acme: Consumer, ada: Visito
     order = opened(ada, url)
     answer = ada.post(order.replace("/order", "/order/check"), {"/quantity": "0", "/note": "so far"})
     told = answer.get_json()
-    assert told["errors"]["/quantity"] == ["the quantity must be between 1 and 1000"]
+    assert told["errors"]["/quantity"] == ["The quantity must be between 1 and 1000."]
     assert "/characteristics/bandwidth" in told["errors"] and "/note" not in told["errors"]
     assert told["status"] == "Saved as draft."
     ada.read(order)
@@ -341,8 +341,8 @@ def test_what_is_wrong_with_a_table_stands_beside_the_row_or_below_the_table(acm
     order = opened(ada, table_url(acme))
     answer = ada.post(order, {"do": "send", "/sets/people/rows": "1", "/sets/people/0/pin": "1"})
     assert answer.status_code == 422
-    assert error_at(ada.page, "/sets/people/0/name") == "Name must be answered"
+    assert error_at(ada.page, "/sets/people/0/name") == "Name must be answered."
     ada.post(opened(ada, order.partition("?")[0]), {"do": "send", "/sets/people/rows": "0"})
-    assert error_at(ada.page, "/sets/people") == "People needs at least 1 row"
+    assert error_at(ada.page, "/sets/people") == "People needs at least 1 row."
     told = ada.post(order.replace("/order?", "/order/check?"), {"/sets/people/rows": "1", "/sets/people/0/pin": "1"})
-    assert told.get_json()["errors"] == {"/sets/people/0/name": ["Name must be answered"]}
+    assert told.get_json()["errors"] == {"/sets/people/0/name": ["Name must be answered."]}

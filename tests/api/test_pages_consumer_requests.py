@@ -240,7 +240,8 @@ def test_the_page_keeps_itself_up_to_date_without_what_people_type_in(acme: Cons
     page = ada.read(url_of(acme, ask(acme)))
     live = page.xpath("//*[@data-live]")
     assert {one.get("id") for one in live} == {
-        "way", "question", "task-approvals", "solution", "progress", "answers", "products", "comments", "files", "history",
+        "way", "question", "task-approvals", "solution", "progress", "answers", "products", "comments", "files",
+        "history",
     }  # fmt: skip
     assert page.xpath("//*[@data-live]//textarea") == []
 

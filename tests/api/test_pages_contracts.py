@@ -58,9 +58,9 @@ def test_a_contract_is_written_activated_and_canceled(manager: Visitor, database
     assert manager.post("/contracts/CON0000001/cancel", {"reason": " "}).status_code == 422
     assert manager.post("/contracts/CON0000001/cancel", {"reason": "Sold."}).status_code == 303
     shown = text_of(manager.read("/contracts/CON0000001"))
-    assert "Canceled" in shown
+    assert "Cancelled" in shown
     assert "Sold." in shown
-    assert not manager.read("/contracts/CON0000001").xpath("//a[text()='Change']")
+    assert not manager.read("/contracts/CON0000001").xpath("//a[text()='Edit']")
 
 
 def test_what_is_wrong_stands_beside_the_field_and_what_was_typed_stays(manager: Visitor, acme: str) -> None:
@@ -68,9 +68,9 @@ def test_what_is_wrong_stands_beside_the_field_and_what_was_typed_stays(manager:
     wrong = WRITTEN | {"ends_on": "2025-12-31", "holder": f"connection_id:{acme}", "lines-1-quantity": "many"}
     for changes, message in (
         (wrong, "Not a valid integer value."),
-        (wrong | {"lines-1-quantity": ""}, "the last day is before the first"),
+        (wrong | {"lines-1-quantity": ""}, "The last day is before the first."),
         (WRITTEN | {"holder": ""}, "Choose with whom it is."),
-        (WRITTEN | {"holder": "connection_id:nobody"}, "there is no connection nobody"),
+        (WRITTEN | {"holder": "connection_id:nobody"}, "There is no connection nobody."),
     ):
         answer = manager.post("/contracts/new", changes)
         assert answer.status_code == 422
@@ -113,7 +113,7 @@ def test_who_may_only_read_sees_no_buttons_and_is_refused(app: flask.Flask, data
     with database.transaction() as session:
         number = make_contract(session, acme, is_active=False).number
     viewer = signed_in(app, "vera", "viewer")
-    assert not viewer.read(f"/contracts/{number}").xpath("//main//form | //main//a[text()='Change']")
+    assert not viewer.read(f"/contracts/{number}").xpath("//main//form | //main//a[text()='Edit']")
     assert viewer.get("/contracts/new").status_code == 403
     assert viewer.post(f"/contracts/{number}/activate").status_code == 403
 

@@ -53,7 +53,7 @@ def send(visitor: Visitor, url: str, status: int = 303, **data: Any) -> str:
 
 
 def test_an_item_is_written_and_leads_to_its_questions(app: flask.Flask, admin: Visitor) -> None:
-    assert "an item has a name" in send(admin, "/producers/new", 422, name=" ")
+    assert "An item has a name." in send(admin, "/producers/new", 422, name=" ")
     admin.get("/producers/new")
     answer = admin.post("/producers/new", {"name": "Access", "help_text": "Ask early."})
     assert answer.status_code == 303
@@ -87,10 +87,10 @@ def test_a_question_of_each_kind_can_be_added_and_edited(app: flask.Flask, admin
 
 def test_what_is_wrong_stands_beside_its_field_and_nothing_typed_is_lost(admin: Visitor, url: str) -> None:
     page = send(admin, f"{url}/questions/new?kind=integer", 422, label="How many?", min="5", max="4")
-    assert "must be at least 5" in page
+    assert "Must be at least 5." in page
     assert 'value="How many?"' in page
     page = send(admin, f"{url}/questions/new?kind=single_line", 422, label="", pattern="(a+)+")
-    assert "must say what is asked" in page
+    assert "Must say what is asked." in page
     assert "without groups and choices" in page
 
 

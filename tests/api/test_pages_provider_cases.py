@@ -97,7 +97,7 @@ def test_a_refused_move_says_where_it_stands(database: Database, ann: Visitor) -
     ann.read(ONE)
     answer = ann.post(f"{ONE}/solution", {"code": "solved", "text": "Done."})
     assert answer.status_code == 422
-    assert "this provider task is received" in ann.page
+    assert "This provider task is received" in ann.page
 
 
 def test_a_case_is_opened_towards_a_consumer(database: Database, ann: Visitor) -> None:

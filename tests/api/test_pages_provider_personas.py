@@ -58,7 +58,7 @@ def test_an_item_asks_for_a_persona_that_was_just_made(app: flask.Flask, databas
     assert admin.post("/personas/new", {"name": "Buyer", "description": "Orders lines."}).status_code == 303
     admin.read("/personas/new")
     assert admin.post("/personas/new", {"name": "Buyer"}).status_code == 422
-    assert "there is a persona Buyer already" in admin.page
+    assert "There is a persona Buyer already." in admin.page
     url = f"/producers/{identity}/personas"
     assert url in admin.read(f"/producers/{identity}").xpath("//a/@href")
     (persona_id,) = admin.read(url).xpath("//input[@name='persona_ids']/@value")

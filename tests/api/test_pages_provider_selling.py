@@ -115,12 +115,12 @@ def test_what_is_sold_or_retired_cannot_be_sold_again(app: flask.Flask, admin: V
     url = take_in(app, small_catalog())
     page = admin.read(url)
     assert not page.cssselect("#not-sold")
-    assert refusal(admin, url) == "Business Line is sold over the Service Exchange already"
+    assert refusal(admin, url) == "Business Line is sold over the Service Exchange already."
     admin.post(f"{url}/retire", headers={"Referer": f"http://localhost{url}"})
     admin.read(url)
     with context_of(app).database.transaction() as session:
         session.scalars(select(ProductOffering)).one().channels = []
-    assert refusal(admin, url) == "Business Line is retired; it cannot be sold any more"
+    assert refusal(admin, url) == "Business Line is retired; it cannot be sold any more."
     assert len(offerings(app)) == 1
 
 

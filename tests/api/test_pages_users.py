@@ -147,7 +147,7 @@ def test_without_a_password_a_user_cannot_sign_in_until_one_is_set(app: flask.Fl
         ("name", "  ", "A name."),
         ("name", "a\u200bb", "that can be seen"),
         ("name", "x" * 121, "At most 120"),
-        ("name", "boss", "there is a user boss already"),
+        ("name", "boss", "There is a user boss already."),
         ("roles", [], "At least one role."),
         ("roles", ["emperor"], "not a valid choice"),
         ("password", "short", "12 to 200 characters"),
@@ -205,9 +205,9 @@ def test_the_last_admin_stays(app: flask.Flask, boss: Visitor) -> None:
     boss.read(own)
     answer = boss.post(f"{own}/roles", {"roles": ["viewer"]})
     assert answer.status_code == 422
-    assert "boss is the last one who may look after users" in answer.get_data(as_text=True)
+    assert "Only boss may look after users; somebody has to." in answer.get_data(as_text=True)
     assert boss.post(f"{own}/block", headers={"Referer": f"http://localhost{own}"}).location == own
-    assert "the last one" in text_of(boss.read(own))
+    assert "Only boss may look after users" in text_of(boss.read(own))
     assert (user(app, "boss").roles, user(app, "boss").active) == (["admin"], True)
     add_person(app, "deputy", "admin")
     assert boss.post(f"{own}/block").status_code == 303

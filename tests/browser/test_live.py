@@ -196,6 +196,39 @@ def test_a_page_left_open_after_the_sign_in_ended_leads_to_the_sign_in(
     expect(person.page).to_have_url(re.compile("/sign-in[?]next=/requests/"), timeout=SOON_MS)
 
 
+def test_what_was_done_is_said_until_somebody_closes_it(
+    browsing: Browsing, stage: Stage, request_of: day.Document
+) -> None:
+    manager = browsing.provider("order_manager")
+    manager.open(f"/orders/{request_of['order_number']}")
+    manager.press("Approve")
+    said = manager.page.locator(f"{MAIN} > .alert")
+    expect(said).to_have_count(1)
+    comment = {"text": "Thank you", "author_name": "Ada"}
+    stage.consumer.post(f"/requests/{request_of['id']}/comments", comment)
+    manager.sees("Thank you", SOON_MS)
+    expect(said).to_have_count(1)
+    said.get_by_role("button", name="Close this message").press("Enter")
+    expect(said).to_have_count(0)
+
+
+def test_a_long_list_of_boxes_is_searched_and_what_is_ticked_stays_so(browsing: Browsing, stage: Stage) -> None:
+    admin, producers = browsing.provider(), stage.provider().pages("/remote-record-producers")
+    item = next(one["identity"] for one in producers if one["name"] == answers.SWITCH)
+    admin.open(f"/producers/{item}/publish")
+    admin.page.get_by_label("Consumers that fit conditions").check()
+    made_of = admin.page.get_by_role("group", name="They have a product in use made of one of these")
+    made_of.get_by_label("SIP Trunk").check()
+    made_of.get_by_label("Find in this list").fill("sd-wan")
+    expect(made_of.get_by_role("checkbox")).to_have_count(4)
+    expect(made_of.get_by_label("SIP Trunk")).to_be_hidden()
+    made_of.get_by_label("Find in this list").fill("")
+    expect(made_of.get_by_label("SIP Trunk")).to_be_checked()
+    assert made_of.get_by_role("checkbox").count() > 4
+    short = admin.page.get_by_role("group", name="They belong to one of these companies")
+    expect(short.get_by_label("Find in this list")).to_have_count(0)
+
+
 # --- and what is typed in one form outlives the sending of another
 
 

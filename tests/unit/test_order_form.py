@@ -11,6 +11,7 @@ from bridge.forms import FormErrors, check_answers
 from webkit.order_fields import OrderForm
 from webkit.order_form import CONTACTS_MOST, make_order_form, read_answers
 from webkit.shown_answers import show_answers
+from webkit.words import sentence
 
 TEMPLATE = """{% from "webkit/order_form.html" import order_fields %}
 <form method="post">{% call order_fields(order) %}{% endcall %}</form>"""
@@ -81,7 +82,7 @@ def test_what_is_wrong_is_shown_again_as_it_was_typed(kind: str) -> None:
     order = make_order_form(document, sent, errors)
     assert list(order.errors) == ["/characteristics/x"]
     field = page_of(order).xpath("//*[@data-field='/characteristics/x']")[0]
-    assert errors[0]["message"] in field.text_content()
+    assert sentence(errors[0]["message"]) in field.text_content()
     assert field.xpath(".//*[@aria-invalid='true']/@aria-describedby")[0].split()[0] in field.xpath(".//@id")
 
 
@@ -152,9 +153,9 @@ def test_an_error_stands_at_the_field_its_pointer_begins_with_else_above_all() -
     pointers = ("/characteristics/y/0", "/characteristics/gone", "/location/name", "")
     order = make_order_form(document, {}, [{"pointer": one, "message": f"wrong {one}"} for one in pointers])
     assert order.errors == {
-        "/characteristics/y": ["wrong /characteristics/y/0"],
-        "": ["wrong /characteristics/gone", "wrong "],
-        "/location/name": ["wrong /location/name"],
+        "/characteristics/y": ["Wrong /characteristics/y/0."],
+        "": ["Wrong /characteristics/gone.", "Wrong."],
+        "/location/name": ["Wrong /location/name."],
     }
     assert [one.text_content() for one in page_of(order).find_class("alert")] == [*order.errors[""]]
 
