@@ -18,6 +18,7 @@ from wtforms import (
     SelectField,
     SelectMultipleField,
     StringField,
+    ValidationError,
 )
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
@@ -101,6 +102,10 @@ class PublishForm(Form):
         ],
     )  # fmt: skip
     connection_ids = SelectMultipleField("Consumers", validate_choice=False)
+
+    def validate_connection_ids(self, field: SelectMultipleField) -> None:
+        if self.criteria.data == "named" and not field.data:
+            raise ValidationError("Tick at least one consumer.")
 
     def read(self) -> dict[str, Any]:
         return dict(EVERYONE) if self.criteria.data == "all" else {"connection_ids": self.connection_ids.data or []}

@@ -65,7 +65,8 @@ def list_all() -> str:
     with here().database.reading() as session:
         wanted: dict[str, Any] = {"text": listing.text, **listing.filters, **listing.place}
         rows, total = incidents.search_incidents(session, **wanted)
-    return flask.render_template("provider/incidents.html", listing=listing, rows=rows, total=total, states=STATES)
+    choices = {"states": STATES, "priorities": INCIDENT.fields["priority"].choices}
+    return flask.render_template("provider/incidents.html", listing=listing, rows=rows, total=total, **choices)
 
 
 @pages.form("/incidents/new", "case.write")

@@ -119,7 +119,7 @@ def test_what_a_provider_opened_is_listed_new_until_somebody_has_seen_it(acme: C
     assert page.xpath(f"//a[@href='{url}/cancel']") == []
     assert ada.post(f"{url}/seen").status_code == 303
     assert said(acme) == [("acknowledgement", f"POST /exchange/v1/provider-tasks/{task_id}/acknowledgement")]
-    assert "Nothing fits." in text_of(ada.read("/from-provider?seen=no"))
+    assert "Nothing fits this search." in text_of(ada.read("/from-provider?seen=no"))
     told(acme, task_id, 2, **about, acknowledged_by="ada", acknowledged_at="2026-11-21T09:00:00.000Z")
     assert "ada told Northwind" in text_of(ada.read(url))
     assert "A line is down" in text_of(ada.read("/requests?q=line"))

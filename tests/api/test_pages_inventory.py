@@ -147,7 +147,7 @@ def test_the_provider_finds_products_and_reads_the_history_of_one(sqlite_url: st
     viewer = signed_in(app, "vera", "viewer")
     for query in ("q=Router", "company=ACME Ltd", "state=active", "location=Berlin office"):
         assert "PRD0000001" in text_of(viewer.read(f"/products?{query}")), query
-    assert "No product matches." in text_of(viewer.read("/products?state=inactive"))
+    assert "No product fits this search." in text_of(viewer.read("/products?state=inactive"))
     page = text_of(viewer.read("/products/PRD0000001"))
     for words in ("Bandwidth: 100 → 50", "Change by ORD0000002", "Suspend is under way: ORD0000003", "Berlin office"):
         assert words in page, words

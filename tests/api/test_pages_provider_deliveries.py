@@ -104,7 +104,7 @@ def test_deliveries_are_found_by_number_connection_and_type(database: Database, 
         assert set(listed(eve.read(f"/deliveries?{query}"))) == found, query
     for name in SORTABLE:
         assert set(listed(eve.read(f"/deliveries?sort=-{name}"))) == mine | others
-    assert "No delivery matches" in text_of(eve.read("/deliveries?q=nothing"))
+    assert "No delivery fits this search" in text_of(eve.read("/deliveries?q=nothing"))
 
 
 def test_one_delivery_shows_what_it_says_and_what_was_tried(database: Database, eve: Visitor) -> None:

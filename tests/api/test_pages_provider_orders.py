@@ -88,7 +88,7 @@ def test_orders_are_found_by_number_company_task_and_item(
         acme[1]: [acme[1]], "beta ltd": beta, "BETA-PT0000001": beta, "router": both[::-1], "100%": [], "_": [],
     }.items():  # fmt: skip
         assert listed(manager.read(f"/orders?q={text.replace('%', '%25')}")) == found, text
-    assert "No order matches" in text_of(manager.read("/orders?q=nothing"))
+    assert "No order fits this search" in text_of(manager.read("/orders?q=nothing"))
 
 
 def test_orders_are_filtered_by_state_company_and_category(
@@ -300,7 +300,7 @@ def test_a_button_that_came_too_late_says_why(database: Database, manager: Visit
         cancel_order(session, number, reason="Changed our mind", actor=AGENT, now=NOW)
     answer = manager.post(f"/orders/{number}/move/approve")
     assert answer.status_code == 422
-    assert "this order is cancelled and cannot become acknowledged" in answer.get_data(as_text=True)
+    assert "This order is cancelled and cannot become acknowledged" in answer.get_data(as_text=True)
     answer = manager.post(f"/orders/{number}/move/decline", {"reason": "No."})
     assert "there is no request to decline" in answer.get_data(as_text=True)
     assert manager.post(f"/orders/{number}/move/nonsense").status_code == 404

@@ -112,7 +112,7 @@ def test_typed_text_is_not_replaced_by_the_example_unasked(app: flask.Flask) -> 
 
 def test_what_has_to_be_filled_in_is_marked_and_the_token_can_be_copied(admin: Visitor) -> None:
     page = admin.read("/registrations/new")
-    assert [one.text.strip() for one in page.cssselect("form.marks-required .required > label")] == [
+    assert [one.text.strip() for one in page.cssselect("main form .required > label")] == [
         "Company", "Contact person", "E-mail of the contact person",
     ]  # fmt: skip
     made = admin.post(

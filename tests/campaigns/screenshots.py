@@ -56,7 +56,7 @@ def take_kept(browsing: Browsing, output: Path) -> None:
         person = browsing.provider() if side == "provider" else browsing.consumer()
         person.page.set_viewport_size(WIDE)
         person.open("/")
-        person.follow(place, within="nav")
+        person.go(place)
         if what:
             person.click(person.page.locator("tr", has_text=what).get_by_role("link").first)
             person.page.wait_for_load_state()
