@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bridge.flow import Flow
 from bridge.health import Condition
 from bridge.vocabulary import CODE_COPIED, CODE_NOT_ACTIVE
+
+WAITS_LIMIT = timedelta(minutes=5)
+"""Longer nothing waits to be sent to a side that answers, unless something is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,13 @@ def _inbound_down(flow: Flow, now: datetime) -> str:
     return f"down from them: their last heartbeat came {ago(flow.inbound.beat_at, now)}"
 
 
+def _waits_long(flow: Flow, now: datetime) -> str:
+    """Nobody sends, too much is to be sent, or one record is put off again and again while the others go through."""
+    if flow.state != "active" or flow.failures or flow.oldest_at is None or now - flow.oldest_at <= WAITS_LIMIT:
+        return ""
+    return f"late: of {flow.waiting} waiting the oldest is from {ago(flow.oldest_at, now)}"
+
+
 def _slow(flow: Flow, now: datetime) -> str:
     slow = [one for one in (flow.outbound, flow.inbound) if one.condition(now) is Condition.SLOW]
     if flow.state == "revoked" or not slow:
@@ -135,6 +145,12 @@ _RULES: Sequence[tuple[str, Callable[[Flow, datetime], str], str]] = (
         "inbound_down",
         _inbound_down,
         "ask the other side whether its sweeper runs, and whether it reaches this instance: sxg doctor there tells",
+    ),
+    (
+        "late",
+        _waits_long,
+        "what is it, and what was said? sxg deliveries list --state pending --connection {id}. Is a worker or the "
+        "sweeper running? sxg doctor",
     ),
     (
         "held",

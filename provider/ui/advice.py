@@ -33,6 +33,11 @@ ADVICE = {
         "Is this a copy, for tests? Then stop it, or revoke its connections here. Is it the original, restored? Then "
         "ask the consumer to accept it."
     ),
+    "late": Advice(
+        "Look at what waits, and what the consumer said of it. If nothing is sent at all, ask whoever runs this "
+        "instance whether its worker and sweeper do.",
+        "What waits", "/deliveries?state=pending&connection={connection_id}", "delivery.read",
+    ),
     "held": _look("Nothing is lost. They are sent once the other side is upgraded."),
     "differs": _look("Compare both sides with the consumer's admin, and mend what differs."),
     "outbound_down": _look("Nothing is lost. Ask the consumer whether it is up, and whether its address is right."),

@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import update
 
 from bridge import leases
+from bridge.ailments import find_ailments
 from bridge.database import Database
 from bridge.flow import Flow, read_flows
-from bridge.models import Delivery, Lease, Stream
+from bridge.models import Connection, Delivery, Lease, Stream
 from tests.toy import NOW, add_connection, make_keyring, record, toy_database
 
 
@@ -54,6 +55,22 @@ def test_waiting_events_are_counted_and_the_oldest_is_known(database: Database, 
     flow = only_flow(database)
     assert (flow.waiting, flow.parked, flow.oldest_at) == (5, 0, NOW - timedelta(hours=1))
     assert flow.is_overdue(NOW + timedelta(seconds=31), 30)
+
+
+def test_what_waits_for_long_although_they_answer_is_wrong(database: Database, connection_id: str) -> None:
+    with database.transaction() as session:
+        record(session, connection_id, "bear", 2)
+        session.add(Lease(connection_id=connection_id))
+    flow = only_flow(database)
+    assert find_ailments(flow, NOW + timedelta(minutes=5)) == []
+    (late,) = find_ailments(flow, NOW + timedelta(minutes=6))
+    assert (late.kind, late.fault) == ("late", "late: of 2 waiting the oldest is from 6 min ago")
+    for values in ({"state": "paused"}, {"state": "active"}):
+        with database.transaction() as session:
+            session.execute(update(Connection).values(values))
+            session.execute(update(Lease).values(failures=1, failing_since=NOW))
+        kinds = [one.kind for one in find_ailments(only_flow(database), NOW + timedelta(hours=1))]
+        assert kinds == ["paused" if values["state"] == "paused" else "failing"], "that says more"
 
 
 def test_what_waits_behind_a_parked_event_waits(database: Database, connection_id: str) -> None:
