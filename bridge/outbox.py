@@ -214,6 +214,23 @@ def skip(session: Session, delivery_id: str, *, reason: str, now: datetime) -> N
     _unblock(session, delivery, now)
 
 
+def give_up(session: Session, delivery_id: str, *, reason: str, now: datetime) -> Delivery:
+    """A parked call is made no more, and later ones of its stream go on: the other side counts events and not calls.
+
+    Raises NothingToReplay if it is not parked.
+    """
+    delivery = _parked(session, delivery_id)
+    delivery.state, delivery.error, delivery.settled_at = "skipped", reason[:2000], now
+    session.flush()
+    following = delivery.sequence + 1
+    at_head = (Stream.id == delivery.stream_id) & (Stream.head == delivery.sequence)
+    due_at = case((Stream.next_sequence > following, now), else_=None)
+    freed = {"head": following, "due_at": due_at, "blocked_by": None, "failures": 0}
+    session.execute(update(Stream).where(at_head).values(freed).execution_options(synchronize_session=False))
+    session.info.setdefault("due", set()).add(delivery.connection_id)
+    return delivery
+
+
 def wake(session: Session, connection_id: str, *, now: datetime) -> None:
     """The peer has just spoken to us, so it is alive: end a pause between probes, and ring for one that has just run
     out. One read when nothing is wrong.

@@ -1,5 +1,6 @@
 """What is wrong between us and each provider."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,11 +11,13 @@ from sqlalchemy.orm import Session
 
 from bridge import outbox
 from bridge.ailments import Ailment, find_ailments
+from bridge.carriers import CallAnswer
 from bridge.errors import NothingToReplay
 from bridge.flow import Flow, read_flows
-from bridge.models import Delivery
+from bridge.models import Delivery, OutboxEvent, Stream
 from bridge.vocabulary import ConnectionState
 from consumer_sim.services.connections import Link, get_link, get_links
+from consumer_sim.services.settling import apply_answer
 
 _UNKNOWN_TO_PROVIDER = "registration_token_invalid"
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -94,10 +97,31 @@ def get_health(session: Session, link_id: str, now: datetime) -> Health:
 
 def send_again(session: Session, connection_id: str, delivery_id: str, *, now: datetime) -> None:
     """A parked call, in its old place. Raises NothingToReplay, also for a call of another connection."""
-    ours = select(Delivery.id).where(Delivery.id == delivery_id, Delivery.connection_id == connection_id)
-    if session.scalar(ours) is None:
-        raise NothingToReplay(delivery_id, "unknown")
+    _error_of_ours(session, connection_id, delivery_id)
     outbox.replay(session, delivery_id, now=now)
+
+
+def give_up(session: Session, connection_id: str, delivery_id: str, *, by: str, now: datetime) -> None:
+    """A parked call is made no more: its record shows it as refused, and what waits behind it goes out. Raises as
+    `send_again` does.
+    """
+    said = _error_of_ours(session, connection_id, delivery_id)
+    reason = f"Given up by {by}. {said or 'No reason was given.'}"
+    delivery = outbox.give_up(session, delivery_id, reason=reason, now=now)
+    stream = session.get_one(Stream, delivery.stream_id).stream
+    operation = session.get_one(OutboxEvent, delivery.event_id).type
+    body, told = json.loads(delivery.text or "{}"), {"code": "given_up", "title": "Given Up", "detail": reason}
+    answer = CallAnswer(delivery.id, connection_id, stream, operation, body, accepted=False, status=0, document=told)
+    apply_answer(session, answer, now)
+
+
+def _error_of_ours(session: Session, connection_id: str, delivery_id: str) -> str | None:
+    ours = (Delivery.id == delivery_id) & (Delivery.connection_id == connection_id)
+    found = session.execute(select(Delivery.error).where(ours)).first()
+    if found is None:
+        raise NothingToReplay(delivery_id, "unknown")
+    said: str | None = found.error
+    return said
 
 
 def _health(link: Link, flow: Flow | None, now: datetime) -> Health:

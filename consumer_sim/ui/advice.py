@@ -12,7 +12,10 @@ ADVICE = {
     "diverged": _look(
         "Nothing is sent. Tell the provider's Exchange admin: both sides must be compared before it goes on."
     ),
-    "parked": _look("Look at what is parked at the connection, and send it again when its reason is gone."),
+    "parked": _look(
+        "Look at what is parked at the connection, and send it again when its reason is gone. What the provider will "
+        "never take can be given up there."
+    ),
     "failing": _look("Nothing is lost, and it is tried again and again. If it lasts, tell the provider."),
     "paused_there": _look("Nothing is lost, and everything goes on when the provider resumes it. Ask it why."),
     "paused": _look("Everything is kept, and goes on when the connection does."),
@@ -24,6 +27,10 @@ ADVICE = {
     "we_are_a_copy": _look(
         "Is this a copy, for tests? Then stop it, or revoke its connections here. Is it the original, restored? Then "
         "ask the provider to accept it."
+    ),
+    "late": _look(
+        "Nothing is lost. If it lasts, ask whoever runs this instance whether its worker and sweeper do, and tell the "
+        "provider."
     ),
     "held": _look("Nothing is lost. They are sent once the other side is upgraded."),
     "differs": _look("Tell the provider's Exchange admin: this record differs on both sides."),

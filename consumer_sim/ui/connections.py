@@ -5,6 +5,7 @@ from uuid import UUID
 
 import flask
 from flask.typing import ResponseReturnValue
+from flask_login import current_user
 from werkzeug import Response
 from wtforms import StringField, TextAreaField
 from wtforms.validators import DataRequired, Length, Regexp
@@ -16,7 +17,7 @@ from bridge.vocabulary import ConnectionState
 from consumer_sim.models import ProviderConnection
 from consumer_sim.services import connections, offboarding, rotations
 from consumer_sim.services.connections import Link, begin_connecting, get_connected_id, get_link, set_auto_activate
-from consumer_sim.services.link_trouble import SORTS, get_health, search_links, send_again
+from consumer_sim.services.link_trouble import SORTS, get_health, give_up, search_links, send_again
 from consumer_sim.services.users import Permission
 from consumer_sim.ui.context import here
 from webkit.forms import Form, strip
@@ -246,6 +247,14 @@ def resend(connection_id: UUID, delivery_id: UUID) -> Response:
     with here().database.transaction() as session:
         send_again(session, str(connection_id), str(delivery_id), now=here().clock())
     flask.flash("It is sent again.", "success")
+    return _to(str(connection_id))
+
+
+@pages.action(f"{_ONE}/calls/<uuid:delivery_id>/give-up", Permission.CONNECTION_WRITE)
+def drop(connection_id: UUID, delivery_id: UUID) -> Response:
+    with here().database.transaction() as session:
+        give_up(session, str(connection_id), str(delivery_id), by=current_user.name, now=here().clock())
+    flask.flash("It is given up. Its record says so, and what waited behind it goes on.", "success")
     return _to(str(connection_id))
 
 

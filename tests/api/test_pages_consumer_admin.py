@@ -169,7 +169,7 @@ def test_a_token_that_is_not_taken_is_entered_again_where_that_is_told(
 def test_the_form_tells_beforehand_what_it_takes(alone: Consumer) -> None:
     page = signed_in(alone.app, "boss", "admin").read("/connections/connect")
     assert "2 to 12 letters and digits" in text_of(page) and "What has a * must be filled in." in text_of(page)
-    assert len(page.cssselect(".marks-required .required > .form-label")) == 3
+    assert len(page.cssselect("main form .required > .form-label")) == 3
 
 
 def test_a_used_token_says_to_ask_for_a_new_one(alone: Consumer, provider: PlayedProvider) -> None:
@@ -256,6 +256,21 @@ def test_what_is_parked_can_be_sent_again(acme: Consumer, boss: Visitor) -> None
     assert again.status_code == 303
     assert "alert-danger" in boss.get(again.location).text, "it is no longer parked"
     assert boss.post(f"/connections/{uuid4()}/calls/{delivery_id}/send-again").status_code == 404
+
+
+def test_what_is_parked_can_be_given_up(acme: Consumer, boss: Visitor) -> None:
+    with acme.context.database.transaction() as session:
+        activate_item(session, make_item(session, acme.connection_id), now=NOW)
+        session.execute(update(Delivery).values(state="parked", error="the provider said no"))
+        session.execute(update(Stream).values(due_at=None, blocked_by=1))
+    page = boss.read(f"/connections/{acme.connection_id}")
+    (form,) = page.xpath("//form[contains(@action, 'give-up')]")
+    assert "shows it as refused" in form.get("data-confirm")
+    assert boss.post(form.get("action")).status_code == 303
+    assert rows(acme, Delivery)[0].state == "skipped"
+    (item,) = rows(acme, CatalogItem)
+    assert (item.activation, item.activation_problem) == ("refused", "Given up by boss. the provider said no")
+    assert "Nothing waits" in text_of(boss.read(f"/connections/{acme.connection_id}"))
 
 
 def test_offers_are_activated_as_they_come_where_that_is_wanted(acme: Consumer, boss: Visitor) -> None:

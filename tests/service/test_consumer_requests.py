@@ -5,13 +5,18 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from sqlalchemy import select
 
+from bridge.ailments import find_ailments
 from bridge.carriers import CallAnswer
+from bridge.errors import NothingToReplay
+from bridge.flow import read_flow
 from bridge.models import Connection, Delivery
 from consumer_sim.models import Comment, Counter, HeldCall, ProviderTask
-from consumer_sim.services import comments, requests, settling, tasks
+from consumer_sim.services import comments, link_trouble, requests, settling, tasks
 from consumer_sim.services.errors import ConnectionNotUsable, ItemNotOrderable, MoveRefused
 from tests.consumer_factories import (
     ANSWERS,
@@ -273,6 +278,34 @@ def test_a_404_about_an_accepted_task_is_shown_as_divergence(
     shown = acme.client.get(f"/api/v1/requests/{task.id}").json
     assert "denies a record it accepted" in shown["problem"]
     assert [row["sent"] for row in shown["comments"]] == ["waiting"]
+
+
+def test_a_parked_call_that_is_given_up_lets_what_waits_behind_it_go(
+    acme: Consumer, provider: PlayedProvider, clock: Clock
+) -> None:
+    task = ask(acme)
+    drain(acme)
+    comment(acme, task, "hello?")
+    cancel(acme, task)
+    provider.script["/comments"] = [problem(404, "not_found")] * 3
+    for _ in range(4):
+        drain(acme)
+        clock.now += timedelta(hours=1)
+    assert provider.calls_to("/cancel") == []
+    with acme.context.database.transaction() as session:
+        parked = session.scalars(select(Delivery.id).where(Delivery.state == "parked")).one()
+        link_trouble.give_up(session, acme.connection_id, parked, by="grace", now=clock.now)
+    drain(acme)
+    assert len(provider.calls_to("/cancel")) == 1 and only_task(acme).cancellation == "accepted"
+    (said,) = rows(acme, Comment)
+    assert said.sent == "refused" and str(said.problem).startswith("Given up by grace. rejected: the provider denies")
+    with acme.context.database.reading() as session:
+        assert session.scalars(select(Delivery.state).order_by(Delivery.sequence)).all() == [
+            "delivered", "skipped", "delivered",
+        ]  # fmt: skip
+        assert find_ailments(read_flow(session, acme.connection_id), clock.now) == []
+    with acme.context.database.transaction() as session, pytest.raises(NothingToReplay):
+        link_trouble.give_up(session, str(uuid4()), parked, by="grace", now=clock.now)
 
 
 @pytest.mark.parametrize("code", ["not_found", "revision_archived", "version_too_old"])
