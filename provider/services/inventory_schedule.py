@@ -1,5 +1,6 @@
 """What is to happen to products at a date happens here, once, by whichever sweeper comes first."""
 
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -8,6 +9,8 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from bridge import failpoints
+from bridge.errors import DatabaseBusy
+from bridge.failpoints import FailpointReached
 from provider.domain.inventory import OperationState, ProductAction, ProductState
 from provider.domain.orders import OrderState
 from provider.models.inventory import InventoryOperation, Product, ProductChange
@@ -18,6 +21,8 @@ from provider.services.order_locks import lock_connection, lock_order
 from provider.services.order_moves import change_state
 from provider.services.product_changes import Step, record_steps
 
+log = logging.getLogger(__name__)
+
 ACTOR = "system/schedule"
 AT_ONCE = 200
 """How many orders, and how many groups of suspended products, one round looks after; the next one goes on."""
@@ -27,19 +32,27 @@ Transaction = Callable[[], AbstractContextManager[Session]]
 
 def perform_due(reading: Transaction, transaction: Transaction, *, now: datetime) -> int:
     """Complete the orders whose date has come, and resume what was suspended until now. Each in a transaction of its
-    own: what a crash interrupts is found again. Returns how many there were.
+    own: what a crash interrupts is found again, and what cannot be done holds up nothing else. Returns how many there
+    were.
     """
     with reading() as session:
         orders, suspended = find_due_orders(session, now), find_due_resumptions(session, now)
     for number in orders:
-        with transaction() as session:
-            complete_due_order(session, number, now=now)
-            failpoints.hit("schedule.in_tx")
+        _perform(transaction, complete_due_order, number, now)
     for order_id in suspended:
-        with transaction() as session:
-            resume_due_products(session, order_id, now=now)
-            failpoints.hit("schedule.in_tx")
+        _perform(transaction, resume_due_products, order_id, now)
     return len(orders) + len(suspended)
+
+
+def _perform(transaction: Transaction, perform: Callable[..., None], key: str, now: datetime) -> None:
+    try:
+        with transaction() as session:
+            perform(session, key, now=now)
+            failpoints.hit("schedule.in_tx")
+    except (DatabaseBusy, FailpointReached):
+        raise
+    except Exception:
+        log.exception("what is due cannot be done, and is looked at again in the next round", extra={"order": key})
 
 
 def find_due_orders(session: Session, now: datetime) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -12,7 +13,7 @@ from bridge.failpoints import FailpointReached
 from bridge.vocabulary import EventType
 from provider.domain.errors import Conflict, InvalidFields, NotFound
 from provider.domain.orders import OrderState
-from provider.models.inventory import InventoryOperation, ProductChange
+from provider.models.inventory import InventoryOperation, Product, ProductChange
 from provider.models.orders import CustomerOrder
 from provider.services.intake import cancel_provider_task, resubmit_provider_task, submit_provider_task
 from provider.services.inventory_actions import request_action
@@ -349,6 +350,26 @@ def test_a_crash_between_the_change_and_its_commit_is_made_good(database: Databa
     assert states(database) == {"1": "active"}
     with database.reading() as session:
         assert session.scalar(select(func.count()).where(ProductChange.action == "resume")) == 1
+
+
+@pytest.mark.parametrize("changes", [{"starts_at": moment(TOMORROW)}, {"ends_at": moment(TOMORROW)}], ids=str)
+def test_what_cannot_be_done_at_its_date_holds_up_nobody_else(
+    database: Database, changes: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """An event that would be too large is refused with its change, whatever the change was."""
+    for prefix in ("ACME", "BETA"):
+        me = make_owner(database, prefix)
+        (product,) = (one for one in all_products(database) if one.connection_id == me)
+        carry_out(database, ask(database, me, product, make_action("suspend", prefix=prefix, **changes)))
+    with database.transaction() as session:
+        first = session.scalars(select(Product).order_by(Product.number)).first()
+        assert first is not None
+        first.characteristics = {"note": "x" * 300_000}
+    assert perform(database, TOMORROW) == 2
+    assert "cannot be done" in caplog.text and "EventTooLarge" in caplog.text
+    before, after = ("active", "suspended") if "starts_at" in changes else ("suspended", "active")
+    with database.reading() as session:
+        assert session.scalars(select(Product.state).order_by(Product.number)).all() == [before, after]
 
 
 def test_two_sweepers_perform_what_is_due_once(database: Database) -> None:
