@@ -26,6 +26,9 @@ def take_news(
     """What of the fields is news is written, refused, or waits; each clears what was wrong with it before."""
     news, task.stamps, unknown = hear_fields(definition.lines, INBOUND, fields, task.stamps)
     clear_problems(task, INBOUND, [told.line["key"] for told in news])
+    if unknown:  # those of former calls go: any names may come, and all that is kept of them is told
+        known = {line["key"] for line in definition.lines[INBOUND]}
+        clear_problems(task, INBOUND, [one["key"] for one in task.problems if one["key"] not in known])
     for key in unknown:
         note_problem(task, INBOUND, key, key, REFUSED, _UNKNOWN_FIELD)
     said = _write(session, task, definition, incident, news, initial=initial, now=now)

@@ -14,7 +14,7 @@ from provider.models.remote_tasks import Incident, RemoteTask, RemoteTaskDefinit
 from provider.services import remote_task_definitions as definitions
 from provider.services.connections import revoke_connection
 from provider.services.entitlements import refresh_entitlements
-from provider.services.remote_tasks import accept_task
+from provider.services.remote_tasks import accept_task, take_fields
 from tests.factories import NOW, at_once, make_consumer, provider_database
 from tests.remote_worlds import EVERYONE, WHO, make_definition, tie, told_task
 
@@ -199,3 +199,16 @@ def entitled(session: Session, identity: str) -> list[str]:
         RemoteTaskEntitlement.identity == identity, RemoteTaskEntitlement.entitled
     )
     return sorted(session.scalars(query))
+
+
+def test_fields_that_no_line_has_do_not_pile_up(database: Database) -> None:
+    with database.transaction() as session:
+        acme = make_consumer(session)
+        task = tie(session, acme.id, told_task(make_definition(session, "Incidents"), 1))
+        for call in range(3):
+            fields = {f"call{call}_{number}": {"value": "x", "version": 1, "by": "consumer"} for number in range(40)}
+            take_fields(session, acme.id, task.external_id, fields, now=NOW)
+        unknown = {one["key"] for one in task.problems if one["key"].startswith("call")}
+        assert unknown == {f"call2_{number}" for number in range(40)}
+        take_fields(session, acme.id, task.external_id, {}, now=NOW)
+        assert unknown == {one["key"] for one in task.problems if one["key"].startswith("call")}, "nothing new came"
