@@ -7,9 +7,11 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from bridge.envelope import render_data
 from bridge.ids import new_id
 from bridge.references import SINCE, asks_references
 from bridge.versions import FIRST_VERSION
+from bridge.vocabulary import EVENT_LIMIT_BYTES
 from provider.domain.authored_forms import why_not_published
 from provider.domain.catalog import REMOTE_RECORD_PRODUCER_MOVES, RemoteRecordProducerState
 from provider.domain.errors import Conflict, NotFound
@@ -18,12 +20,15 @@ from provider.models.catalog import ProductOffering, RemoteRecordProducer, Speci
 from provider.services.audit import record_audit
 from provider.services.connections import as_id
 from provider.services.criteria import check_criteria
-from provider.services.entitlements import forget_kept, lock_guard, refresh_entitlements
+from provider.services.entitlements import forget_kept, item_data, lock_guard, refresh_entitlements
 from provider.services.pages import Page, read_page
+from provider.services.personas import told_personas
 
 _S = RemoteRecordProducerState
 TASK = "task"
 """The kind of an item that was written by hand."""
+_ROOM_BYTES = 32 * 1024
+"""For prices, and for words that mappings and personas are given later."""
 
 
 def list_producers(session: Session, *, limit: int, after: Sequence[Any] | None) -> Page[RemoteRecordProducer]:
@@ -115,7 +120,7 @@ def publish_producer(
     if not drafts and not published:
         raise Conflict("nothing_to_publish", "all revisions of this item are retired; publish a new version")
     if drafts:
-        _check_complete(drafts[-1])
+        _check_complete(session, drafts[-1])
         for former in published:
             _move(former, _S.INACTIVE)
         session.flush()  # two published revisions at once would violate the index
@@ -157,9 +162,16 @@ def retire_revisions(session: Session, revisions: Sequence[RemoteRecordProducer]
         refresh_entitlements(session, now, identity=identity)
 
 
-def _check_complete(producer: RemoteRecordProducer) -> None:
+def _check_complete(session: Session, producer: RemoteRecordProducer) -> None:
+    """What could not be told to anybody would be tried again for ever, and keep all that comes after it waiting."""
     if producer.kind == TASK and (lacking := why_not_published(producer.form)):
         raise Conflict("form_incomplete", " ".join(lacking))
+    told = told_personas(session, [producer]).get(producer.identity, {})
+    if len(told.get("personas", ())) < len(producer.persona_ids):
+        raise Conflict("persona_gone", "it asks for a persona that is deleted by now: choose its personas anew")
+    data = item_data(producer) | told
+    if len(render_data(data).encode()) > EVENT_LIMIT_BYTES - _ROOM_BYTES:
+        raise Conflict("item_too_large", "it is too large to be told to consumers: shorten texts, or ask less")
 
 
 def _in_state(revisions: Sequence[RemoteRecordProducer], state: _S) -> list[RemoteRecordProducer]:

@@ -11,8 +11,10 @@ from provider.domain.errors import Conflict, InvalidFields
 from provider.models.catalog import RemoteRecordProducer
 from provider.services import revisions
 from provider.services.authoring import author_producer, change_form, replace_form
-from provider.services.entitlements import tell_items
+from provider.services.entitlements import refresh_entitlements, tell_items
 from provider.services.item_telling import note_version
+from provider.services.persona_items import choose_personas
+from provider.services.personas import create_persona, delete_persona
 from provider.services.producers import publish_producer, retire_producer
 from tests.factories import (
     NOW,
@@ -171,3 +173,34 @@ def test_a_consumer_that_was_updated_is_told_anew_what_it_can_show_now(database:
         tell_items(session, connection.id, now=NOW)
         assert [one["kind"] for one in told(session, connection.id)] == ["service", "task"]
         revisions.accept_activation(session, connection.id, identity, state="active", revision=1, now=NOW)
+
+
+def test_an_item_that_could_not_be_told_is_not_published_and_stands_in_nobodys_way(database: Database) -> None:
+    with database.transaction() as session:
+        large, small = (author(session, name=name).identity for name in ("Large", "Small"))
+        questions = [REASON | {"key": f"q{number}", "description": "x" * 10_000} for number in range(30)]
+        replace_form(session, large, {"variables": questions}, ANN, NOW)
+        replace_form(session, small, {"variables": [REASON]}, ANN, NOW)
+    with database.transaction() as session, pytest.raises(Conflict, match="too large"):
+        publish(session, large)
+    with database.transaction() as session:
+        publish(session, small)
+        connection = make_connection(session)
+        refresh_entitlements(session, NOW)
+        assert [data["name"] for data in told(session, connection.id)] == ["Small"]
+
+
+def test_an_item_that_asks_for_a_persona_that_is_gone_is_not_published(database: Database) -> None:
+    with database.transaction() as session:
+        identity = author(session, form={"variables": [REASON]}).identity
+        persona = create_persona(session, name="Buyer", description="", actor=ANN, now=NOW)
+        choose_personas(session, identity, [persona.id], ANN, NOW)
+        publish(session, identity)
+        retire_producer(session, identity, ANN, NOW)
+        delete_persona(session, persona.id, actor=ANN, now=NOW)
+        revisions.checkout_producer(session, identity, ANN, NOW)
+    with database.transaction() as session, pytest.raises(Conflict, match="choose its personas anew"):
+        publish(session, identity)
+    with database.transaction() as session:
+        choose_personas(session, identity, [], ANN, NOW)
+        assert publish(session, identity).revision == 2
