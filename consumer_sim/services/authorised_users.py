@@ -88,6 +88,7 @@ def name_user(
     if user is None:
         raise NotFound("user", user_id)
     wanted = check_known(session, connection_id, persona_ids)
+    _lock_link(session, connection_id)
     found = _find(session, connection_id, [user_id]).get(user_id)
     if found is None and not wanted:
         raise FormErrors([FormError("/persona_ids", "required", "Choose at least one persona.")])
@@ -123,7 +124,7 @@ def tell_users(session: Session, connection_id: str, user_ids: Iterable[str], *,
     """
     requests.must_be_usable(session, connection_id)
     wanted = sorted(set(user_ids))
-    link = session.scalars(_link_of(connection_id).with_for_update()).one()  # of two at once, the second counts
+    link = _lock_link(session, connection_id)  # of two at once, the second counts
     by_group = _read_group_personas(session, connection_id, wanted)
     found, names = _find(session, connection_id, wanted), _read_names(session, wanted)
     grew = False
@@ -143,6 +144,8 @@ def tell_users(session: Session, connection_id: str, user_ids: Iterable[str], *,
 
 def get_user(session: Session, connection_id: str, user_id: str, *, lock: bool = False) -> AuthorisedUser:
     """By the id that it has on the wire. Raises NotFound."""
+    if lock:
+        _lock_link(session, connection_id)
     user = session.get(AuthorisedUser, (connection_id, user_id), with_for_update=lock or None)
     if user is None:
         raise NotFound("authorised user", user_id)
@@ -262,6 +265,14 @@ def _of_connection(connection_id: str) -> Select[AuthorisedUser]:
 
 def _link_of(connection_id: str) -> Select[ProviderConnection]:
     return select(ProviderConnection).where(ProviderConnection.connection_id == connection_id)
+
+
+def _lock_link(session: Session, connection_id: str) -> ProviderConnection:
+    """Whoever changes users of a connection comes through here first, so that nobody waits for somebody who waits."""
+    link = session.scalars(_link_of(connection_id).with_for_update()).first()
+    if link is None:
+        raise NotFound("connection", connection_id)
+    return link
 
 
 def _read_names(session: Session, user_ids: Collection[str]) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """At the consumer: who may order what asks for personas, what the provider is told of them, and what it decides."""
 
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ from tests.consumer_factories import (
     problem,
     rows,
 )
+from tests.factories import at_once
 
 BUYER, SELLER = str(uuid4()), str(uuid4())
 TELLING = "/authorised-users"
@@ -317,3 +320,42 @@ def test_personas_of_a_connection_that_is_not_there_are_refused_at_it(acme: Cons
         with pytest.raises(FormErrors) as refused:
             groups.set_group_personas(session, group, nowhere, [], now=NOW)
     assert [(error.pointer, error.code) for error in refused.value.errors] == [("/connection_id", "not_found")]
+
+
+def test_a_user_named_by_several_people_at_once_is_one_user(acme: Consumer) -> None:
+    offer(acme, (BUYER, "Buyer"))
+    came = at_once([lambda: name_user(acme, BUYER)] * 4)
+    assert [one for one in came if isinstance(one, Exception)] == []
+    assert len(rows(acme, AuthorisedUser)) == 1
+
+
+def test_changing_a_group_and_a_user_of_it_at_once_wait_for_each_other(postgres_url: str, tmp_path: Path) -> None:
+    with connected_consumer(postgres_url, tmp_path) as acme:
+        with acme.context.database.transaction() as session:
+            users.add_user(session, "ada", ["requester"])
+        offer(acme, (BUYER, "Buyer"), (SELLER, "Seller"))
+        user = name_user(acme, BUYER)
+        with acme.context.database.transaction() as session:
+            sellers = groups.create_group(session, "Sellers", now=NOW).id
+            groups.set_group_personas(session, sellers, acme.connection_id, [SELLER], now=NOW)
+
+        def join() -> None:
+            with acme.context.database.transaction() as session:
+                groups.set_members(session, sellers, [user.user_id], now=NOW)
+
+        came: list[Any] = []
+        naming = threading.Thread(target=lambda: came.extend(at_once([join])))
+        with acme.context.database.transaction() as session:
+            found = authorised_users.get_user(session, acme.connection_id, user.id, lock=True)
+            naming.start()
+            time.sleep(0.3)
+            authorised_users.set_active(session, found, False, now=NOW)
+        naming.join()
+        assert [one for one in came if isinstance(one, Exception)] == []
+        (row,) = rows(acme, AuthorisedUser)
+        assert row.told == {
+            "name": "ada",
+            "groups": ["Sellers"],
+            "persona_ids": sorted([BUYER, SELLER]),
+            "active": False,
+        }
