@@ -7,7 +7,16 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from bridge.field_maps import COMMENTS, INBOUND, active_lines, comments_line, count_first, count_on, tell_fields
+from bridge.field_maps import (
+    COMMENTS,
+    INBOUND,
+    OUTBOUND,
+    active_lines,
+    comments_line,
+    count_first,
+    count_on,
+    tell_fields,
+)
 from bridge.outbox import record_call
 from bridge.vocabulary import EXCHANGE_PATH
 from consumer_sim.models_remote_tasks import RemoteTask, RemoteTaskEntry, Ticket, TicketEntry
@@ -147,7 +156,7 @@ def send_standing(session: Session, task: RemoteTask, now: datetime, **more: Any
 def send_problems(session: Session, task: RemoteTask, now: datetime) -> None:
     """Tell what of the provider's we did not take, all of it."""
     problems = [
-        {"key": one["key"], "reason": one["reason"]} for one in task.problems_here if one["direction"] != INBOUND
+        {"key": one["key"], "reason": one["reason"]} for one in task.problems_here if one["direction"] == OUTBOUND
     ]
     _send(session, task, PROBLEMS, {"problems": problems}, now)
 
