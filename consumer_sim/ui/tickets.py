@@ -13,12 +13,14 @@ from wtforms.validators import InputRequired, Length
 from bridge.field_maps import CHOICE, TICKET
 from consumer_sim.services import remote_task_definitions as definitions
 from consumer_sim.services import remote_tasks, tickets
+from consumer_sim.services.errors import ActionRefused
 from consumer_sim.services.remote_task_views import show_ticket
 from consumer_sim.services.users import Permission
 from consumer_sim.ui.context import here
 from webkit.forms import Form, strip
 from webkit.listing import read_listing
 from webkit.pages import Pages
+from webkit.seen import SeenForm
 
 pages = Pages("tickets", __name__)
 _ONE = "/tickets/<uuid:ticket_id>"
@@ -30,8 +32,10 @@ def _choices(name: str) -> list[SelectChoice]:
     return [SelectChoice(*one) for one in TICKET.fields[name].choices.items()]
 
 
-class TicketForm(Form):
+class TicketForm(SeenForm):
     """The fields of a ticket; an empty one is none, unless the field says otherwise."""
+
+    TOLD = tickets.FIELDS
 
     short_description = StringField(
         "Short description", [InputRequired("Say in a sentence what it is about."), Length(max=200)], filters=[strip]
@@ -99,10 +103,14 @@ def edit(ticket_id: UUID) -> ResponseReturnValue:
     with here().database.reading() as session:
         ticket = tickets.get_ticket(session, str(ticket_id))
     form = TicketForm(obj=ticket)
+    if not form.is_submitted():
+        form.look(ticket)
 
     def change() -> None:
         with here().database.transaction() as session:
             locked = tickets.get_ticket(session, str(ticket_id), lock=True)
+            if told := form.changed_meanwhile(locked):
+                raise ActionRefused(f"{locked.number} {told}")
             tickets.change_ticket(session, locked, form.read(ticket), now=here().clock())
 
     if form.done(change):

@@ -10,12 +10,14 @@ from wtforms import SelectChoice, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length
 
 from bridge.field_maps import CHOICE, INCIDENT
+from provider.domain.errors import Conflict
 from provider.services import incidents, remote_task_care
 from provider.services.remote_task_events import task_of_incident
 from provider.ui.context import actor, here
 from webkit.forms import Form, strip
 from webkit.listing import read_listing
 from webkit.pages import Pages
+from webkit.seen import SeenForm
 
 pages = Pages("incidents", __name__)
 
@@ -27,8 +29,10 @@ def _choices(name: str) -> list[SelectChoice]:
     return [SelectChoice(*one) for one in INCIDENT.fields[name].choices.items()]
 
 
-class IncidentForm(Form):
+class IncidentForm(SeenForm):
     """The fields of an incident; an empty one is none, unless the field says otherwise."""
+
+    TOLD = incidents.FIELDS
 
     short_description = StringField(
         "Short description", [InputRequired("Say in a sentence what it is about."), Length(max=200)], filters=[strip]
@@ -96,9 +100,13 @@ def edit(number: str) -> ResponseReturnValue:
     with here().database.reading() as session:
         incident = incidents.get_incident(session, number)
     form = IncidentForm(obj=incident)
+    if not form.is_submitted():
+        form.look(incident)
 
     def change() -> None:
         with here().transaction() as session:
+            if told := form.changed_meanwhile(incidents.get_incident(session, number, lock=True)):
+                raise Conflict("changed_meanwhile", f"{number} {told}")
             said = form.read(incident)
             incidents.change_incident(session, number, said, actor=actor(), now=here().clock())
 

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from lxml import html
 
 from tests.api.page_client import CountedStatements, Visitor, signed_in, text_of
 from tests.remote_pair import Pair, line, remote_pair
@@ -173,3 +174,22 @@ def test_lists_cost_the_same_however_much_is_in_them(pair: Pair, agent: Visitor,
                     visitor.read(page)
                 costs.append(counted.count)
     assert costs[:4] == costs[4:]
+
+
+def test_what_others_changed_meanwhile_is_not_undone_unseen(pair: Pair, agent: Visitor, ada: Visitor) -> None:
+    incident = pair.ask("POST", "/incidents", {"short_description": "Slow", "priority": "4"})
+    ticket = pair.open_ticket(priority="low")
+    ours, theirs = f"/incidents/{incident['number']}/edit", f"/tickets/{ticket['id']}/edit"
+    sides: list[tuple[Visitor, Any, str, str, str]] = [
+        (agent, pair.ask, ours, "4", "1"), (ada, pair.tell, theirs, "low", "critical"),
+    ]  # fmt: skip
+    for visitor, change, page, former, later in sides:
+        seen = visitor.read(page).cssselect("input[name=seen]")[0].get("value")
+        typed = {"short_description": "Very slow", "state": "new", "priority": former, "seen": seen}
+        change("POST", page, {"priority": later})
+        refused = visitor.post(page, typed)
+        shown = html.fromstring(refused.get_data())
+        assert (refused.status_code, "changed while you had it open (Priority:" in text_of(shown)) == (422, True)
+        assert shown.cssselect("#short_description")[0].get("value") == "Very slow"
+        again = typed | {"seen": shown.cssselect("input[name=seen]")[0].get("value")}
+        assert visitor.post(page, again).status_code == 303
