@@ -18,6 +18,7 @@ ID_MEMBERS = {
     "case": "task_id",
     "scratchpad": "task_id",
     "attachment": "attachment_id",
+    "task_approval": "approval_id",
     "remote_task_definition": "definition_id",
     "remote_task": "task_id",
 }

@@ -11,9 +11,11 @@ from consumer_sim.models_attachments import Attachment
 from consumer_sim.models_cases import Case, ScratchpadEntry
 from consumer_sim.models_personas import AuthorisedUser
 from consumer_sim.models_remote_tasks import RemoteTask, RemoteTaskDefinition
+from consumer_sim.models_task_approvals import TaskApproval
 from consumer_sim.services import comments, pages
 from consumer_sim.services.remote_task_records import definition_rows, remote_task_rows
 from consumer_sim.services.requests import moment
+from consumer_sim.services.task_approvals import told_data
 
 Row = dict[str, Any]
 
@@ -136,6 +138,10 @@ def _attachments(session: Session, connection_id: str, files: Sequence[Attachmen
     return [{"attachment_id": one.id, "from_consumer": one.own, **_members(one, shown)} for one in files]
 
 
+def _approvals(session: Session, connection_id: str, approvals: Sequence[TaskApproval]) -> list[Row]:
+    return [{"approval_id": one.id, "task_id": one.task_id, **told_data(one)} for one in approvals]
+
+
 def _members(row: Any, names: Sequence[str]) -> Row:
     return {name: getattr(row, name) for name in names}
 
@@ -155,6 +161,7 @@ _KINDS: Mapping[str, tuple[Any, Any, Callable[[Session, str, Sequence[Any]], lis
     "case": (ProviderTask, _with(Case), _cases),
     "scratchpad": (ProviderTask, _with(ScratchpadEntry, _TOLD), _scratchpads),
     "attachment": (Attachment, Attachment.state == "there", _attachments),
+    "task_approval": (TaskApproval, TaskApproval.id.is_not(None), _approvals),
     "remote_task_definition": (RemoteTaskDefinition, RemoteTaskDefinition.state != "removed", definition_rows),
     "remote_task": (RemoteTask, RemoteTask.submission == "accepted", remote_task_rows),
 }

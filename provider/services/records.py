@@ -11,6 +11,7 @@ from provider.models.attachments import Attachment
 from provider.models.cases import Case, ScratchpadEntry
 from provider.models.inventory import Product
 from provider.models.orders import ProviderTask
+from provider.models.task_approvals import TaskApproval
 from provider.services.authorised_users import list_authorised_users, user_data
 from provider.services.case_view import case_data, moment
 from provider.services.comments import comment_data, comments_of
@@ -18,8 +19,9 @@ from provider.services.connections import get_connection
 from provider.services.entitlements import list_catalog_items
 from provider.services.pages import Page, read_page
 from provider.services.product_changes import products_data
-from provider.services.provider_tasks import show_case_task, tasks_data, with_cases, with_orders
+from provider.services.provider_tasks import own_name, show_case_task, tasks_data, with_cases, with_orders
 from provider.services.remote_task_records import definition_rows, remote_task_rows
+from provider.services.task_approvals import approval_data
 
 Row = dict[str, Any]
 
@@ -123,6 +125,16 @@ def _attachments(session: Session, connection_id: str, limit: int, after: Sequen
     return Page(rows, page.next_key)
 
 
+def _approvals(session: Session, connection_id: str, limit: int, after: Sequence[Any] | None) -> Page[Row]:
+    query: Any = select(TaskApproval).join(ProviderTask, ProviderTask.id == TaskApproval.provider_task_id)
+    mine = query.where(ProviderTask.connection_id == connection_id)
+    page = read_page(session, mine, [TaskApproval.id], limit=limit, after=after)
+    wanted = select(ProviderTask).where(ProviderTask.id.in_([one.provider_task_id for one in page.items]))
+    tasks, company = {task.id: task for task in session.scalars(wanted)}, own_name(session)
+    rows = [approval_data(one, tasks[one.provider_task_id], company) for one in page.items]
+    return Page([{name: value for name, value in row.items() if name != "state_label"} for row in rows], page.next_key)
+
+
 _READ: Mapping[str, Callable[[Session, str, int, Sequence[Any] | None], Page[Row]]] = {
     "provider_task": _tasks,
     "product": _products,
@@ -131,6 +143,7 @@ _READ: Mapping[str, Callable[[Session, str, int, Sequence[Any] | None], Page[Row
     "case": _cases,
     "scratchpad": _scratchpads,
     "attachment": _attachments,
+    "task_approval": _approvals,
     "remote_task_definition": definition_rows,
     "remote_task": remote_task_rows,
 }
