@@ -38,6 +38,7 @@ _COMMANDS = {
     "authorised-user": ("sxg.commands.people", "See who of a consumer may order; approve one, or withdraw that."),
     "group": ("sxg.commands.people", "At a consumer: see its groups, whose members hold personas together."),
     "choices": ("sxg.commands.choices", "See what can be chosen from live data; put a new table into a list."),
+    "mapping": ("sxg.commands.mappings", "See in which words a consumer reads us; try others, put them in force."),
     "issue": ("sxg.commands.issues", "See what is wrong with connections, and what to do."),
     "deliveries": ("sxg.commands.exchange", "Look at events on their way; replay or skip parked ones."),
     "compare": ("sxg.commands.compare", "Compare both instances record by record."),

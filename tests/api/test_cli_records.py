@@ -23,7 +23,7 @@ from tests.case_factories import make_authored_item, make_case
 from tests.choice_factories import make_definition as make_choices
 from tests.consumer_factories import API_TOKEN, connected_consumer
 from tests.contract_factories import make_contract
-from tests.factories import AGENT, NOW, make_consumer, make_router_item
+from tests.factories import AGENT, NOW, make_consumer, make_order, make_router_item
 from tests.persona_factories import make_persona, told_user
 from tests.remote_worlds import TABLES, make_definition, tie, told_task
 
@@ -167,6 +167,36 @@ def test_a_definition_is_published_to_some_and_ended(app: flask.Flask, run: Run)
     shown = json.loads(run("remote-task-definition", "show", "Alarms").stdout)
     assert shown["revisions"][0]["state"] == "retired"
     assert ["retired", "Alarms"] in [row[2:] for row in lines(run("remote-task-definition", "list"))]
+
+
+# --- mappings
+
+
+def test_words_of_a_consumer_are_shown_tried_put_in_force_and_given_up(
+    app: flask.Flask, run: Run, tmp_path: Path
+) -> None:
+    make_order(context_of(app).database, prefix="WORDS")
+    of, file = ("--consumer", "WORDS"), tmp_path / "words.json"
+    words = json.loads(run("mapping", "show", *of).stdout)
+    file.write_text(json.dumps(words))
+    assert "nothing in the file is other" in run("mapping", "try", *of, str(file)).stdout
+    row = words["tables"]["order_state"]["rows"]["new"]
+    row["state"] = "gone"
+    file.write_text(json.dumps(words))
+    assert_refused(run("mapping", "put", *of, str(file), exit_code=1), f"{file}: /tables/order_state/rows/new/state: ")
+    row |= {"state": "received", "state_label": "In our queue"}
+    file.write_text(json.dumps(words))
+    tried = run("mapping", "try", *of, str(file)).stdout
+    assert "tables: 1 changes, 3 messages looked at" in tried
+    assert "WORDS-PT0000001: Received (received) -> In our queue (received)" in tried
+    put = run("mapping", "put", *of, str(file)).stdout
+    assert put.startswith("tables: its own, version ")
+    assert put.endswith("transforms: those of everybody\n"), "what is everybody's anyway is not copied"
+    assert json.loads(run("mapping", "show", *of).stdout) == words
+    told = "tables: those of everybody\ntransforms: those of everybody\n"
+    assert run("mapping", "reset", *of).stdout == told
+    file.write_text("[]")
+    assert_refused(run("mapping", "put", *of, str(file), exit_code=1), "an object with tables or transforms")
 
 
 # --- contracts
