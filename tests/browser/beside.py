@@ -1,5 +1,5 @@
 """What stands beside orders, told through the APIs with the texts that are given: cases and scratchpads, incidents and
-tickets, contracts, live choices, personas and groups, questions and approvals of the consumer's own.
+tickets, contracts, live choices, personas and groups, questions and approvals of the consumer's own, approvals asked for.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from sxg.databases import add_consumer_user
 from tests.case_factories import FORM
 from tests.choice_factories import CENTRES, DATA_CENTRES
 from tests.e2e.stage import Stage
+from tests.file_factories import PDF, file_question
 
 Document = dict[str, Any]
 
@@ -48,7 +49,8 @@ def write_texts(stage: Stage, text: str) -> None:
     admin.post("/contracts", {"name": text, "connection_id": stage.connection_id, "starts_on": "2026-01-01"})
     admin.post("/personas", {"name": text, "description": text})
     told = {"short_description": text, "description": text}
-    admin.post("/cases", {"connection_id": stage.connection_id, **told, "priority": "high"})
+    case = admin.post("/cases", {"connection_id": stage.connection_id, **told, "priority": "high"})
+    admin.post(f"/provider-tasks/{case['number']}/approvals", {"subject": text})
     admin.post("/incidents", {"short_description": text, "category": text[:80], "assigned_to": text[:80]})
     here.post(
         "/tickets", {"short_description": text, "category": text[:80], "assigned_to": text[:80], "opened_by": text}
@@ -57,21 +59,37 @@ def write_texts(stage: Stage, text: str) -> None:
 
 
 def report_faults(stage: Stage) -> None:
-    """Cases asked for by an item that needs no order: one taken up with a scratchpad, one with a solution proposed."""
-    form = {"variables": FORM["variables"], "sets": []}
+    """Cases asked for by an item that needs no order: one taken up with a scratchpad, a file that answers a question and
+    approvals asked for, one with a solution proposed.
+    """
+    form = {"variables": [*FORM["variables"], file_question("photo", label="Photo")], "sets": []}
     made = stage.provider().post("/remote-record-producers", {"name": "Report a fault", "form": form})
     identity = made["identity"]
     stage.provider().post(f"/remote-record-producers/{identity}/publish", {"criteria": {"all_consumers": True}})
     stage.until(lambda: stage.find(f"/catalog-items/{identity}"))
     stage.consumer.post(f"/catalog-items/{identity}/activate")
     asked = {"catalog_item_id": identity, "characteristics": {"symptom": "No light"}, "requested_by": {"name": "Ada"}}
-    taken, solved = (stage.consumer.post("/requests", asked) for _ in range(2))
+    photo = stage.consumer.upload("/files?name=photo.pdf&author_name=Ada", PDF, "application/pdf")
+    seen = asked | {"characteristics": {"symptom": "No light", "photo": photo}}
+    taken, solved = (stage.consumer.post("/requests", one) for one in (seen, asked))
     agent = stage.provider("fulfilment_agent")
     for request in (taken, solved):
         stage.until(lambda request=request: stage.consumer.get(f"/requests/{request['id']}")["state"] == "received")
         agent.post(f"/cases/{request['number']}/take")
     agent.put(f"/provider-tasks/{taken['number']}/scratchpad/carrier", {"value": "UPS", "client_visible": True})
+    ask_for_approvals(stage, taken)
     agent.post(f"/cases/{solved['number']}/solution", {"code": "solved", "text": "Line replaced."})
+
+
+def ask_for_approvals(stage: Stage, request: Document) -> None:
+    """Three on one task, one of them withdrawn; the consumer knows of all."""
+    agent, path = stage.provider("fulfilment_agent"), f"/provider-tasks/{request['number']}/approvals"
+    agent.post(path, {"subject": "Extra cost of 200 EUR for the second visit", "due_on": "2100-01-31"})
+    agent.post(path, {"subject": "Work on Saturday"})
+    withdrawn = agent.post(path, {"subject": "A new router"})["approval_id"]
+    agent.post(f"{path}/{withdrawn}/withdraw", {"reason": "The old one works again."})
+    here = f"/requests/{request['id']}/task-approvals"
+    stage.until(lambda: "withdrawn" in [one["state"] for one in stage.consumer.get(here)["items"]])
 
 
 def tie_tickets(stage: Stage, name: str) -> None:

@@ -29,7 +29,7 @@ KINDS = (
     ("name", "text", "line"), ("mail", "email", ""), ("size", "choice", ""), ("lunch", "boolean", "checkbox"),
     ("way", "choice", "radio"), ("tools", "multiple_choice", ""), ("urgency", "integer", "scale"),
     ("pin", "masked", ""), ("beside", "container_start", ""), ("day", "date", ""), ("split", "container_split", ""),
-    ("stay", "duration", ""),
+    ("stay", "duration", ""), ("plan", "attachment", ""),
     ("end", "container_end", ""), ("line", "break", ""), ("title", "label", ""), ("rules", "rich_text", ""),
 )  # fmt: skip
 """Of the item that is written by hand: key, type and display of its questions."""
