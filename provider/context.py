@@ -39,6 +39,8 @@ class Context:
     files: FileStore
     attachment_limits: AttachmentLimits
     clock: Callable[[], datetime]
+    lease_s: float
+    """How long a worker may hold a connection."""
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -92,4 +94,5 @@ def make_context(config: ProviderConfig, clock: Callable[[], datetime]) -> Conte
         files=FileStore(config.data_dir),
         attachment_limits=config.attachments,
         clock=clock,
+        lease_s=config.lease_s,
     )

@@ -4,26 +4,34 @@ from typing import Any
 
 import flask
 
+from bridge import repairing
 from bridge.heartbeats import note_heard
 from bridge.holding import note_spoken
 from bridge.models import Rotation
+from bridge.repairing import Position, read_digest
 from bridge.web import Blueprint
 from provider.api.auth import known, public
 from provider.api.context import here
+from provider.api.paging import PageSchema, page_document, page_schema
 from provider.api.schemas import ReasonSchema
 from provider.api.schemas_care import (
     CallbackSchema,
+    CallKeysSchema,
     HeardSchema,
     HeartbeatSchema,
     MovedSchema,
+    PositionsSchema,
     ProofRequestSchema,
     ProofSchema,
     RotationSchema,
     SecretSchema,
+    StandingsSchema,
+    StreamSchema,
 )
-from provider.services import addresses, connections, registrations, rotations
+from provider.services import addresses, connections, registrations, restoring, rotations
 from provider.services.entitlements import tell_items
 from provider.services.item_telling import note_version
+from provider.services.pages import Page
 
 blueprint = Blueprint(
     "connection_care", __name__, url_prefix="/exchange/v1/connection", description="For consumers: stay connected."
@@ -44,6 +52,42 @@ def hear(body: dict[str, Any]) -> dict[str, Any]:
             tell_items(session, flask.g.connection, now=now)
         connection = connections.get_connection(session, flask.g.connection)
         return {"connection_id": connection.id, "state": connection.state}
+
+
+@blueprint.route("/streams", methods=["GET"])
+@known
+@blueprint.arguments(PageSchema, location="query")
+@blueprint.response(200, page_schema(StreamSchema))
+def list_streams(page: dict[str, Any]) -> dict[str, Any]:
+    """What you were told of, by streams: to find what you lost."""
+    after = str(page["cursor"][0]) if page["cursor"] else None
+    with here().database.reading() as session:
+        rows, following = repairing.list_streams(session, flask.g.connection, after=after, limit=page["limit"])
+        items = [{"stream": name, "settled": settled, "recorded": recorded} for name, settled, recorded in rows]
+        return page_document(Page(items, [following] if following else None))
+
+
+@blueprint.route("/streams", methods=["POST"])
+@known
+@blueprint.arguments(PositionsSchema)
+@blueprint.response(200, StandingsSchema)
+def settle_streams(body: dict[str, Any]) -> dict[str, Any]:
+    """Tell where you are: what you lack is sent again, and what we lost is counted on from there. May be repeated."""
+    now, lease_s = here().clock(), here().lease_s
+    told = {one["stream"]: Position(one["sequence"], read_digest(one["digest"]), list(map(str, one["ids"]))) for one in body["streams"]}
+    with here().transaction() as session:
+        found = restoring.settle_positions(session, flask.g.connection, told, lease_s=lease_s, now=now)
+        return {"streams": [{"stream": stream, "standing": str(one)} for stream, one in found.items()]}
+
+
+@blueprint.route("/calls", methods=["POST"])
+@known
+@blueprint.arguments(CallKeysSchema)
+@blueprint.response(200, CallKeysSchema)
+def find_unknown_calls(body: dict[str, Any]) -> dict[str, Any]:
+    """Which of these calls of yours were never answered here, as after a restore of ours: make them again."""
+    with here().database.reading() as session:
+        return {"keys": restoring.find_unknown_calls(session, flask.g.connection, body["keys"])}
 
 
 @blueprint.route("/secrets/webhook_secret", methods=["POST"])

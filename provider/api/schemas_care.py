@@ -2,11 +2,13 @@
 
 from marshmallow import EXCLUDE, Schema, fields, validate
 
+from bridge.repairing import POSITIONS_LIMIT
 from bridge.schemas import BoundedInt, SafeStr, StrictSchema, UtcDateTime, Uuid
 from provider.api.schemas import about
 from provider.services.rotations import GRACE_S, SECRETS
 
 _ID = "5b0c0f6e-6f0c-4d0e-9e55-6a1d9b8e2f10"
+_STREAM = f"provider_task/{_ID}"
 _AT = "2026-11-21T09:30:00.000Z"
 
 
@@ -47,6 +49,53 @@ class HeartbeatSchema(Schema):
 class HeardSchema(Schema):
     connection_id = fields.String(required=True, metadata=about("The connection's id.", _ID))
     state = fields.String(required=True, metadata=about("pending, active, paused or diverged.", "active"))
+
+
+class StreamSchema(Schema):
+    stream = fields.String(required=True, metadata=about("What it is of.", _STREAM))
+    settled = fields.Integer(required=True, metadata=about("The last sequence that you answered well.", 7))
+    recorded = fields.Integer(required=True, metadata=about("The last sequence that there is.", 8))
+
+
+class PositionSchema(StrictSchema):
+    stream = SafeStr(required=True, min_length=1, max_length=255, metadata=about("What it is of.", _STREAM))
+    sequence = BoundedInt(
+        minimum=0, maximum=2**31 - 1, required=True, metadata=about("The last that you applied; 0 for none.", 7)
+    )
+    digest = fields.String(
+        required=True,
+        validate=validate.Regexp(r"[0-9a-f]{64}\Z"),
+        metadata=about("The digest there, in hex.", "0" * 64),
+    )
+    ids = fields.List(
+        Uuid(), load_default=list, validate=validate.Length(max=50),
+        metadata=about("The ids of the last events that you applied.", [_ID]),
+    )  # fmt: skip
+
+
+class PositionsSchema(StrictSchema):
+    streams = fields.List(
+        fields.Nested(PositionSchema), required=True, validate=validate.Length(max=POSITIONS_LIMIT),
+        metadata=about("Where you are in each."),
+    )  # fmt: skip
+
+
+class StandingSchema(Schema):
+    stream = fields.String(required=True, metadata=about("What it is of.", _STREAM))
+    standing = fields.String(
+        required=True, metadata=about("same, replayed, renumbered, differs (people must look) or unknown.", "same")
+    )
+
+
+class StandingsSchema(Schema):
+    streams = fields.List(fields.Nested(StandingSchema), required=True, metadata=about("Each that you named."))
+
+
+class CallKeysSchema(StrictSchema):
+    keys = fields.List(
+        SafeStr(min_length=1, max_length=255), required=True, validate=validate.Length(max=POSITIONS_LIMIT),
+        metadata=about("The Idempotency-Key of each.", [_ID]),
+    )  # fmt: skip
 
 
 class IssuesQuerySchema(StrictSchema):

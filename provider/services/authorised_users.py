@@ -56,7 +56,7 @@ def take_authorised_user(session: Session, connection_id: str, told: Document, *
     user.revision = told["revision"]
     _approve_by_rules(user, connection.settings)
     session.add(user)
-    _tell(session, user, now)
+    tell_decision(session, user, now=now)
     return user
 
 
@@ -99,10 +99,17 @@ def set_rules(
     connection.settings = changed
     record_audit(session, actor, "connection.authorised_user_rules", f"connection/{connection.id}", now, detail)
     if is_new_limit:
-        stream, data = f"connection/{connection.id}", {"connection_id": connection.id, LIMIT: limit}
-        kind = EventType.CONNECTION_SETTINGS_CHANGED
-        record_event(session, stream, kind, data, to=[connection.id], now=now)
+        tell_limit(session, connection, now=now)
     return connection
+
+
+def tell_limit(session: Session, connection: Connection, *, now: datetime) -> None:
+    """Tell the consumer how many of its users may be active."""
+    stream, data = (
+        f"connection/{connection.id}",
+        {"connection_id": connection.id, LIMIT: connection.settings.get(LIMIT)},
+    )
+    record_event(session, stream, EventType.CONNECTION_SETTINGS_CHANGED, data, to=[connection.id], now=now)
 
 
 def rules_of(settings: Mapping[str, Any]) -> Document:
@@ -205,11 +212,12 @@ def _decide(session: Session, user: AuthorisedUser, verb: str, actor: str, now: 
     target = f"authorised_user/{user.connection_id}/{user.id}"
     detail = {"name": user.name, "persona_ids": user.approved_persona_ids, "reason": user.reason}
     record_audit(session, actor, f"authorised_user.{verb}", target, now, detail)
-    _tell(session, user, now)
+    tell_decision(session, user, now=now)
     return user
 
 
-def _tell(session: Session, user: AuthorisedUser, now: datetime) -> None:
+def tell_decision(session: Session, user: AuthorisedUser, *, now: datetime) -> None:
+    """Tell the consumer what is decided of a user."""
     user.updated_at = now
     session.flush()
     stream, kind = f"authorised_user/{user.id}", EventType.AUTHORISED_USER_CHANGED

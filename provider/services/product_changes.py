@@ -47,7 +47,13 @@ def record_steps(session: Session, task_id: str, steps: Iterable[Step], *, now: 
         # What a consumer has decides what it may order: computed soon, and not while the order is locked.
         look_again = {"connection_id": taken[0].product.connection_id, "reason": "product", "created_at": now}
         session.connection().execute(_LOOK_AGAIN, look_again)
-    products = [step.product for step in taken]
+    tell_products(session, [step.product for step in taken], now=now)
+
+
+def tell_products(session: Session, products: Sequence[Product], *, now: datetime) -> None:
+    """Tell the owner, of whom all of them are, how they are now."""
+    if not products:
+        return
     documents = products_data(session, products)
     events = [NewEvent(f"product/{data['product_id']}", EventType.PRODUCT_CHANGED, data) for data in documents]
     record_events(session, events, to=[products[0].connection_id], now=now)

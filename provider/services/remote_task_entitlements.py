@@ -69,6 +69,17 @@ def tell_definition(session: Session, identity: str, *, now: datetime) -> None:
     _tell(session, definition_data(published) | {"revisions": left}, [row.connection_id for row in rows], now)
 
 
+def tell_again(session: Session, connection_id: str, identity: str, *, now: datetime) -> None:
+    """Tell a connection whether it may use a definition, and which."""
+    definition = session.scalars(_usable(connection_id).where(RemoteTaskDefinition.identity == identity)).first()
+    if definition is not None:
+        _tell(session, definition_data(definition), [connection_id], now)
+        return
+    data = {"definition_id": identity, "reason": "not_entitled"}
+    event = NewEvent(_stream(identity), EventType.REMOTE_TASK_DEFINITION_REMOVED, data)
+    record_events(session, [event], to=[connection_id], now=now)
+
+
 def end_definitions(session: Session, connection_id: str, *, now: datetime) -> None:
     """The connection has ended: it has a right to nothing, and its tasks are disconnected. Records stay."""
     for row in _entitlements(session, None, [connection_id]).values():

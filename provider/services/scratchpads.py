@@ -90,6 +90,13 @@ def take_entry(
     return _write(session, task, name, value, said, write_id=write_id, now=now)
 
 
+def tell_entries(session: Session, task: ProviderTask, *, now: datetime) -> None:
+    """Tell all of them again, as they are here."""
+    entries = [entry_data(one, task) for one in list_entries(session, task)]
+    if entries:
+        _tell(session, task, entries, None, now)
+
+
 def forget_old(reading: Transaction, transaction: Transaction, kept: timedelta, *, now: datetime) -> int:
     """Remove the entries of tasks that were over that long ago, and tell so; each task by itself. How many tasks."""
     with reading() as session:

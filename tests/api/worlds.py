@@ -275,6 +275,10 @@ def make_provider(url: str, directory: Path) -> World:
             "spoken": ["exchange.provider_task.comment_added", "exchange.product.changed"],
             "version": "1.1",
         },
+        "connection_care.settle_streams": {
+            "streams": [{"stream": "product/none", "sequence": 1, "digest": "0" * 64, "ids": [str(uuid4())]}]
+        },
+        "connection_care.find_unknown_calls": {"keys": [str(uuid4())]},
         "connection_care.close": {"reason": "Over"},
         "connection_care.change_callback": {"callback_url": "http://127.0.0.1:9/mine"},
         "connection_care.prove_ourselves": {"connection_id": connection.id, "nonce": "n" * 32},
