@@ -1,5 +1,6 @@
 """What stands beside orders, told through the APIs with the texts that are given: cases and scratchpads, incidents and
-tickets, contracts, live choices, personas and groups, questions and approvals of the consumer's own, approvals asked for.
+tickets, contracts, live choices, personas and groups, questions and approvals of the consumer's own, and what it is
+asked to approve.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ def write_texts(stage: Stage, text: str) -> None:
 
 
 def report_faults(stage: Stage) -> None:
-    """Cases asked for by an item that needs no order: one taken up with a scratchpad, a file that answers a question and
-    approvals asked for, one with a solution proposed.
+    """Cases asked for by an item that needs no order: one taken up with a scratchpad, a file that answers a question, and
+    approvals; one with a solution proposed.
     """
     form = {"variables": [*FORM["variables"], file_question("photo", label="Photo")], "sets": []}
     made = stage.provider().post("/remote-record-producers", {"name": "Report a fault", "form": form})
