@@ -196,18 +196,16 @@ def test_a_page_left_open_after_the_sign_in_ended_leads_to_the_sign_in(
     expect(person.page).to_have_url(re.compile("/sign-in[?]next=/requests/"), timeout=SOON_MS)
 
 
-def test_what_was_done_is_said_until_somebody_closes_it(
-    browsing: Browsing, stage: Stage, request_of: day.Document
-) -> None:
-    manager = browsing.provider("order_manager")
-    manager.open(f"/orders/{request_of['order_number']}")
-    manager.press("Approve")
-    said = manager.page.locator(f"{MAIN} > .alert")
-    expect(said).to_have_count(1)
-    comment = {"text": "Thank you", "author_name": "Ada"}
-    stage.consumer.post(f"/requests/{request_of['id']}/comments", comment)
-    manager.sees("Thank you", SOON_MS)
-    expect(said).to_have_count(1)
+def test_what_was_done_is_said_until_somebody_closes_it(browsing: Browsing, stage: Stage) -> None:
+    admin, path = browsing.provider(), f"/connections/{stage.connection_id}/settings"
+    admin.open(path)
+    admin.page.get_by_label("Account").fill("A-7")
+    admin.press("Save")
+    said = admin.page.locator(f"{MAIN} > .alert")
+    expect(said).to_have_text("Account saved.")
+    stage.provider().post(path, {"show_prices": True})
+    admin.sees("It is told what items cost.", SOON_MS)
+    expect(said).to_have_text("Account saved.")
     said.get_by_role("button", name="Close this message").press("Enter")
     expect(said).to_have_count(0)
 
