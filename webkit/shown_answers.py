@@ -1,6 +1,6 @@
 """What was answered on an order form, in words."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,9 +38,20 @@ class Shown:
 
 def show_answers(form: Document, answers: Document) -> list[Shown]:
     """What was chosen, for people: labels instead of keys, options by their label. Answers that the form does not know
-    (it has changed since) are shown by their keys; parts that were left out are not shown, nor are secrets.
+    (it has changed since) are shown by their keys; parts that were left out are not shown, nor are secrets, nor what
+    was one when it was answered: the form tells the keys of such questions in `secrets`.
     """
-    return [*_shown(form, answers, 0), *_shown_sets(form.get("sets") or (), _mapping(answers.get("sets")))]
+    told = _hide({name: answers.get(name) for name in ("characteristics", "parts", "sets")}, form.get("secrets") or ())
+    return [*_shown(form, told, 0), *_shown_sets(form.get("sets") or (), _mapping(told["sets"]))]
+
+
+def _hide(value: Any, secrets: Collection[str]) -> Any:
+    if isinstance(value, list):
+        return [_hide(one, secrets) for one in value]
+    if not isinstance(value, Mapping):
+        return value
+    blank: tuple[Any, ...] = (None, "", [])
+    return {key: MASK if key in secrets and one not in blank else _hide(one, secrets) for key, one in value.items()}
 
 
 def _shown(form: Document, answers: Document, depth: int) -> Iterator[Shown]:

@@ -177,13 +177,14 @@ def _changed(row: dict[str, Any] | None, data: Mapping[str, Any], auto: bool) ->
     told |= {"orderable": data.get("orderable") is not False, "prices": data.get("prices"), "removed_reason": None}
     told |= {"compatibility": data.get("compatibility"), "personas": data.get("personas") or None}
     told |= {name: data.get(name) or "" for name in ("description", "help_text")}
+    told["form"] = forms.keep_secrets(data["form"], *((row["form"], row["active_form"]) if row else ()))
     if row is None or row["state"] in ("removed", "pending_activation") or _has_lost_its_revision(row, data):
         row = _blank(row) | {"state": "pending_activation", "active_revision": None, "active_form": None}
         row |= {"active_personas": None}
     speaks = is_enough(WIRE_VERSION, told["compatibility"] or WIRE_VERSION)
     activate = auto and speaks and row["state"] != "inactive"
     if activate or (row["state"] == "active" and row["active_revision"] == data["revision"]):
-        told |= {"state": "active", "active_revision": data["revision"], "active_form": data["form"]}
+        told |= {"state": "active", "active_revision": data["revision"], "active_form": told["form"]}
         told |= {"active_personas": told["personas"]}
     return row | told
 

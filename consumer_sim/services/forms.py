@@ -1,6 +1,6 @@
 """Is the form of a catalog item one that people here can fill in and `bridge.forms` can check?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from bridge.answers import CHECKS, LAYOUT_TYPES, AnswerError, check_answer
@@ -145,3 +145,29 @@ _form = _object(
 def well_formed(value: Any) -> str | None:
     """What is wrong with a form, or None. JSON as we read it is at most 32 levels deep, which bounds the recursion."""
     return fields.document(value) or _form(value)
+
+
+def keep_secrets(form: dict[str, Any], *former: Any) -> dict[str, Any]:
+    """The form as it was told, with the keys of questions for secrets that former ones had and it has not: what was
+    answered to those is not shown either.
+    """
+    told = without_secrets(form)
+    kept = {key for one in former if one for key in (*one.get("secrets", ()), *_secrets_in(one))}
+    lost = kept - set(_secrets_in(told))
+    return {**told, "secrets": sorted(lost)} if lost else told
+
+
+def without_secrets(form: dict[str, Any]) -> dict[str, Any]:
+    """As the provider told it."""
+    return {name: value for name, value in form.items() if name != "secrets"}
+
+
+def _secrets_in(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for one in value:
+            yield from _secrets_in(one)
+    elif isinstance(value, dict):
+        if value.get("type") == "masked":
+            yield str(value.get("key"))
+        for one in value.values():
+            yield from _secrets_in(one)

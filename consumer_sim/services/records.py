@@ -13,6 +13,7 @@ from consumer_sim.models_personas import AuthorisedUser
 from consumer_sim.models_remote_tasks import RemoteTask, RemoteTaskDefinition
 from consumer_sim.models_task_approvals import TaskApproval
 from consumer_sim.services import comments, pages
+from consumer_sim.services.forms import without_secrets
 from consumer_sim.services.remote_task_records import definition_rows, remote_task_rows
 from consumer_sim.services.requests import moment
 from consumer_sim.services.task_approvals import told_data
@@ -91,7 +92,8 @@ def _products(session: Session, connection_id: str, products: Sequence[Product])
 
 
 def _items(session: Session, connection_id: str, items: Sequence[CatalogItem]) -> list[Row]:
-    return [{"item_id": item.id, **_members(item, _ITEM), **_prices(item)} for item in items]
+    told: list[Row] = [{"item_id": item.id, **_members(item, _ITEM), **_prices(item)} for item in items]
+    return [row | {"form": without_secrets(row["form"])} for row in told]
 
 
 def _prices(item: CatalogItem) -> Row:

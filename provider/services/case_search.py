@@ -122,7 +122,11 @@ def _form_of(session: Session, task: ProviderTask) -> Document:
         RemoteRecordProducer.revision == task.catalog_item_revision,
     )
     form: Document | None = session.scalar(query) if task.catalog_item_id else None
-    return form or {"variables": [], "parts": []}
+    if form is not None:
+        return form
+    # Of an item that was deleted nobody knows any more which of its questions asked for secrets.
+    answered = {key for name in ("characteristics", "sets") for key in task.request.get(name) or ()}
+    return {"variables": [], "parts": [], "secrets": sorted(answered)}
 
 
 def _joined() -> Select[Any]:

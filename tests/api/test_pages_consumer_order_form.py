@@ -12,10 +12,12 @@ from sqlalchemy.orm import Session
 
 from bridge.models import Delivery
 from consumer_sim.models import CatalogItem, Draft, ProviderTask
+from consumer_sim.services import catalog
 from consumer_sim.services.drafts import PROGRAM
 from consumer_sim.services.ordering import keep_draft, send_order
+from consumer_sim.services.records import list_records
 from tests.api.page_client import Visitor, signed_in, text_of
-from tests.consumer_factories import ANSWERS, FORM, NOW, Consumer, connected_consumer, make_item, rows
+from tests.consumer_factories import ANSWERS, FORM, NOW, Consumer, connected_consumer, item_changed, make_item, rows
 
 EDGE = {
     "key": "edge", "name": "Edge router", "mandatory": False, "default_selected": False, "min_quantity": 1,
@@ -346,3 +348,25 @@ def test_what_is_wrong_with_a_table_stands_beside_the_row_or_below_the_table(acm
     assert error_at(ada.page, "/sets/people") == "People needs at least 1 row."
     told = ada.post(order.replace("/order?", "/order/check?"), {"/sets/people/rows": "1", "/sets/people/0/pin": "1"})
     assert told.get_json()["errors"] == {"/sets/people/0/name": ["Name must be answered."]}
+
+
+def test_what_was_a_secret_is_not_shown_when_its_question_is_gone(acme: Consumer, ada: Visitor) -> None:
+    name, pin = PEOPLE["variables"]
+    asked = {"variables": [pin], "parts": [], "sets": [PEOPLE]}
+    order = opened(ada, order_url(acme, active_form=asked, form=asked, kind="task"))
+    typed = {"/characteristics/pin": "s3cret", "/sets/people/0/name": "Ada", "/sets/people/0/pin": "s3cret"}
+    assert ada.post(order, {"do": "send", "/sets/people/rows": "1", **typed}).status_code == 303
+    (task,) = rows(acme, ProviderTask)
+    code, people = pin | {"key": "code", "type": "text"}, PEOPLE | {"variables": [name]}
+    later = {"variables": [code], "parts": [], "sets": [people]}
+    told = item_changed(task.catalog_item_id, 1, revision=2, kind="task", form=later | {"secrets": ["code"]})
+    assert acme.verdicts([told]) == ["applied"]
+    with acme.context.database.transaction() as session:
+        item = catalog.get_item(session, task.catalog_item_id)
+        catalog.activate_item(session, item, now=NOW)
+        assert item.active_form == later | {"secrets": ["pin"]}, "what a provider calls so is not meant"
+    assert "pin" in text_of(ada.read(f"/requests/{task.connection_id}/{task.id}"))
+    assert "s3cret" not in ada.page
+    with acme.context.database.reading() as session:
+        ((item,), _) = list_records(session, acme.connection_id, "catalog_item", after=None, limit=1)
+    assert item["form"] == later

@@ -11,8 +11,11 @@ from sqlalchemy import func, select
 
 from bridge.database import Database
 from provider.models.cases import Case, ScratchpadEntry
+from provider.models.catalog import RemoteRecordProducer
 from provider.services import cases, scratchpads
 from provider.services.case_search import SORTABLE
+from provider.services.producers import retire_producer
+from provider.services.revisions import delete_producer
 from tests.api.page_client import CountedStatements, Visitor, signed_in, text_of
 from tests.api.provider_client import context_of, make_app
 from tests.case_factories import make_case
@@ -185,3 +188,14 @@ def test_lists_sort_by_each_column_and_cost_the_same_however_long_they_are(
         page = ann.read(f"/cases?whose=all&sort=-{column}")
     assert len(listed(page)) == 13
     assert many.count == few.count
+
+
+def test_of_a_deleted_item_no_answer_is_shown_for_it_may_be_a_secret(database: Database, ann: Visitor) -> None:
+    make_case(database)
+    with database.transaction() as session:
+        identity = session.scalars(select(RemoteRecordProducer.identity)).one()
+        retire_producer(session, identity, "user/ann", NOW)
+        delete_producer(session, identity, "user/ann", NOW)
+    page = text_of(ann.read(ONE))
+    assert "symptom" in page
+    assert "No light" not in page
