@@ -23,6 +23,7 @@ from provider.domain.errors import Conflict, DomainError, FieldError, InvalidFie
 from provider.models.attachments import Attachment
 from provider.models.orders import ProviderTask
 from provider.services.errors import FileRefused
+from provider.services.order_locks import lock_connection
 from provider.services.pages import Page, read_page
 from provider.services.provider_tasks import company_of, get_subject, get_task, own_name, task_stream
 
@@ -202,7 +203,8 @@ def _offer(session: Session, task: ProviderTask, attachment: Attachment, now: da
 
 
 def _lock(session: Session, task: ProviderTask) -> ProviderTask:
-    """Whoever attaches a file: of two at once the second counts the first."""
+    """Whoever attaches a file: of two at once the second counts the first. In the order of `order_locks`."""
+    lock_connection(session, task.connection_id)
     session.refresh(task, with_for_update={"key_share": True})
     return task
 
