@@ -196,6 +196,7 @@ def _make_engine(url: str) -> Engine:
     if make_url(url).get_backend_name() == "postgresql":
         return create_engine(
             url,
+            hide_parameters=True,
             pool_pre_ping=True,
             pool_size=10,
             max_overflow=10,
@@ -204,6 +205,7 @@ def _make_engine(url: str) -> Engine:
         )
     engine = create_engine(
         url,
+        hide_parameters=True,  # an error would tell them to the log: what requesters answered, and secrets among it
         pool_size=10,
         max_overflow=10,
         pool_timeout=3,

@@ -22,7 +22,7 @@ _SHORT = 100
 _SECRET_NAME = re.compile(
     r"secret|passw|token|authorization|signature|cookie|api_?key|credential|private", re.IGNORECASE
 )
-_SECRET_TEXT = re.compile(r"(?i:\b(?:bearer|basic)\s+|whsec_)[\w.~+/=-]+|(?<=://)[^/\s@]*:[^/\s@]*(?=@)")
+_SECRET_TEXT = re.compile(r"(?i:\b(?:bearer|basic)\s+|whsec_)[\w.~+/=-]+|(?<=://)[^/\s@:]*+:[^/\s@]*+(?=@)")
 
 
 @lru_cache(maxsize=1024)

@@ -19,3 +19,15 @@ def test_a_savepoint_takes_back_what_went_through_the_connection_alone(database_
     with database.reading() as session:
         assert sorted(session.connection().scalars(sa.text("select name from toys"))) == ["bear", "car"]
     database.close()
+
+
+def test_what_goes_wrong_tells_the_log_no_value_that_was_to_be_stored(database_url: str) -> None:
+    database = Database(database_url)
+    with database.transaction() as session:
+        session.connection().execute(sa.text("create table toys (name varchar(20) primary key, told text)"))
+    add = sa.text("insert into toys values (:name, :told)")
+    with pytest.raises(sa.exc.IntegrityError) as wrong, database.transaction() as session:
+        for _ in range(2):
+            session.connection().execute(add, {"name": "bear", "told": "a-secret-canary"})
+    assert "a-secret-canary" not in str(wrong.value)
+    database.close()
