@@ -79,7 +79,7 @@ def test_what_is_wrong_in_a_row_stands_beside_its_field_and_of_the_table_below_i
     errors = wrong_on(PEOPLE, {"sets": {"people": [ROWS[0], {"name": "", "age": "old"}]}})
     assert set(errors) == {"/sets/people/1/name", "/sets/people/1/age"}
     errors = wrong_on(form(sets=(table(variable("name"), min_rows=2),)), {})
-    assert errors == {"/sets/people": ["People needs at least 2 rows"]}
+    assert errors == {"/sets/people": ["People needs at least 2 rows."]}
 
 
 def test_every_input_of_a_table_says_in_which_row_it_stands() -> None:
