@@ -98,6 +98,8 @@ def attach_file(
 def retry_attachment(session: Session, attachment: Attachment, *, now: datetime) -> None:
     """Try again with a file that was refused, by the provider or by us. Raises MoveRefused for any other."""
     task = tasks.lock_task(session, attachment.connection_id, attachment.task_id)
+    if task.submission == "withdrawn":
+        raise MoveRefused(task.number, "was withdrawn")
     if attachment.state != AttachmentState.REFUSED:
         raise MoveRefused(task.number, f"has the file {attachment.name} {attachment.state.replace('_', ' ')}")
     if attachment.own:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from bridge.attachments import AttachmentState
@@ -167,6 +167,9 @@ def withdraw(session: Session, task: ProviderTask, now: datetime) -> None:
     item_settings.drop_approval(session, task)
     task.submission, task.updated_at = "withdrawn", now
     session.execute(delete(HeldCall).where(HeldCall.connection_id == task.connection_id, HeldCall.task_id == task.id))
+    unsent = (Attachment.connection_id == task.connection_id) & (Attachment.task_id == task.id) & Attachment.own
+    kept_here = {"state": AttachmentState.REFUSED, "problem": "It was never sent: the request was withdrawn."}
+    session.execute(update(Attachment).where(unsent).values(kept_here))
 
 
 def is_held_back(task: ProviderTask) -> bool:

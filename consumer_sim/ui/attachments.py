@@ -51,12 +51,12 @@ def retry(connection_id: UUID, attachment_id: UUID) -> ResponseReturnValue:
     return _go_to(str(connection_id), found.task_id)
 
 
-def rows_for_page(found: Sequence[Attachment]) -> list[dict[str, Any]]:
+def rows_for_page(found: Sequence[Attachment], *, can_retry: bool = True) -> list[dict[str, Any]]:
     """The files of a request as its page lists them, with what can be done."""
-    return [_row(one) for one in found]
+    return [_row(one, can_retry and current_user.may(Permission.REQUEST_WRITE)) for one in found]
 
 
-def _row(one: Attachment) -> dict[str, Any]:
+def _row(one: Attachment, can_retry: bool) -> dict[str, Any]:
     names = (
         "name",
         "sha256",
@@ -69,7 +69,7 @@ def _row(one: Attachment) -> dict[str, Any]:
         "moved_bytes",
     )
     place: dict[str, Any] = {"connection_id": one.connection_id, "attachment_id": one.id}
-    may_retry = one.state == "refused" and current_user.may(Permission.REQUEST_WRITE)
+    may_retry = one.state == "refused" and can_retry
     return {
         **{name: getattr(one, name) for name in names}, "ours": one.own, "moved_bytes": one.moved_bytes,
         "url": flask.url_for("attachments.fetch", **place) if one.own or one.state == "there" else None,

@@ -156,7 +156,7 @@ def show_request(
     with here().database.reading() as session:
         view = get_request_view(session, str(connection_id), str(task_id))
         decision = decision_of(session, view.task)
-    files = rows_for_page(view.attachments)
+    files = rows_for_page(view.attachments, can_retry=view.task.submission != "withdrawn")
     page = flask.render_template(
         "consumer/request.html", view=view, task=view.task, decision=decision, words=WORDS, steps=_progress(view),
         form=comment or CommentForm(formdata=None), answer_form=answer or AnswerForm(formdata=None),

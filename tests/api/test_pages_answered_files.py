@@ -200,6 +200,23 @@ def test_a_correction_changes_the_file_and_nothing_of_the_former_is_sent(acme: C
     assert file.name == "other.pdf"
 
 
+def test_a_file_of_a_request_that_is_taken_back_was_never_sent_and_is_not_tried_again(
+    acme: Consumer, ada: Visitor
+) -> None:
+    order = open_order(acme, ada)
+    request = ada.post(order, chosen() | {"do": "send"}).location
+    settle(acme, accepted=False)
+    ada.read(f"{request}/cancel")
+    ada.post(f"{request}/cancel", {"reason": "Over"})
+    page = ada.read(request)
+    assert "It was never sent: the request was withdrawn." in text_of(page.get_element_by_id("answers"))
+    assert not page.xpath("//form[contains(@action, '/retry')]")
+    (file,) = rows(acme, Attachment)
+    retry = f"/attachments/{acme.connection_id}/{file.id}/retry"
+    ada.post(retry, headers={"Referer": f"http://localhost{request}"})
+    assert rows(acme, HeldCall) == []
+
+
 def test_programs_name_only_files_that_were_taken_in_here(acme: Consumer, ada: Visitor) -> None:
     asked = file_form(file_question())
     with acme.context.database.transaction() as session:

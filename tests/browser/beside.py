@@ -60,7 +60,7 @@ def write_texts(stage: Stage, text: str) -> None:
 
 
 def report_faults(stage: Stage) -> None:
-    """Cases asked for by an item that needs no order: one taken up with a scratchpad, a file that answers a question, and
+    """Cases asked for by an item that needs no order: one taken up, with a file as an answer, scratchpad and
     approvals; one with a solution proposed.
     """
     form = {"variables": [*FORM["variables"], file_question("photo", label="Photo")], "sets": []}
