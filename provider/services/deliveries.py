@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from bridge import outbox
@@ -74,17 +74,17 @@ def skip_delivery(session: Session, delivery_id: str, *, reason: str, actor: str
     return _documents(session, [delivery])[0]
 
 
-def read_ways(session: Session, stream_ids: Collection[int]) -> Ways:
-    """As they are in the database now, whatever the session has read before."""
+def read_ways(session: Session, stream_ids: Collection[int] | Select[int]) -> Ways:
+    """As they are in the database now, whatever the session has read before. The ids may be a query for them."""
 
-    def read(model: Any, key: Any, wanted: Collection[Any]) -> dict[Any, Any]:
+    def read(model: Any, key: Any, wanted: Any) -> dict[Any, Any]:
         query = select(model).where(key.in_(wanted)).execution_options(populate_existing=True)
         return {getattr(row, key.key): row for row in session.execute(query).scalars()}
 
     streams = read(Stream, Stream.id, stream_ids)
     connection_ids = {stream.connection_id for stream in streams.values()}
     first = select(Delivery.stream_id, func.min(Delivery.sequence)).where(
-        Delivery.stream_id.in_(stream_ids), Delivery.state == "parked"
+        Delivery.stream_id.in_(streams), Delivery.state == "parked"
     )
     return Ways(
         streams,

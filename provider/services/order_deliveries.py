@@ -59,7 +59,7 @@ def _ways(session: Session, task: ProviderTask) -> Ways:
     products = select(Product.id).where(Product.order_id == task.order_id)
     names = [task_stream(task), *(f"product/{product_id}" for product_id in session.execute(products).scalars())]
     streams = select(Stream.id).where(Stream.connection_id == task.connection_id, Stream.stream.in_(names))
-    return read_ways(session, session.execute(streams).scalars().all())
+    return read_ways(session, streams)
 
 
 def _parked(session: Session, ways: Ways) -> Sequence[Delivery]:

@@ -4,14 +4,14 @@ They inform people: neither an order nor a case waits for one. Each is settled o
 every step is one audit entry and one event in the task's stream.
 """
 
-from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from bridge.ids import new_id
+from bridge.models import Instance
 from bridge.outbox import record_event
 from bridge.vocabulary import EventType
 from provider.domain.errors import Conflict, FieldError, InvalidFields, NotFound
@@ -88,18 +88,20 @@ def end_approvals(session: Session, task: ProviderTask, *, actor: str, now: date
 
 def list_approvals(session: Session, number: str) -> list[Document]:
     """By the number of the task, the oldest first. Raises NotFound."""
-    return _list(session, find_by_number(session, number))
+    found = read_approvals(session, number)
+    if not found:
+        find_by_number(session, number)
+    return found
+
+
+def read_approvals(session: Session, number: str) -> list[Document]:
+    """The same for a task that is known to be there, in one query."""
+    return _read(session, ProviderTask.number == number)
 
 
 def list_own_approvals(session: Session, connection_id: str, external_id: str) -> list[Document]:
     """The same of a consumer's task. Raises NotFound."""
-    return _list(session, get_task(session, connection_id, external_id))
-
-
-def approvals_of(session: Session, task_ids: Sequence[str]) -> Sequence[TaskApproval]:
-    """Of some tasks, the oldest first."""
-    query = select(TaskApproval).where(TaskApproval.provider_task_id.in_(task_ids))
-    return session.scalars(query.order_by(TaskApproval.asked_at, TaskApproval.id)).all()
+    return _read(session, ProviderTask.id == get_task(session, connection_id, external_id).id)
 
 
 def approval_data(approval: TaskApproval, task: ProviderTask, company: str) -> Document:
@@ -119,9 +121,11 @@ def approval_data(approval: TaskApproval, task: ProviderTask, company: str) -> D
     }
 
 
-def _list(session: Session, task: ProviderTask) -> list[Document]:
-    company = own_name(session)
-    return [approval_data(one, task, company) for one in approvals_of(session, [task.id])]
+def _read(session: Session, condition: ColumnElement[bool]) -> list[Document]:
+    rows: Any = select(TaskApproval, ProviderTask, select(Instance.name).scalar_subquery())
+    rows = rows.join(ProviderTask, ProviderTask.id == TaskApproval.provider_task_id).where(condition)
+    rows = rows.order_by(TaskApproval.asked_at, TaskApproval.id)
+    return [approval_data(approval, task, company) for approval, task, company in session.execute(rows)]
 
 
 def _settle(

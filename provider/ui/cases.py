@@ -24,7 +24,7 @@ from provider.services.case_search import (
     show_case,
 )
 from provider.services.connections import as_id
-from provider.services.task_approvals import list_approvals
+from provider.services.task_approvals import read_approvals
 from provider.ui.attachments import rows_for_page
 from provider.ui.context import actor, here
 from provider.ui.moves import ASK, CLOSE_CASE, WITHDRAW
@@ -171,7 +171,7 @@ def _show(number: str, to: str = "", form: Form | None = None) -> str:
     """The page of a case; `form` is the one that was sent to `to`, with what was typed and what is wrong."""
     with here().database.reading() as session:
         case = show_case(session, number)
-        approvals = list_approvals(session, number)
+        approvals = read_approvals(session, number)
     files = rows_for_page(case)
     told: dict[str, Any] = {"files": files, "file_form": FileForm()}
     told["answered_files"] = {(one["sha256"], one["name"]): one for one in files if not one["ours"]}

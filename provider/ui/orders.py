@@ -14,7 +14,7 @@ from provider.services import cancellations, comments, orders
 from provider.services.order_deliveries import replay_order_deliveries
 from provider.services.order_page import read_order_page
 from provider.services.order_search import SORTABLE, list_companies, search_orders
-from provider.services.task_approvals import list_approvals
+from provider.services.task_approvals import read_approvals
 from provider.ui.attachments import rows_for_page
 from provider.ui.context import actor, here
 from provider.ui.moves import APPROVE, CANCEL, DECLINE, may_be_cancelled, order_move, order_moves, task_moves
@@ -147,7 +147,7 @@ def _show(number: str, to: str = "", form: Form | None = None) -> str:
     """The page of an order; `form` is the one that was sent to `to`, with what was typed and what is wrong."""
     with here().database.reading() as session:
         order = read_order_page(session, number)
-        approvals = list_approvals(session, order["provider_task"]["number"])
+        approvals = read_approvals(session, order["provider_task"]["number"])
     told: dict[str, Any] = {"moves": order_moves(order), "cancel": CANCEL if may_be_cancelled(order) else None}
     told |= {"seen": SEEN, "seen_stage": seen_stage}
     told |= {"files": rows_for_page(order), "file_form": FileForm(), "file_limits": here().attachment_limits}

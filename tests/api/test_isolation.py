@@ -200,6 +200,11 @@ def body_of(peer: Peer, endpoint: str) -> Any:
         "exchange_cases.answer": ANSWER,
         "exchange_cases.acknowledge": {"acknowledged_by": {"name": f"{peer.mark} person"}},
         "exchange_cases.write_entry": ENTRY | {"value": f"{peer.mark} value"},
+        "exchange_task_approvals.answer": {
+            "approval_id": str(uuid4()),
+            "answer": "approve",
+            "answered_by": {"name": f"{peer.mark} person"},
+        },
         "exchange_users.tell": told_user([], name=f"{peer.mark} person", groups=[f"{peer.mark} group"]),
     }
     return bodies.get(endpoint)

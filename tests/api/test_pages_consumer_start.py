@@ -96,7 +96,9 @@ def test_what_waits_is_counted_and_leads_to_its_list(acme: Consumer) -> None:
     }
     assert waits(ada.read("/")) == {"Drafts to finish": (2, "/drafts?whose=mine"), **requests}
     assert waits(boss.read("/")) == {
-        "Requests to approve": (0, "/approvals"), "Draft to finish": (1, "/drafts?whose=mine"), **requests,
+        "Requests to approve": (0, "/approvals"),
+        "Approvals providers ask for": (0, "/provider-approvals?state=waiting"),
+        "Draft to finish": (1, "/drafts?whose=mine"), **requests,
         "Item to activate": (1, "/items?state=pending_activation"),
         "New revision to activate": (1, "/items?state=revised"),
         "Connections in trouble": (0, "/connections?health=ill"),

@@ -11,7 +11,7 @@
       if (!typed.has(name) && !slot.textContent) continue;
       if (field.querySelector("input[type=file]")?.value && !files.includes(name)) continue; // the server has not seen it
       slot.textContent = (errors[name] || []).join(" ");
-      for (const input of field.querySelectorAll("[name]")) {
+      for (const input of field.querySelectorAll("[name]:not([data-drop])")) {
         input.classList.toggle("is-invalid", name in errors);
         input.setAttribute("aria-invalid", name in errors);
       }
