@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from bridge import backoff, envelope, signing
 from bridge.backoff import Outcome
-from bridge.draining import ALONE_TRIES, Batch, Fault, Item, Result
+from bridge.draining import ALONE_TRIES, PROBES, Batch, Fault, Item, Result
 from bridge.egress import AddressGuard, FaultKind, Reply, Sender, SendFailed
 from bridge.envelope import Judgement
 from bridge.errors import EnvelopeInvalid
@@ -93,12 +93,12 @@ class WebhookCarrier:
         reply = self._post(batch.connection, body, deadline_s)
         duration_s = (self.clock() - started_at).total_seconds()
         if isinstance(reply, Fault):
-            return Result(started_at, duration_s, {}, reply, self._event_at_fault(batch, reply, deadline_s))
+            return Result(started_at, duration_s, {}, reply, self._well_without(batch, reply, deadline_s))
         try:
             judgements = envelope.read_answer(_json(reply), [item.id for item in batch.items])
         except EnvelopeInvalid as invalid:
             fault = Fault(Outcome.FAILED, invalid.reason, reply.status)
-            return Result(started_at, duration_s, {}, fault, self._event_at_fault(batch, fault, deadline_s))
+            return Result(started_at, duration_s, {}, fault, self._well_without(batch, fault, deadline_s))
         return Result(started_at, duration_s, judgements)
 
     def settled(self, session: Session, batch: Batch, result: Result, now: datetime) -> None:
@@ -115,12 +115,10 @@ class WebhookCarrier:
         except EnvelopeInvalid as invalid:
             return Fault(Outcome.FAILED, invalid.reason, reply.status)
 
-    def _event_at_fault(self, batch: Batch, fault: Fault, deadline_s: float) -> bool:
-        """Whether the only event of the batch has failed often enough to ask, by an empty batch, if the connection is
-        well without it.
-        """
+    def _well_without(self, batch: Batch, fault: Fault, deadline_s: float) -> bool | None:
+        """Asked by an empty batch, once the only event of the batch has failed often enough."""
         if not _failed_alone(batch, fault, self.alone_tries):
-            return False
+            return None
         probe = self._post(batch.connection, b"[]", min(deadline_s, _PROBE_DEADLINE_S))
         return isinstance(probe, Reply)
 
@@ -209,8 +207,8 @@ class RestCarrier:
                 stopped.add(item.stream_id)
         duration_s = (self.clock() - started_at).total_seconds()
         alone = fault is not None and _failed_alone(batch, fault, self.alone_tries)
-        at_fault = alone and self._is_well(batch.connection)
-        return Result(started_at, duration_s, judgements, fault, at_fault)
+        well_without = self._is_well(batch.connection) if alone else None
+        return Result(started_at, duration_s, judgements, fault, well_without)
 
     def settled(self, session: Session, batch: Batch, result: Result, now: datetime) -> None:
         for item in batch.items:
@@ -296,12 +294,12 @@ class RestCarrier:
 
 
 def _failed_alone(batch: Batch, fault: Fault, tries: int) -> bool:
-    """Whether the only item of the batch has failed so often that it is worth asking if the other side is well without
-    it. Being asked to come later says nothing about the item.
+    """Whether the only item of the batch has failed so often, or nearly, that it is worth asking if the other side is
+    well without it. Being asked to come later says nothing about the item.
     """
     if len(batch.items) != 1 or fault.outcome not in (Outcome.FAILED, Outcome.REFUSED):
         return False
-    return batch.failures.get(batch.items[0].stream_id, 0) + 1 >= tries
+    return batch.failures.get(batch.items[0].stream_id, 0) + PROBES >= tries
 
 
 def _fault_of(failed: SendFailed, deadline_s: float) -> Fault:

@@ -23,6 +23,8 @@ ALONE_TRIES = 12
 """How often an event or call must fail alone, with the other side being well, before the fault is called its own. With
 their pauses these take two minutes: whoever is being replaced, or has lost its database, may be well in all else.
 """
+PROBES = 3
+"""How often in a row, at the last of these tries, the other side must be well: once it may just be coming back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,8 @@ class Result:
     duration_s: float
     judgements: Mapping[str, Judgement]
     fault: Fault | None = None
-    event_at_fault: bool = False
-    """The only item failed alone, again, while an empty probe went through."""
+    well_without: bool | None = None
+    """Whether the other side was well without the only item, which failed alone once more; None if it was not asked."""
 
 
 _STREAMS, _DELIVERIES, _EVENTS = table_of(Stream), table_of(Delivery), table_of(OutboxEvent)

@@ -176,11 +176,11 @@ def _blame_event(
     session: Session, held: Held, batch: Batch, result: Result, fault: Fault, limits: Limits, now: datetime
 ) -> None:
     """An event failed alone: let other streams go first, and park it once the connection is known to be well without
-    it.
+    it. Failing beside a connection that is not well says nothing of the event.
     """
     item = batch.items[0]
-    failures = batch.failures[item.stream_id] + 1
-    if result.event_at_fault and failures >= limits.alone_tries:
+    failures = 0 if result.well_without is False else batch.failures[item.stream_id] + 1
+    if result.well_without and failures >= limits.alone_tries:
         _park(session, item, f"fails alone while probes succeed: {fault.detail}")
         held.failures, held.failing_since, held.not_before = 0, None, None
     else:

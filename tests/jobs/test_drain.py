@@ -262,6 +262,22 @@ def test_after_a_long_outage_what_waits_is_due_with_the_first_sign_of_life(excha
     assert due_at < datetime.now(UTC) + timedelta(seconds=20)
 
 
+def test_what_failed_through_an_outage_is_not_blamed_when_it_ends(exchange: Exchange) -> None:
+    """The receiver answers the probe when it has just come back."""
+    exchange.record("bear")
+    for rounds in range(10, 16):
+        exchange.shop.fault = failing(500)
+        for _ in range(rounds):
+            exchange.allow_now()
+            exchange.station.drain(exchange.connection_id)
+        exchange.shop.fault = failing(500, poison="toy/bear")
+        exchange.allow_now()
+        exchange.station.drain(exchange.connection_id)
+        assert exchange.states() == ["pending"]
+    exchange.shop.fault = None
+    exchange.drain_until(exchange.all_sent)
+
+
 def test_poison_behind_a_403_is_found_and_parked_while_everything_else_flows(exchange: Exchange) -> None:
     """As a firewall answers that does not like one text."""
     exchange.shop.fault = failing(403, poison="toy/bear")
