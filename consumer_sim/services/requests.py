@@ -122,13 +122,14 @@ def apply_correction(
 
 
 def get_correction_form(session: Session, task: ProviderTask) -> tuple[int, dict[str, Any]]:
-    """The revision of the item and its form that a correction has to fit. Raises MoveRefused, ItemNotOrderable,
-    ConnectionNotUsable."""
+    """The revision of the item and its form that a correction has to fit. An accepted request goes on although the item
+    was closed, or taken away. Raises MoveRefused, ItemNotOrderable, ConnectionNotUsable.
+    """
     must_be_usable(session, task.connection_id)
     resubmits = task.submission == "accepted"
     _must_be_correctable(task, resubmits)
     item = _item_of(session, task)
-    if resubmits and item.state == "removed":
+    if resubmits and (item.state == "removed" or item.active_form is not None):
         return item.active_revision or item.revision, item.active_form or item.form
     return catalog.get_orderable_form(item)
 

@@ -8,14 +8,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from bridge.ailments import find_ailments
 from bridge.carriers import CallAnswer
 from bridge.errors import NothingToReplay
 from bridge.flow import read_flow
 from bridge.models import Connection, Delivery
-from consumer_sim.models import Comment, Counter, HeldCall, ProviderTask
+from consumer_sim.models import CatalogItem, Comment, Counter, HeldCall, ProviderTask
 from consumer_sim.services import comments, link_trouble, requests, settling, tasks
 from consumer_sim.services.errors import ConnectionNotUsable, ItemNotOrderable, MoveRefused
 from tests.consumer_factories import (
@@ -263,6 +263,21 @@ def test_a_rejected_order_is_corrected_by_resubmitting(acme: Consumer, provider:
     assert (call.body["revision"], call.body["characteristics"]) == (2, {"bandwidth": "200"})
     assert not {"number", "catalog_item_id"} & set(call.body)
     assert only_task(acme).resubmission == "accepted"
+
+
+@pytest.mark.parametrize("state", ["inactive", "removed"])
+def test_a_rejected_order_is_corrected_although_its_item_was_closed_meanwhile(
+    acme: Consumer, provider: PlayedProvider, state: str
+) -> None:
+    task = ask(acme)
+    drain(acme)
+    acme.verdicts([state_changed(task.id, 1, "rejected", state="awaiting_info", state_label="Awaiting info")])
+    with acme.context.database.transaction() as session:
+        session.execute(update(CatalogItem).values(state=state))
+    correct(acme, task, characteristics={"bandwidth": "200"})
+    drain(acme)
+    (call,) = provider.calls_to("/resubmit")
+    assert (call.body["catalog_item_revision"], call.body["characteristics"]) == (1, {"bandwidth": "200"})
 
 
 def test_a_404_about_an_accepted_task_is_shown_as_divergence(
