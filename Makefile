@@ -12,10 +12,10 @@ MEMORY = $(shell grep -qs '/dev/shm tmpfs [^ ]*noexec' /proc/mounts || \
   df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 2000000 {print "TMPDIR=/dev/shm"}')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz screenshots page-times cancel-race check clean
+.PHONY: help setup demo test fuzz screenshots accessibility page-times cancel-race check clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.dev ## Prepare .venv for development
 
@@ -30,6 +30,9 @@ fuzz: $(VENV)/.dev ## Make 2,000 generated calls of each side's API; writes repo
 
 screenshots: $(VENV)/.dev ## Take pictures of every page; in docs/screenshots/all, six of them in docs/screenshots
 	@$(BIN)/python -m tests.campaigns.screenshots --keep docs/screenshots
+
+accessibility: $(VENV)/.dev ## Look through every page with axe and by keys; writes reports/accessibility.md
+	@$(BIN)/python -m tests.campaigns.accessibility
 
 page-times: $(VENV)/.dev ## Time each page with 10,000 orders and 100 connections; writes reports/page-times.md
 	@$(BIN)/python -m tests.campaigns.page_times

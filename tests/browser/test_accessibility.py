@@ -1,7 +1,6 @@
 """Every page of both sides, with data in it: axe finds nothing serious, nothing is too wide, and keys are enough."""
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 
 import pytest
@@ -9,20 +8,12 @@ from playwright.sync_api import expect
 
 from tests.browser import day
 from tests.browser.browsing import MAIN, PHONE, WIDE, Browsing, Person
-from tests.browser.crawl import Routes, crawl
+from tests.browser.crawl import Routes
 from tests.browser.keyboard import wrong_for_keys
+from tests.browser.looks import VIEWS, look_through, offences
 from tests.e2e.stage import Stage
 
 SIDES = ("provider", "consumer")
-VIEWS = ((WIDE, "light"), (PHONE, "dark"), (WIDE, "dark"), (PHONE, "light"))
-"""The first page of each route is looked at in all four, a second one (another record) in two.
-
-Once both widths and both lights were seen, only colours can still be wrong in the other two.
-"""
-SHARED = ("header", "footer")
-"""The same on every page: looked at on the first."""
-ALIKE = ("tbody tr:nth-child(n+9)",)
-"""What repeats what stands above it is looked at in the first view only."""
 FORMS_ONLY = {
     "provider": {
         "authoring.add_question",
@@ -77,49 +68,13 @@ def somebody(browsing: Browsing, side: str) -> Person:
     return browsing.provider() if side == "provider" else browsing.consumer()
 
 
-def too_wide(person: Person) -> list[str]:
-    """What stands out of the page to the right."""
-    found: list[str] = person.page.evaluate(
-        """() => document.documentElement.scrollWidth <= window.innerWidth ? [] :
-        [...document.querySelectorAll("body *")]
-          .filter(one => one.getBoundingClientRect().right > window.innerWidth + 1)
-          .map(one => "too wide: " + one.outerHTML.slice(0, 120))"""
-    )
-    return found[:3]
-
-
-def offences(person: Person, views: int = len(VIEWS), but: tuple[str, ...] = ()) -> Iterator[str]:
-    """Of the open page, at each width in each light, without loading it again."""
-    for number, (viewport, colours) in enumerate(VIEWS[:views]):
-        person.page.set_viewport_size(viewport)
-        person.page.emulate_media(color_scheme=colours)
-        found = person.offences((*but, *(ALIKE if number else ())), colours_only=number > 1)
-        for offence in found + too_wide(person):
-            yield f"{viewport['width']} {colours}: {offence}"
-
-
-def unfold_operations(person: Person) -> None:
-    """Those of the first subject, by keys. They are drawn by a script."""
-    person.sees("OAS 3.1")
-    person.page.locator(".expand-operation").first.press("Enter")
-    expect(person.page.locator(".opblock-summary").first).to_be_visible()
-
-
 @pytest.mark.parametrize("side", SIDES)
 def test_on_every_page_axe_finds_nothing_serious_and_keys_are_enough(browsing: Browsing, side: str) -> None:
-    person, routes = somebody(browsing, side), Routes(side)
-    found: dict[str, set[str]] = defaultdict(set)
-    seen = set[str]()
-    for route, _ in crawl(person, routes):
-        if route == "api_docs.show":
-            unfold_operations(person)
-        views = 2 if route in seen else len(VIEWS)
-        for offence in (*wrong_for_keys(person, not seen), *offences(person, views, SHARED if seen else ())):
-            found[offence].add(route)
-        person.page.set_viewport_size(WIDE)
-        seen.add(route)
-    assert not found, "\n".join(f"{offence}: {', '.join(routes)}" for offence, routes in found.items())
-    assert routes.shown - seen == FORMS_ONLY[side]
+    """The first page of each route, wide in light and narrow in dark; `make accessibility` looks at more."""
+    routes = Routes(side)
+    looks = look_through(somebody(browsing, side), routes, VIEWS[:2])
+    assert not looks.found, str(looks)
+    assert routes.shown - set(looks.pages) == FORMS_ONLY[side]
 
 
 def test_a_token_is_shown_once_on_a_page_that_axe_finds_nothing_serious_on(browsing: Browsing) -> None:

@@ -27,7 +27,7 @@ from tests.e2e.stage import Stage
 
 NAMES, COMPANIES, PLACES, REASONS = packed(200), packed(120), packed(255), packed(500)
 SIDES = ("provider", "consumer")
-EACH = 3
+EACH = 2
 MORE = {
     "provider": {"producers.try_form": len(NAMES), "registrations.show": 2, "deliveries.show": 2},
     "consumer": {
