@@ -113,6 +113,9 @@ def _column_faults(source: str, columns: Sequence[Any]) -> Iterator[FieldError]:
 
 
 def _unknown(names: Any, columns: Sequence[str], pointer: str) -> Iterator[FieldError]:
+    if not isinstance(names, list | tuple):
+        yield FieldError(pointer, "type", "a list of columns")
+        return
     for index, name in enumerate(names):
         if name not in columns:
             yield FieldError(f"{pointer}/{index}", "unknown", f"one of {', '.join(columns)}")

@@ -16,6 +16,7 @@ from provider.services.item_telling import note_version
 from provider.services.persona_items import choose_personas
 from provider.services.personas import create_persona, delete_persona
 from provider.services.producers import publish_producer, retire_producer
+from tests.choice_factories import make_definition
 from tests.factories import (
     NOW,
     events_of,
@@ -204,3 +205,27 @@ def test_an_item_that_asks_for_a_persona_that_is_gone_is_not_published(database:
     with database.transaction() as session:
         choose_personas(session, identity, [], ANN, NOW)
         assert publish(session, identity).revision == 2
+
+
+@pytest.mark.parametrize(
+    ("choice", "pointer"),
+    [
+        ({"info_fields": 5}, "/variables/0/choice/info_fields"),
+        ({"info_fields": {"city": 1}}, "/variables/0/choice/info_fields"),
+        ({"qualifier": [1]}, "/variables/0/choice/qualifier"),
+        ({"depends_on": "reason"}, "/variables/0/choice/depends_on"),
+        ({"display_field": ["city"]}, "/variables/0/choice/display_field"),
+    ],
+)
+def test_what_a_reference_says_wrongly_is_pointed_at(database: Database, choice: Any, pointer: str) -> None:
+    with database.transaction() as session:
+        make_definition(session)
+        asked = {
+            "key": "centre",
+            "label": "Where",
+            "type": "reference",
+            "choice": {"definition": "data-centres", **choice},
+        }
+        with pytest.raises(InvalidFields) as refused:
+            author(session, form={"variables": [asked]})
+        assert [fault.pointer for fault in refused.value.errors] == [pointer]
