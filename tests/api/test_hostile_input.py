@@ -297,14 +297,15 @@ def lacks_body(world: World, method: str, rule: Any) -> bool:
 
 
 def test_an_id_that_is_none_is_not_found(on_both: World) -> None:
-    for method, rule in on_both.rules("GET", "POST", "PUT", "PATCH", "DELETE"):
+    """Each route is asked with every fourth text, the next one with those after them."""
+    for turn, (method, rule) in enumerate(on_both.rules("GET", "POST", "PUT", "PATCH", "DELETE")):
         if endpoint_of(rule) == RECEIVER or lacks_body(on_both, method, rule):
             continue
         body = on_both.bodies.get(endpoint_of(rule))
         query = on_both.needed(method, rule)
         written_by_name = {"name"} if "/scratchpad/" in rule.rule and method != "GET" else set()  # any name will do
         for argument in rule.arguments - written_by_name:
-            for text in NO_IDS:
+            for text in NO_IDS[turn % 4 :: 4]:
                 path = on_both.path(rule, **{argument: text})
                 answer = on_both.call(method, path, json=body, query_string=query)
                 check_refused(answer, (404,), (endpoint_of(rule), text[:20]))

@@ -15,7 +15,7 @@ from openapi_spec_validator import validate
 from tests.api.worlds import API, World, documented_path, make_worlds
 from tests.contract.generated_calls import operations_of, sign_batches, try_operation
 
-CASES_EACH = 5
+CASES_EACH = 3
 
 
 @pytest.fixture(params=["provider", "consumer"])
