@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -163,9 +164,12 @@ def _beat(heart: Heart) -> None:
         thread.join()
 
 
-def look_back(pair: Pair, rounds: int = 4) -> None:
+def look_back(pair: Pair, rounds: int = 6) -> None:
     """What both sides do by themselves after a restore, until nothing is due."""
     for _ in range(rounds):
+        pair.clock.now += timedelta(seconds=10)
         beat(pair)
+        pair.send()
         pair.consumer.context.historian.fetch_due()
-        pair.settle()
+        pair.deliver()
+    pair.settle()

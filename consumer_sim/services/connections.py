@@ -17,6 +17,7 @@ from consumer_sim.models import CatalogItem, ProviderConnection
 from consumer_sim.services import catalog
 from consumer_sim.services.authorised_users import tell_all_again
 from consumer_sim.services.errors import ConnectionNotUsable, NotFound
+from consumer_sim.services.history import want_reunion
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,7 @@ def settle_epoch(session: Session, connection_id: str, *, accept: bool, now: dat
     if identity.settle_epoch(session, connection_id, accept=accept, now=now) is None:
         raise ConnectionNotUsable("open, and no copied or restored provider was refused on it")
     if accept:
+        want_reunion(session, connection_id, now=now)
         tell_all_again(session, connection_id, now=now)
     session.info.setdefault("due", set()).add(connection_id)
 

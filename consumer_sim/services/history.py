@@ -21,13 +21,16 @@ from bridge.models import Connection
 from bridge.vocabulary import SLOW_DEADLINE_S, ConnectionState
 from consumer_sim.models import Comment, ProviderConnection
 from consumer_sim.models_attachments import Attachment
-from consumer_sim.services import attachments, comments, fields, tasks, writing
+from consumer_sim.services import attachments, comments, fields, repositioning, resending, tasks, writing
 from consumer_sim.services.authorised_users import restore_users
 from consumer_sim.services.calling import Call, Caller
 from consumer_sim.services.errors import ProviderRefused
 
 log = logging.getLogger(__name__)
 
+CALLS, POSITIONS, STREAMS, TASKS = "calls", "positions", "streams", "tasks"
+HELD_DURING = (CALLS, POSITIONS)
+"""Until a restored provider knows where we are, its events would take the place of others that we have."""
 _TASKS_AT_ONCE = 20
 _PAUSE_S = 30.0
 
@@ -39,12 +42,27 @@ def want_history(session: Session, connection_id: str | None = None, *, now: dat
     which: ColumnElement[bool] = ProviderConnection.connection_id.is_not(None)
     if connection_id is not None:
         which = ProviderConnection.connection_id == connection_id
-    session.execute(update(ProviderConnection).where(which).values(history_due_at=now, history_cursor=None))
+    begin = {"history_due_at": now, "history_cursor": f"{STREAMS}|"}
+    session.execute(update(ProviderConnection).where(which).values(begin))
+
+
+def want_reunion(session: Session, connection_id: str, *, now: datetime) -> None:
+    """The provider was restored: have it told what it forgot. Its events wait meanwhile."""
+    begin = {"history_due_at": now, "history_cursor": f"{CALLS}|"}
+    which = ProviderConnection.connection_id == connection_id
+    session.execute(update(ProviderConnection).where(which).values(begin))
+
+
+def is_held(session: Session, connection_id: str) -> bool:
+    """Whether events of the provider must wait."""
+    which = ProviderConnection.connection_id == connection_id
+    cursor = session.scalar(select(ProviderConnection.history_cursor).where(which))
+    return (cursor or "").partition("|")[0] in HELD_DURING
 
 
 @dataclass
 class Historian:
-    """For one thread."""
+    """For one thread. The cursor says what is done next, and from where on: `step|place`."""
 
     database: Database
     caller: Caller
@@ -70,16 +88,72 @@ class Historian:
     def _fetch(self, connection_id: str, cursor: str | None) -> None:
         with self.database.reading() as session:
             connection = session.get_one(Connection, connection_id)
+        step, _, place = (cursor or "").rpartition("|")
         with self.caller.opened(connection) as call:
-            if cursor is None:
-                self._fetch_users(connection_id, call)
-            page = _page(call, "/provider-tasks", _TASKS_AT_ONCE, cursor)
-            for task in _documents(page):
-                self._fetch_task(connection_id, task, call)
-        following = page.get("next")
-        done = not isinstance(following, str)
+            following = self._take(step, connection_id, place or None, call)
         ended: Document = {"history_due_at": None, "history_cursor": None}
-        self._set(connection_id, **ended if done else {"history_cursor": following})
+        self._set(connection_id, **ended if following is None else {"history_cursor": following})
+
+    def _take(self, step: str, connection_id: str, place: str | None, call: Call) -> str | None:
+        """One step; what follows it, None at the end."""
+        if step == CALLS:
+            return self._make_calls_again(connection_id, place, call)
+        if step == POSITIONS:
+            return self._tell_positions(connection_id, place or "", call)
+        if step == STREAMS:
+            return self._ask_for_streams(connection_id, place, call)
+        return self._fetch_tasks(connection_id, place, call)
+
+    def _fetch_tasks(self, connection_id: str, place: str | None, call: Call) -> str | None:
+        if place is None:
+            self._fetch_users(connection_id, call)
+        page = _page(call, "/provider-tasks", _TASKS_AT_ONCE, place)
+        for task in _documents(page):
+            self._fetch_task(connection_id, task, call)
+        following = page.get("next")
+        return f"{TASKS}|{following}" if isinstance(following, str) else None
+
+    def _make_calls_again(self, connection_id: str, before: str | None, call: Call) -> str:
+        """Newest first, until all that are asked for are known there; a backup has forgotten the newest."""
+        with self.database.reading() as session:
+            keys = resending.newest_calls(session, connection_id, before)
+        told = _of_known(call, "/connection/calls", {"keys": keys}) if keys else {}
+        unknown = [key for key in told.get("keys") or [] if key in set(keys)]
+        if unknown:
+            with self.database.transaction() as session:
+                resending.call_again(session, connection_id, unknown, now=self.clock())
+        return f"{CALLS}|{keys[-1]}" if unknown else f"{POSITIONS}|"
+
+    def _tell_positions(self, connection_id: str, after: str, call: Call) -> str | None:
+        """Once no call waits to be answered: what they did is counted, too."""
+        with self.database.reading() as session:
+            if resending.is_waiting(session, connection_id):
+                return f"{POSITIONS}|{after}"
+            names = repositioning.next_names(session, connection_id, after)
+        self._settle(connection_id, names, call)
+        return f"{POSITIONS}|{names[-1]}" if names else None
+
+    def _ask_for_streams(self, connection_id: str, cursor: str | None, call: Call) -> str | None:
+        try:
+            page = _page(call, "/connection/streams", repositioning.STREAMS_AT_ONCE, cursor)
+        except ProviderRefused as refused:
+            if refused.status != 404:
+                raise
+            return self._fetch_tasks(connection_id, None, call)  # it is older
+        names = [one["stream"] for one in _documents(page) if isinstance(one.get("stream"), str)]
+        self._settle(connection_id, names, call)
+        following = page.get("next")
+        return f"{STREAMS}|{following}" if isinstance(following, str) else f"{TASKS}|"
+
+    def _settle(self, connection_id: str, names: Sequence[str], call: Call) -> None:
+        """Say where we are; what is unknown there, or holds something else, is an issue of ours as well."""
+        if not names:
+            return
+        with self.database.reading() as session:
+            positions = repositioning.read_positions(session, connection_id, names)
+        answer = _of_known(call, "/connection/streams", {"streams": positions})
+        with self.database.transaction() as session:
+            repositioning.note_standings(session, connection_id, answer, now=self.clock())
 
     def _fetch_users(self, connection_id: str, call: Call) -> None:
         """Which of our users the provider knows; an older one knows none."""
@@ -136,6 +210,16 @@ def _all(call: Call, path: str) -> Iterator[Document]:
         if not isinstance(following, str) or following == cursor:
             return
         cursor = following
+
+
+def _of_known(call: Call, path: str, body: Mapping[str, Any]) -> Document:
+    """The answer; nothing of a provider that does not know the call yet."""
+    try:
+        return call.send("POST", path, body, deadline_s=SLOW_DEADLINE_S)
+    except ProviderRefused as refused:
+        if refused.status not in (404, 405):
+            raise
+        return {}
 
 
 def _documents(page: Mapping[str, Any]) -> Sequence[Document]:

@@ -23,6 +23,7 @@ from consumer_sim.services.catalog import CatalogItemHandler
 from consumer_sim.services.comments import CommentHandler
 from consumer_sim.services.faults import NO_FAULT, Fault, RejectingHandler, use_fault
 from consumer_sim.services.heartbeats import HeartbeatHandler
+from consumer_sim.services.history import is_held
 from consumer_sim.services.offboarding import ClosedHandler
 from consumer_sim.services.products import ProductHandler
 from consumer_sim.services.remote_task_definitions import DefinitionHandler
@@ -103,9 +104,21 @@ def receive_events(
         if event.source != expected:
             raise WrongSource(f"event {event.id} comes from {event.source}, this connection is with {expected}")
     outbox.wake(session, connection.id, now=now)  # first: the drain, too, locks the lease before any record
-    judgements = _judge(session, connection, events, now, fault)
+    judgements = _judge_passing(session, connection, events, now, fault)
     pairs = zip(events, judgements, strict=True)
     return [_echo(session, connection.id, event, judgement) for event, judgement in pairs]
+
+
+def _judge_passing(
+    session: Session, connection: Connection, events: Sequence[Event], now: datetime, fault: Fault
+) -> Sequence[Judgement]:
+    """What a restored provider tells anew waits until it knows where we are."""
+    if not is_held(session, connection.id):
+        return _judge(session, connection, events, now, fault)
+    passing = [event for event in events if not event.sequence]
+    judged = {one.id: one for one in _judge(session, connection, passing, now, fault)}
+    waits = "we are telling what was lost"
+    return [judged.get(event.id) or Judgement(event.id, Verdict.RETRY, reason=waits) for event in events]
 
 
 def _judge(

@@ -274,9 +274,15 @@ def create_again(
 ) -> None:
     """Ask the provider for a record once more, by what is active now. Its comments of ours follow again."""
     task.lines, task.definition_revision = definition.active_lines or task.lines, definition.active_revision or 1
+    task.stopped_here = None
+    ask_again(session, task, ticket, now=now)
+
+
+def ask_again(session: Session, task: RemoteTask, ticket: Ticket, *, now: datetime) -> None:
+    """Ask for it as a new one, by what it went by so far: the provider knows nothing of it any more."""
     task.revision += 1
     task.submission, task.error, task.updated_at = "waiting", None, now
-    task.stopped_here = task.stopped_there = None
+    task.stopped_there = None
     task.problems_there = task.problems_here = []
     ours = select(RemoteTaskEntry).where(
         RemoteTaskEntry.connection_id == task.connection_id, RemoteTaskEntry.remote_task_id == task.id,

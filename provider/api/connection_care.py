@@ -74,7 +74,10 @@ def list_streams(page: dict[str, Any]) -> dict[str, Any]:
 def settle_streams(body: dict[str, Any]) -> dict[str, Any]:
     """Tell where you are: what you lack is sent again, and what we lost is counted on from there. May be repeated."""
     now, lease_s = here().clock(), here().lease_s
-    told = {one["stream"]: Position(one["sequence"], read_digest(one["digest"]), list(map(str, one["ids"]))) for one in body["streams"]}
+    told = {
+        one["stream"]: Position(one["sequence"], read_digest(one["digest"]), [str(each) for each in one["ids"]])
+        for one in body["streams"]
+    }
     with here().transaction() as session:
         found = restoring.settle_positions(session, flask.g.connection, told, lease_s=lease_s, now=now)
         return {"streams": [{"stream": stream, "standing": str(one)} for stream, one in found.items()]}

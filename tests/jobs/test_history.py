@@ -122,7 +122,7 @@ def test_a_provider_that_fails_is_asked_again_later_from_there(acme: Consumer, p
     provider.broken = 1
     fetch_all(acme)
     (link,) = rows(acme, ProviderConnection)
-    assert (provider.calls, link.history_cursor) == (2, "20"), "it rests for a while"
+    assert (provider.calls, link.history_cursor) == (2, "tasks|20"), "it rests for a while"
     assert link.history_due_at > NOW
     with acme.context.database.transaction() as session:
         session.execute(update(ProviderConnection).values(history_due_at=NOW))

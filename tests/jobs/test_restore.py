@@ -10,7 +10,19 @@ from consumer_sim import models_cases as consumer_cases
 from consumer_sim import models_remote_tasks as consumer_remote
 from provider.models import cases, remote_tasks
 from tests.remote_pair import Pair, remote_pair
-from tests.restored_pair import World, differences, file_of, fill, hand_over, put_back, report, save
+from tests.restored_pair import (
+    World,
+    differences,
+    file_of,
+    fill,
+    hand_over,
+    look_back,
+    put_back,
+    report,
+    restore_consumer,
+    restore_provider,
+    save,
+)
 
 
 @pytest.fixture
@@ -54,3 +66,55 @@ def test_what_was_changed_by_hand_is_told_by_comparing(pair: Pair, world: World)
             session.execute(statement)
         assert said in {(one.kind, one.field) for one in differences(pair)}, statement
         put_back(file_of(pair, side), saved)
+
+
+def test_a_consumer_restored_from_an_older_backup_gets_back_all_that_the_provider_has(pair: Pair, world: World) -> None:
+    before = report(pair, world, "No tone")
+    saved = save(pair, "consumer")
+    report(pair, world)
+    pair.ask("POST", f"/cases/{before['number']}/comments", {"text": "Are you there?"})
+    pair.tell("POST", f"/requests/{before['id']}/answer", {"answer": "accept", "reason": "", "answered_by": "Ada"})
+    pair.settle()
+    wanted = timelines(pair)
+    restore_consumer(pair, saved)
+    assert differences(pair) != []
+    look_back(pair)
+    assert differences(pair) == []
+    assert timelines(pair) == wanted
+    assert issues(pair) == []
+
+
+def test_a_provider_restored_from_an_older_backup_gets_back_all_that_the_consumer_has(pair: Pair, world: World) -> None:
+    before = report(pair, world, "No tone")
+    known = hand_over(pair, world, "The router is hot")
+    saved = save(pair, "provider")
+    request = report(pair, world)
+    made = hand_over(pair, world)
+    pair.tell("POST", f"/requests/{before['id']}/comments", {"text": "Thank you.", "author_name": "Ada"})
+    pair.tell("POST", f"/tickets/{known['ticket']['id']}/edit", {"category": "power"})
+    pair.ask("POST", f"/incidents/{known['task']['parent_number']}/edit", {"short_description": "A hot router"})
+    pair.settle()
+    restore_provider(pair, saved)
+    assert differences(pair) != []
+    look_back(pair, 8)
+    again = pair.ask("GET", f"/cases/{request['number']}")
+    assert [one["text"] for one in again["comments"]] == ["No light, please hurry."]
+    thanks = pair.ask("GET", f"/cases/{before['number']}")["comments"]
+    assert [one["text"] for one in thanks].count("Thank you.") == 1
+    incident = pair.incident(known["task"]["parent_number"])
+    assert (incident["category"], incident["short_description"]) == ("power", "A hot router")
+    assert pair.task(made["task"]["id"])["status"] == "connected"
+    assert issues(pair) == []
+
+
+def timelines(pair: Pair) -> dict[str, list[str]]:
+    """The states of each request, as the consumer was told them."""
+    items = pair.tell("GET", "/requests")["items"]
+    found = [pair.tell("GET", f"/requests/{one['id']}") for one in items]
+    return {one["number"]: [step["state"] for step in one["timeline"]] for one in found}
+
+
+def issues(pair: Pair) -> list[tuple[str, str]]:
+    """What is open, on both sides."""
+    listed = pair.ask("GET", "/issues")["items"] + pair.tell("GET", "/issues")["items"]
+    return [(one["kind"], one["fault"]) for one in listed]
