@@ -1,6 +1,6 @@
 """Remote record producers for those who look after them: each with whom it is for, and what they made of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Select, and_, case, func, or_, select
@@ -23,24 +23,37 @@ Document = dict[str, Any]
 _PUBLISHED = aliased(RemoteRecordProducer)
 _P = RemoteRecordProducer
 SORTABLE = ("name", "kind", "category", "state", "revision", "entitled", "active")
+NOBODY, NOT_ALL = "nobody", "not_all"
+"""How far a published item came: no connection may order it, or some that may have not activated it."""
+_REACH: Mapping[str, Callable[[Any], Any]] = {
+    NOBODY: lambda item: item.published.is_not(None) & (item.entitled == 0),
+    NOT_ALL: lambda item: item.published.is_not(None) & (item.active < item.entitled),
+}
 
 
 def search_producers(
-    session: Session, *, text: str = "", state: str = "", kind: str = "", sort: str = "name", descending: bool = False,
-    offset: int = 0, limit: int = 25,
+    session: Session, *, text: str = "", state: str = "", kind: str = "", reach: str = "", sort: str = "name",
+    descending: bool = False, offset: int = 0, limit: int = 25,
 ) -> tuple[list[Document], int]:  # fmt: skip
     """One page of the items that match, each by its newest revision, and how many match in all.
 
     `published` is the revision that consumers have now, `criteria` whom it is for; `entitled` and `active` count
-    connections.
+    connections; `reach` is NOBODY, NOT_ALL or empty.
     """
-    query = _items().where(*_conditions(text, state, kind))
-    total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
-    found = query.subquery()
+    found = _items().where(*_conditions(text, state, kind)).subquery()
+    narrowed = [_REACH[reach](found.c)] if reach in _REACH else []
+    total = session.scalar(select(func.count()).select_from(found).where(*narrowed)) or 0
     key = func.lower(found.c.name) if sort == "name" else found.c[sort]
     order = key.desc() if descending else key
-    rows = session.execute(select(found).order_by(order, found.c.name, found.c.identity).offset(offset).limit(limit))
+    wanted = select(found).where(*narrowed).order_by(order, found.c.name, found.c.identity)
+    rows = session.execute(wanted.offset(offset).limit(limit))
     return [dict(row) for row in rows.mappings()], total
+
+
+def count_reaching_nobody(session: Session) -> int:
+    """Published items that no connection may order."""
+    found = _items().subquery()
+    return session.scalar(select(func.count()).select_from(found).where(_REACH[NOBODY](found.c))) or 0
 
 
 def show_producer(session: Session, identity: str) -> Document:

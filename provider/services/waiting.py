@@ -20,6 +20,7 @@ from provider.models.orders import CustomerOrder, ProviderTask
 from provider.models.personas import AuthorisedUser
 from provider.services.case_search import count_cases
 from provider.services.order_search import said_since
+from provider.services.producer_search import count_reaching_nobody
 from provider.services.task_approval_search import count_open_approvals
 from provider.services.task_search import FREE, MINE, count_order_tasks
 
@@ -32,7 +33,7 @@ def count_waiting(session: Session, *, actor: str, permissions: AbstractSet[str]
     Order states count the orders in them, `comments` those of which the consumer said something since. `free` and
     `mine` are order tasks, with `cases_` before them tasks without an order, `task_approvals` what consumers were asked
     to approve, `parked` deliveries, `trouble` connections, `drafts` remote record producers, `removals` items that many
-    would lose at once.
+    would lose at once, `unreached` items that nobody may order.
     """
     found: dict[str, int] = {}
     if _P.ORDER_READ in permissions:
@@ -54,6 +55,7 @@ def count_waiting(session: Session, *, actor: str, permissions: AbstractSet[str]
         found["trouble"] = sum(1 for flow in read_flows(session) if find_ailments(flow, now))
     if _P.PRODUCER_READ in permissions:
         found["removals"] = _count(session, HeldRemoval.state == "held")
+        found["unreached"] = count_reaching_nobody(session)
         found["drafts"] = _count(session, RemoteRecordProducer.state == "draft")
     return found
 

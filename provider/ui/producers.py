@@ -16,6 +16,8 @@ from provider.models.catalog import RemoteRecordProducer
 from provider.services import producers, revisions
 from provider.services.entitlement_explanations import explain_entitlement, preview_entitlements
 from provider.services.producer_search import (
+    NOBODY,
+    NOT_ALL,
     SORTABLE,
     list_conditions,
     list_possible_consumers,
@@ -37,6 +39,7 @@ pages = Pages("producers", __name__)
 _S = RemoteRecordProducerState
 STATES = tuple((str(state), state.label) for state in _S)
 UNSOLD_MOST = 5
+REACHES = ((NOBODY, "Nobody"), (NOT_ALL, "Not activated by all"))
 KINDS = (("product", "Product"), ("service", "Service"), ("task", "Written by hand"), ("inventory", "Inventory"))
 
 
@@ -62,12 +65,12 @@ class EditForm(Form):
 
 @pages.page("/producers", "producer.read")
 def list_all() -> str:
-    listing = read_listing(SORTABLE, "name", ("state", "kind"))
+    listing = read_listing(SORTABLE, "name", ("state", "kind", "reach"))
     wanted: dict[str, Any] = {"sort": listing.sort, "descending": listing.descending, **listing.filters}
     with here().database.reading() as session:
         rows, total = search_producers(session, text=listing.text, offset=listing.offset, limit=listing.limit, **wanted)
         unsold = list_unsold(session, limit=UNSOLD_MOST) if not rows else ()
-    choices = {"states": STATES, "kinds": KINDS, "unsold": unsold}
+    choices = {"states": STATES, "kinds": KINDS, "reaches": REACHES, "unsold": unsold}
     return flask.render_template("provider/producers.html", listing=listing, rows=rows, total=total, **choices)
 
 

@@ -78,6 +78,10 @@ WAITING = (
         _P.PRODUCER_WRITE, single="Draft of a catalog item to review",
     ),
     Waiting(
+        "unreached", "Items that reach nobody", "/producers?reach=nobody",
+        _P.PRODUCER_WRITE, single="Item that reaches nobody",
+    ),
+    Waiting(
         "task_approvals", "Approvals asked for", "/approvals?state=open",
         _P.CASE_READ, _CONSUMER, single="Approval asked for",
     ),

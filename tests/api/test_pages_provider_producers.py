@@ -89,6 +89,15 @@ def test_the_list_tells_state_revision_audience_and_how_many_are_active(
         "Inventory Inventory Draft 1 nobody yet 0 0"
     ]
     assert len(rows(admin.read("/producers?q=line"))) == 1
+    assert [row[:13] for row in rows(admin.read("/producers?reach=not_all"))] == ["Business Line"]
+    assert "No item fits this search" in text_of(admin.read("/producers?reach=nobody"))
+    with context_of(app).database.transaction() as session:
+        session.execute(update(Entitlement).values(entitled=False))
+    assert [row[:13] for row in rows(admin.read("/producers?reach=nobody"))] == ["Business Line"]
+    assert "No item fits this search" in text_of(admin.read("/producers?reach=not_all"))
+    with context_of(app).database.transaction() as session:
+        session.execute(update(Entitlement).values(entitled=True, consumer_state="active"))
+    assert "No item fits this search" in text_of(admin.read("/producers?reach=not_all"))
     assert rows(admin.read("/producers?sort=-entitled"))[0].startswith("Business Line")
     assert "No item fits this search" in text_of(admin.read("/producers?q=nowhere"))
 

@@ -8,12 +8,13 @@ from uuid import uuid4
 
 import flask
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from bridge.database import Database
 from bridge.models import Delivery, Stream
 from provider.domain.orders import OrderState
 from provider.domain.roles import Role
+from provider.models.catalog import Entitlement
 from provider.models.orders import CustomerOrder
 from provider.services.cancellations import cancel_order
 from provider.services.comments import add_comment, add_reply
@@ -87,8 +88,17 @@ def test_each_role_sees_what_waits_for_it_and_what_for_others(app: flask.Flask, 
     exchange = for_me(signed_in(app, "eve", "exchange_admin").read("/"))
     assert exchange == {
         "Parked delivery": 1, "Connection in trouble": 1, "Drafts of catalog items to review": 2,
-        "Removals of many to confirm": 0, "Users of consumers to approve": 0,
+        "Removals of many to confirm": 0, "Users of consumers to approve": 0, "Items that reach nobody": 0,
     }  # fmt: skip
+
+
+def test_an_item_that_nobody_may_order_is_counted(app: flask.Flask, database: Database) -> None:
+    made = make_order(database)
+    with database.transaction() as session:
+        session.execute(
+            update(Entitlement).where(Entitlement.connection_id == made.connection_id).values(entitled=False)
+        )
+    assert for_me(signed_in(app, "eve", "exchange_admin").read("/"))["Item that reaches nobody"] == 1
 
 
 def test_a_role_sees_nothing_that_it_may_not_read(app: flask.Flask, database: Database) -> None:
@@ -103,7 +113,7 @@ def test_each_count_leads_to_as_many_records(app: flask.Flask, database: Databas
     admin = signed_in(app, "ann", "admin")
     lists = ("/orders?", "/tasks?", "/deliveries?", "/producers?")
     links = [one for one in admin.read("/").xpath("//*[@id='waiting']//a") if one.get("href").startswith(lists)]
-    assert len(links) == 11
+    assert len(links) == 12
     for link in links:
         count = int(next(word for word in text_of(link.getparent()).split() if word.isdigit()))
         assert len(admin.read(link.get("href")).xpath("//tbody/tr")) == count, link.get("href")
