@@ -25,6 +25,7 @@ from consumer_sim.services import attachments, comments, fields, repositioning, 
 from consumer_sim.services.authorised_users import restore_users
 from consumer_sim.services.calling import Call, Caller
 from consumer_sim.services.errors import ProviderRefused
+from consumer_sim.services.remote_task_restoring import REMOTE_TASKS, find_unknown, restore_task
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +103,27 @@ class Historian:
             return self._tell_positions(connection_id, place or "", call)
         if step == STREAMS:
             return self._ask_for_streams(connection_id, place, call)
+        if step == REMOTE_TASKS:
+            return self._fetch_remote_tasks(connection_id, place, call)
         return self._fetch_tasks(connection_id, place, call)
+
+    def _fetch_remote_tasks(self, connection_id: str, place: str | None, call: Call) -> str | None:
+        """Those that we do not know, each with its record; a provider that knows none is done."""
+        try:
+            page = _page(call, "/remote-tasks", _TASKS_AT_ONCE, place)
+        except ProviderRefused as refused:
+            if refused.status != 404:
+                raise
+            return None
+        ids = [str(one.get("task_id")) for one in _documents(page) if not fields.uuid(one.get("task_id"))]
+        with self.database.reading() as session:
+            unknown = find_unknown(session, connection_id, ids)
+        for task_id in unknown:
+            record = call.send("GET", f"/remote-tasks/{task_id}/record", deadline_s=SLOW_DEADLINE_S)
+            with self.database.transaction() as session:
+                restore_task(session, connection_id, record, now=self.clock())
+        following = page.get("next")
+        return f"{REMOTE_TASKS}|{following}" if isinstance(following, str) else None
 
     def _fetch_tasks(self, connection_id: str, place: str | None, call: Call) -> str | None:
         if place is None:
@@ -111,7 +132,7 @@ class Historian:
         for task in _documents(page):
             self._fetch_task(connection_id, task, call)
         following = page.get("next")
-        return f"{TASKS}|{following}" if isinstance(following, str) else None
+        return f"{TASKS}|{following}" if isinstance(following, str) else f"{REMOTE_TASKS}|"
 
     def _make_calls_again(self, connection_id: str, before: str | None, call: Call) -> str:
         """Newest first, until all that are asked for are known there; a backup has forgotten the newest."""

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from bridge.database import insert_into
 from consumer_sim.models import Counter, ProviderConnection, ProviderTask
+from consumer_sim.models_remote_tasks import Ticket
 
 
 def next_task_number(session: Session, connection_id: str, *, free_from: str | None = None) -> str:
@@ -38,6 +39,15 @@ def next_remote_task_number(session: Session, connection_id: str) -> str:
 def next_ticket_number(session: Session) -> str:
     """`TKT0000001` at first."""
     return f"TKT{_take(session, 'ticket', 1):07d}"
+
+
+def keep_ticket_number(session: Session, number: str) -> str:
+    """The number that a ticket had before it was lost here, if it is free, and never given again; else the next."""
+    found = re.fullmatch(r"TKT([0-9]{7,12})", number)
+    if found is None or session.scalars(select(Ticket.id).where(Ticket.number == number)).first() is not None:
+        return next_ticket_number(session)
+    _take(session, "ticket", int(found[1]))
+    return number
 
 
 def _take(session: Session, series: str, least: int) -> int:

@@ -30,6 +30,7 @@ from consumer_sim.services import comments, fields, numbers
 from consumer_sim.services import remote_task_calls as calls
 from consumer_sim.services import remote_task_definitions as definitions
 from consumer_sim.services.errors import ActionRefused, NotFound
+from consumer_sim.services.remote_task_restoring import want_remote_tasks
 from consumer_sim.services.tickets import tell_change
 
 log = logging.getLogger(__name__)
@@ -96,6 +97,7 @@ class RemoteTaskHandler:
         for event in events:
             if event.data["task_id"] not in known:
                 log.warning("news of a remote task that is not known here", extra={"task": event.data["task_id"]})
+                want_remote_tasks(session, connection_id, now=now)
                 continue
             task, ticket = known[event.data["task_id"]]
             if event.type == EventType.REMOTE_TASK_CHANGED:

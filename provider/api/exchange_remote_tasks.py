@@ -18,6 +18,7 @@ from provider.api.schemas_remote_tasks import (
     OfferedDefinitionSchema,
     OwnRemoteTaskSchema,
     RemoteCommentSchema,
+    RemoteRecordSchema,
     StandingSchema,
     TakenCommentSchema,
 )
@@ -25,6 +26,7 @@ from provider.models.remote_tasks import RemoteTaskEntitlement
 from provider.services import remote_task_entitlements as definitions
 from provider.services import remote_tasks
 from provider.services.connections import as_id
+from provider.services.remote_task_records import show_record
 
 blueprint = Blueprint(
     "exchange_remote_tasks", __name__, url_prefix="/exchange/v1", description="For consumers: tie records."
@@ -86,6 +88,15 @@ def get(remote_task_id: str) -> Document:
     """One of them."""
     with here().database.reading() as session:
         return remote_tasks.show_own_task(session, flask.g.connection, as_id("remote task", remote_task_id))
+
+
+@blueprint.route("/remote-tasks/<remote_task_id>/record", methods=["GET"])
+@connected
+@blueprint.response(200, RemoteRecordSchema)
+def get_record(remote_task_id: str) -> Document:
+    """One of them with all that has crossed, after you lost yours: values in your words, and comments."""
+    with here().database.reading() as session:
+        return show_record(session, flask.g.connection, as_id("remote task", remote_task_id))
 
 
 @blueprint.route("/remote-tasks/<remote_task_id>/fields", methods=["POST"])

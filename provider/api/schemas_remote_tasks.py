@@ -202,6 +202,19 @@ class OwnRemoteTaskSchema(Schema):
     problems = fields.Raw(required=True, metadata=about("Fields of yours that did not get through, and why.", []))
 
 
+class RemoteRecordSchema(OwnRemoteTaskSchema):
+    revision = fields.Integer(required=True, metadata=about("The last that you asked for it with.", 1))
+    parent = fields.Raw(required=True, metadata=about("Your record: its id and number.", {"number": "TKT0000001"}))
+    stopped_by_consumer = fields.String(required=True, allow_none=True, metadata=about("Why you stopped it."))
+    requested_by = fields.Raw(required=True, metadata=about("Who asked for it.", {"name": "Ada"}))
+    opened_at = fields.String(required=True, metadata=about("When.", "2026-11-21T09:00:00.000Z"))
+    fields_ = fields.Raw(
+        required=True, attribute="fields", data_key="fields",
+        metadata=about("By direction: key, value in your words, version and by of each line.", {"inbound": []}),
+    )  # fmt: skip
+    comments = fields.Raw(required=True, metadata=about("As in the event, and from_consumer.", []))
+
+
 class TakenCommentSchema(OwnRemoteTaskSchema):
     taken = fields.Boolean(required=True, metadata=about("False while it is not connected: tell it again then.", True))
 

@@ -7,9 +7,11 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bridge.field_maps import INBOUND, OUTBOUND, Document, stamp_key, two_way_lines
-from bridge.transforms import is_transformed
+from bridge.field_maps import INBOUND, OUTBOUND, Document, active_lines, stamp_key, two_way_lines
+from bridge.transforms import TransformHole, is_transformed, transform
+from provider.domain.errors import NotFound
 from provider.models.remote_tasks import Incident, IncidentEntry, RemoteTask, RemoteTaskDefinition, RemoteTaskEntry
+from provider.services.case_view import moment
 from provider.services.pages import Page, read_page
 from provider.services.remote_task_entitlements import definition_data, list_for_connection
 from provider.services.remote_task_events import comment_data, task_data, transforms_of
@@ -44,6 +46,62 @@ def remote_task_rows(session: Session, connection_id: str, limit: int, after: Se
             row["fields"] = _fields(task, incident, definition, transforms) if definition else {}
         rows.append(row)
     return Page(rows, page.next_key)
+
+
+def show_record(session: Session, connection_id: str, external_id: str) -> Row:
+    """All that is known of one remote task and of what it ties, for a consumer that lost its own. Raises NotFound."""
+    query = select(RemoteTask).where(RemoteTask.connection_id == connection_id, RemoteTask.external_id == external_id)
+    task = session.scalars(query).first()
+    if task is None:
+        raise NotFound("remote task", external_id)
+    incident = _incidents(session, [task]).get(task.incident_id or "")
+    definition = _lines(session, [task]).get((task.definition_id, task.definition_revision))
+    row = task_data(task, incident.number if incident else None) | {"status": task.status, "revision": task.revision}
+    row |= {"parent": {"id": task.parent_id, "number": task.parent_number}, "stopped_by_consumer": task.stopped_there}
+    row |= {"requested_by": {"name": task.opened_by}, "opened_at": moment(task.opened_at), "fields": {}, "comments": []}
+    if incident is not None and definition is not None:
+        row["fields"] = _all_fields(session, task, incident, definition)
+        row["comments"] = _journal(session, task)
+    return row
+
+
+def _all_fields(
+    session: Session, task: RemoteTask, incident: Incident, definition: RemoteTaskDefinition
+) -> dict[str, list[Row]]:
+    """Values in the consumer's words with their stamps, by direction. Where these words are not known any more, for a
+    table leads to ours alone, the line is left out.
+    """
+    transforms, tables = (
+        transforms_of(session, task.connection_id),
+        (definition.provider_table, definition.consumer_table),
+    )
+    found: dict[str, list[Row]] = {INBOUND: [], OUTBOUND: []}
+    for direction, end in ((INBOUND, "target"), (OUTBOUND, "source")):
+        for line in active_lines(definition.lines, direction):
+            stamp = task.stamps.get(stamp_key(line, direction))
+            is_unknown = direction == INBOUND and is_transformed(transforms, tables, line, direction)
+            if stamp is None or line["virtual"] or is_unknown:
+                continue
+            try:
+                value = getattr(incident, line[end])
+                if direction == OUTBOUND:
+                    value = transform(transforms, tables, line, direction, value)
+            except TransformHole:
+                continue
+            found[direction].append({"key": line["key"], "value": value, "version": stamp[0], "by": stamp[1]})
+    return found
+
+
+def _journal(session: Session, task: RemoteTask) -> list[Row]:
+    """Both sides' comments that have crossed, in their order."""
+    query = (
+        select(IncidentEntry, RemoteTaskEntry.from_consumer)
+        .join(RemoteTaskEntry, RemoteTaskEntry.entry_id == IncidentEntry.id)
+        .where(RemoteTaskEntry.remote_task_id == task.id, IncidentEntry.incident_id == task.incident_id)
+        .order_by(IncidentEntry.created_at, IncidentEntry.id)
+    )
+    rows = session.execute(query).all()
+    return [comment_data(task, entry) | {"from_consumer": from_consumer} for entry, from_consumer in rows]
 
 
 def _fields(

@@ -72,6 +72,8 @@ def test_a_consumer_restored_from_an_older_backup_gets_back_all_that_the_provide
     before = report(pair, world, "No tone")
     saved = save(pair, "consumer")
     report(pair, world)
+    lost = hand_over(pair, world)["ticket"]
+    ticket = pair.ticket(lost)
     pair.ask("POST", f"/cases/{before['number']}/comments", {"text": "Are you there?"})
     pair.tell("POST", f"/requests/{before['id']}/answer", {"answer": "accept", "reason": "", "answered_by": "Ada"})
     pair.settle()
@@ -81,6 +83,13 @@ def test_a_consumer_restored_from_an_older_backup_gets_back_all_that_the_provide
     look_back(pair)
     assert differences(pair) == []
     assert timelines(pair) == wanted
+    again = pair.ticket(lost)
+    for name in ("number", "short_description", "state", "category"):
+        assert again[name] == ticket[name]
+    assert [one["text"] for one in again["entries"]] == [one["text"] for one in ticket["entries"]]
+    pair.ask("POST", f"/incidents/{again['remote_tasks'][0]['parent_number']}/edit", {"category": "voice"})
+    pair.settle()
+    assert pair.ticket(lost)["category"] == "voice", "it goes on"
     assert issues(pair) == []
 
 
