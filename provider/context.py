@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.attachments import AttachmentLimits
@@ -15,13 +16,14 @@ from bridge.files import FileStore
 from bridge.identity import Identity, Keyring, ensure_instance
 from bridge.jobs import Bell
 from bridge.logs import request_id, traceparent
-from bridge.models import Connection
+from bridge.models import Connection, Instance
 from bridge.outbox import Rendering
 from provider.config import ProviderConfig
 from provider.services import addresses
 from provider.services.entitlement_plans import LIMITS
 from provider.services.errors import ChallengeFailed
 from provider.services.mappings import adopt_tables
+from provider.services.numbers import skip_given_numbers
 from provider.services.registrations import send_challenge
 from provider.services.transforms import adopt_transforms
 
@@ -79,7 +81,10 @@ def make_context(config: ProviderConfig, clock: Callable[[], datetime]) -> Conte
     database = Database(config.database_url)
     keyring = Keyring.load(config.data_dir)
     with database.transaction() as session:
+        before = session.scalars(select(Instance.epoch)).first()
         identity = ensure_instance(session, config.display_name, config.data_dir)
+        if before not in (None, identity.epoch):
+            skip_given_numbers(session)
         version, tables = adopt_tables(session, config.mappings_dir, now=clock())
         adopt_transforms(session, config.mappings_dir, now=clock())
     database.info["outbox"] = Rendering(identity.source, version, {version: tables})

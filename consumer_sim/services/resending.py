@@ -18,6 +18,7 @@ from bridge.outbox import record_call
 from consumer_sim.models import Comment, ProviderTask
 from consumer_sim.models_attachments import Attachment
 from consumer_sim.models_remote_tasks import RemoteTask, RemoteTaskEntry, Ticket
+from consumer_sim.models_task_approvals import TaskApproval
 from consumer_sim.services import cases, requests
 from consumer_sim.services import remote_task_calls as calls
 from consumer_sim.services.remote_task_definitions import ACTIVATION, ask_again
@@ -93,6 +94,7 @@ def _task_again(
 def _still_counts(session: Session, task: ProviderTask, operation: str, body: Said, is_last: bool) -> bool:
     """Whether it was granted, and nothing that followed took its place."""
     record_id = (task.connection_id, str(body.get("id")))
+    approval = session.get(TaskApproval, (task.connection_id, str(body.get("approval_id"))))
     comment, file = session.get(Comment, record_id), session.get(Attachment, record_id)
     case = cases.find_case(session, task)
     counts = {
@@ -100,6 +102,7 @@ def _still_counts(session: Session, task: ProviderTask, operation: str, body: Sa
         "attachment": file is not None and file.own and file.state != "refused",
         "scratchpad": True,  # of two writes the later one stands, so all of them in their order
         "acknowledgement": case is not None and case.acknowledgement == "accepted",
+        "approval_answer": approval is not None and approval.answer_sent == "accepted",
         "answer": is_last and case is not None and case.answer_sent == "accepted",
         "cancel": task.cancellation == "accepted",
         "resubmit": is_last and task.resubmission == "accepted",

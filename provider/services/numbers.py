@@ -7,6 +7,7 @@ from functools import cache
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
+_SKIPPED = 1000
 PREFIXES = {
     "registration": "REG",
     "order": "ORD",
@@ -42,6 +43,11 @@ def next_number(session: Session, kind: str) -> str:
 def next_numbers(session: Session, kind: str, count: int) -> list[str]:
     """`count` numbers, ascending."""
     return take_numbers(session, {kind: count})[kind]
+
+
+def skip_given_numbers(session: Session) -> None:
+    """This database was restored: numbers that were given after the backup must not be given again."""
+    take_numbers(session, dict.fromkeys(PREFIXES, _SKIPPED))
 
 
 def take_numbers(session: Session, counts: Mapping[str, int]) -> dict[str, list[str]]:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.models import Connection, IdempotencyRecord
-from bridge.outbox import record_event
+from bridge.outbox import NewEvent, record_event, record_events
 from bridge.repairing import Position, Standing, bring_together, find_forgotten
 from bridge.vocabulary import EventType
 from provider.domain.errors import DomainError, NotFound
@@ -26,6 +26,7 @@ from provider.services.product_changes import tell_products
 from provider.services.provider_tasks import get_task
 from provider.services.remote_task_events import tell_changes, tell_task
 from provider.services.remote_task_stops import lock_task
+from provider.services.task_approvals import list_own_approvals
 
 _ACTOR = "system"
 _NOTE = "after a restore here they hold more than is known of "
@@ -83,13 +84,16 @@ def _tell_again(session: Session, connection_id: str, stream: str, now: datetime
 
 
 def _tell_task(session: Session, connection_id: str, record_id: str, now: datetime) -> None:
-    task = get_task(session, connection_id, record_id)
+    task, stream = get_task(session, connection_id, record_id), f"provider_task/{record_id}"
     if task.order_id is None:
         locked = cases.lock_case_of_task(session, connection_id, record_id)
         cases.tell_case(session, locked.task, locked.case, now=now)
     else:
         tell_state(session, lock_order_of_task(session, connection_id, record_id), now=now)
     scratchpads.tell_entries(session, task, now=now)
+    approvals = list_own_approvals(session, connection_id, record_id)
+    events = [NewEvent(stream, EventType.APPROVAL_CHANGED, data) for data in approvals]
+    record_events(session, events, to=[connection_id], now=now)
 
 
 def _tell_product(session: Session, connection_id: str, record_id: str, now: datetime) -> None:
