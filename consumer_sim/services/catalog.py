@@ -56,9 +56,9 @@ class CatalogItemHandler:
         )
         ids = {event.data["item_id"] for event in events}
         table = CatalogItem.__table__
-        known = session.execute(
-            select(table).where(table.c.connection_id == connection_id, table.c.id.in_(ids))
-        ).mappings()
+        mine = select(table).where(table.c.connection_id == connection_id, table.c.id.in_(ids)).order_by(table.c.id)
+        # Locked, for whole rows are written: our people may be activating an item at this moment.
+        known = session.execute(mine.with_for_update()).mappings()
         before = {row["id"]: dict(row) for row in known}
         after = dict(before)
         for event in events:

@@ -12,7 +12,7 @@ import pytest
 from bridge.attachments import AttachmentLimits
 from bridge.database import Database
 from bridge.models import Connection
-from consumer_sim.services import remote_tasks, requests, scratchpads, tasks, tickets
+from consumer_sim.services import catalog, remote_tasks, requests, scratchpads, tasks, tickets
 from consumer_sim.services import users as consumer_users
 from consumer_sim.services.errors import UserRefused
 from provider.domain.errors import Conflict, InvalidFields
@@ -24,7 +24,7 @@ from provider.services.item_telling import note_version
 from provider.services.persona_items import edit_persona
 from provider.services.personas import create_persona
 from tests.choice_factories import DATA_CENTRES, as_variable, make_definition, reference
-from tests.consumer_factories import ANSWERS, Consumer, connected_consumer, make_item
+from tests.consumer_factories import ANSWERS, Consumer, connected_consumer, item_changed, make_item
 from tests.factories import AGENT, NOW, at_once, exchange_database, make_consumer, make_order, provider_database
 from tests.remote_worlds import make_told_definition
 
@@ -208,3 +208,19 @@ def test_an_entry_is_written_while_the_provider_tells_that_it_is_gone(acme: Cons
     with item.reading() as session:
         locked = tasks.get_task(session, task_id)
         assert scratchpads.get_entry(session, locked, "awb")["value"] == "2"
+
+
+def test_an_item_that_is_told_anew_while_people_activate_it_is_active(acme: Consumer) -> None:
+    item_id = str(uuid4())
+    assert acme.verdicts([item_changed(item_id, 1)]) == ["applied"]
+
+    def activate(session: Any) -> None:
+        catalog.activate_item(session, catalog.get_item(session, item_id, lock=True), now=NOW)
+
+    told = behind(
+        acme.context.database, activate, lambda: acme.verdicts([item_changed(item_id, 2, name="Broader band")])
+    )
+    assert told == ["applied"]
+    with acme.context.database.reading() as session:
+        item = catalog.get_item(session, item_id)
+    assert (item.name, item.state, item.active_revision) == ("Broader band", "active", 1)
