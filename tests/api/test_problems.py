@@ -412,7 +412,7 @@ def test_the_document_describes_problems(client: FlaskClient) -> None:
 def test_a_long_text_is_looked_through_for_secrets_at_once() -> None:
     formatter = JsonFormatter("shop")
     began = time.perf_counter()
-    for text in ("://" + ":" * 10_000 + " ", "http://ada:s3cret@host/" + "a:" * 10_000):
+    for text in ("://" + ":" * 20_000 + " ", "http://ada:s3cret@host/" + "a:" * 20_000):
         told = formatter.format(logging.makeLogRecord({"msg": text}))
         assert "s3cret" not in told
     assert time.perf_counter() - began < 0.5
