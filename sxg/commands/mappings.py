@@ -16,7 +16,9 @@ from sxg.failures import CommandFailed
 
 _PATHS = {"tables": "mapping", "transforms": "transforms"}
 """What a file may have, and where it goes, below the connection."""
-_CONSUMER = click.option("--consumer", required=True, help="The id, name, company or number prefix of a connection.")
+_CONSUMER = click.option(
+    "--consumer", required=True, help="Id, name, company or prefix of a connection; the id alone for a process_admin."
+)
 _FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
 
