@@ -244,8 +244,11 @@ def test_the_list_finds_what_waits(acme: Consumer, grace: Visitor, asked: tuple[
     events += [approval_changed(other, str(uuid4()), 2, subject="A longer contract")]
     assert acme.verdicts(events) == ["applied", "applied"]
     assert sorted(listed(grace.read("/provider-approvals"))) == ["A longer contract", SUBJECT]
+    assert f"{one}/reject" in grace.read("/provider-approvals").xpath("//tbody//a/@href")
     grace.post(f"{one}/approve")
-    assert listed(grace.read("/provider-approvals?state=waiting")) == ["A longer contract"]
+    page = grace.read("/provider-approvals?state=waiting")
+    assert listed(page) == ["A longer contract"] and len(page.xpath("//tbody//form")) == 1
+    assert len(grace.read("/provider-approvals").xpath("//tbody//form")) == 1, "what was answered is asked no more"
     assert listed(grace.read("/provider-approvals?q=second")) == [SUBJECT]
     for sort in SORTS:
         assert len(listed(grace.read(f"/provider-approvals?sort={sort}"))) == 2

@@ -33,6 +33,7 @@ FORMS_ONLY = {
         "incidents.write",
         "registrations.show_token",
         "scratchpads.write",
+        "task_approvals.ask",
         "users.set_password",
         "users.change_roles",
     },

@@ -48,14 +48,14 @@ STORED = {
     "definitions": (
         "name", "description", *(f"{way}-{place}-label" for way in ("inbound", "outbound") for place in range(4)),
     ),
-    "choices": ("description",), "mappings": ("name",),
+    "choices": ("description",), "mappings": ("name",), "task_approvals": ("subject",),
 }  # fmt: skip
 """Texts of forms that are too short for all payloads at once, and that are kept, by what they are about: `fill` writes
 them one by one."""
 NEVER_KEPT = {
     "registrations": ("contact_email", "base_url", "callback_url"),
     "connections": ("reason", "token", "provider_url", "callback_url"), "users": ("password",),
-    "choices": ("name", "columns", "display_field", "info_fields"), "authoring": ("key", "pattern"),
+    "choices": ("name", "columns", "display_field", "info_fields"), "authoring": ("key", "pattern", "file_types"),
     "producers": ("compatibility",),
 }  # fmt: skip
 """No payload is an address, a token, a version, a key, or the name of a column; of a revocation there is one for ever,

@@ -4,18 +4,23 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from threading import Thread
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
 import bridge.models
 import provider.models
 import webkit.models
 from bridge.database import Database
+from bridge.migrations import DOCUMENT, ID, TIME
 from provider.migrations import upgrade
 from provider.models.base import Base
+from tests.factories import NOW
 
 for module in pkgutil.iter_modules(provider.models.__path__):
     importlib.import_module(f"provider.models.{module.name}")
@@ -55,6 +60,31 @@ def test_a_second_run_changes_nothing(database_url: str, engine: sa.Engine) -> N
     assert _schema(engine) == before
     with engine.connect() as connection:
         assert connection.execute(sa.text("select count(*) from entitlement_guard")).scalar_one() == 1
+
+
+def test_approvals_are_held_for_consumers_that_named_what_they_know_before(database_url: str) -> None:
+    config, database = Config(), Database(database_url)
+    config.set_main_option("script_location", "provider:migrations")
+    config.set_main_option("path_separator", "os")
+    with database.transaction() as session:
+        config.attributes["connection"] = session.connection()
+        command.upgrade(config, "0019")
+    names = ("id", "name", "state", "settings", "created_at", "unspoken")
+    types = (ID, sa.String(), sa.String(), DOCUMENT, TIME, DOCUMENT)
+    table = sa.table("connections", *(sa.column(name, type_) for name, type_ in zip(names, types, strict=True)))
+    before: dict[str, list[str] | None] = {"old": ["exchange.z"], "new": [], "silent": None}
+    with database.transaction() as session:
+        for name, unspoken in before.items():
+            told = {} if unspoken is None else {"unspoken": unspoken}
+            row = {"id": str(uuid4()), "name": name, "state": "active", "settings": {}, "created_at": NOW}
+            session.execute(sa.insert(table).values(row | told))
+    upgrade(database_url)
+    with database.reading() as session:
+        query = sa.select(bridge.models.Connection.name, bridge.models.Connection.unspoken)
+        after = {name: unspoken for name, unspoken in session.execute(query)}
+    database.close()
+    held = "exchange.provider_task.approval_changed"
+    assert after == {"old": [held, "exchange.z"], "new": [held], "silent": None}
 
 
 def test_processes_that_start_together_upgrade_once(database_url: str) -> None:
