@@ -80,7 +80,7 @@ class PositionsSchema(StrictSchema):
     )  # fmt: skip
 
 
-class StandingSchema(Schema):
+class StreamStandingSchema(Schema):
     stream = fields.String(required=True, metadata=about("What it is of.", _STREAM))
     standing = fields.String(
         required=True, metadata=about("same, replayed, renumbered, differs (people must look) or unknown.", "same")
@@ -88,7 +88,7 @@ class StandingSchema(Schema):
 
 
 class StandingsSchema(Schema):
-    streams = fields.List(fields.Nested(StandingSchema), required=True, metadata=about("Each that you named."))
+    streams = fields.List(fields.Nested(StreamStandingSchema), required=True, metadata=about("Each that you named."))
 
 
 class CallKeysSchema(StrictSchema):
