@@ -81,10 +81,16 @@ class Historian:
         for connection_id, cursor in found:
             try:
                 self._fetch(str(connection_id), cursor)
+                continue
             except (SendFailed, ProviderRefused) as failed:
                 log.warning("history is fetched later: %s", failed, extra={"connection_id": connection_id})
-                later = self.clock() + timedelta(seconds=_PAUSE_S)
-                self._set(str(connection_id), history_due_at=later)
+            except DatabaseBusy:
+                raise
+            except Exception:  # what one provider says holds up no other
+                log.exception(
+                    "history could not be fetched, and is tried again", extra={"connection_id": connection_id}
+                )
+            self._set(str(connection_id), history_due_at=self.clock() + timedelta(seconds=_PAUSE_S))
 
     def _fetch(self, connection_id: str, cursor: str | None) -> None:
         with self.database.reading() as session:
@@ -130,7 +136,12 @@ class Historian:
             self._fetch_users(connection_id, call)
         page = _page(call, "/provider-tasks", _TASKS_AT_ONCE, place)
         for task in _documents(page):
-            self._fetch_task(connection_id, task, call)
+            try:
+                self._fetch_task(connection_id, task, call)
+            except ProviderRefused as refused:
+                if refused.status != 404:
+                    raise
+                log.info("a request is gone by now", extra={"connection_id": connection_id, "task_id": task["task_id"]})
         following = page.get("next")
         return f"{TASKS}|{following}" if isinstance(following, str) else f"{REMOTE_TASKS}|"
 

@@ -15,7 +15,7 @@ from consumer_sim.context import make_context
 from consumer_sim.models import Comment, ProviderConnection, ProviderTask
 from consumer_sim.models_attachments import Attachment
 from consumer_sim.services.history import want_history
-from tests.consumer_factories import NOW, Consumer, comment_added, connected_consumer, rows, served
+from tests.consumer_factories import NOW, Consumer, comment_added, connected_consumer, make_connection, rows, served
 
 PDF = b"%PDF-1.7 A plan."
 TASKS = [str(uuid4()) for _ in range(45)]
@@ -26,6 +26,7 @@ class Provider:
 
     def __init__(self) -> None:
         self.app, self.calls, self.broken = flask.Flask(__name__), 0, 0
+        self.gone: str | None = None
         self.comments = [self.comment(number) for number in range(230)]
         self.files = [self.file("ours.pdf", True), self.file("theirs.pdf", False)]
         self.app.post("/exchange/v1/token", endpoint="token")(lambda: {"access_token": "t", "expires_in": 900})
@@ -59,6 +60,8 @@ class Provider:
         return self.page([{"task_id": one} for one in TASKS])
 
     def said(self, task_id: str, kind: str) -> Any:
+        if task_id == self.gone:
+            return {"type": "about:blank", "code": "not_found", "title": "Not Found", "status": 404}, 404
         found = {"comments": self.comments, "attachments": self.files}[kind]
         return self.page([one for one in found if one["task_id"] == task_id])
 
@@ -128,6 +131,28 @@ def test_a_provider_that_fails_is_asked_again_later_from_there(acme: Consumer, p
         session.execute(update(ProviderConnection).values(history_due_at=NOW))
     fetch_all(acme)
     assert len(rows(acme, ProviderTask)) == 45
+
+
+def test_a_request_that_is_gone_by_now_holds_up_no_other(acme: Consumer, provider: Provider) -> None:
+    provider.gone = TASKS[3]
+    lose(acme)
+    fetch_all(acme)
+    assert {one.id for one in rows(acme, ProviderTask)} == set(TASKS) - {TASKS[3]}
+
+
+def test_what_nobody_thought_of_at_one_provider_holds_up_no_other(acme: Consumer, provider: Provider) -> None:
+    odd = flask.Flask("odd")
+    odd.post("/exchange/v1/token", endpoint="token")(lambda: {"access_token": "t", "expires_in": 900})
+    odd.get("/exchange/v1/provider-tasks", endpoint="tasks")(lambda: {"items": [], "next": "\ud800"})
+    with served(odd) as url:
+        with acme.context.database.transaction() as session:
+            odd_id, _ = make_connection(session, acme.context, peer_url=url)
+        lose(acme)
+        fetch_all(acme)
+        due = {one.connection_id: one.history_due_at for one in rows(acme, ProviderConnection)}
+    assert len(rows(acme, ProviderTask)) == 45
+    assert due.pop(odd_id) > NOW, "it is tried again later"
+    assert set(due.values()) == {None}
 
 
 def test_files_of_both_sides_come_back_too(acme: Consumer, provider: Provider) -> None:
