@@ -104,6 +104,16 @@ def bring_together(
     return found
 
 
+def keep_place(session: Session, connection_id: str, name: str, position: Position, *, now: datetime) -> None:
+    """Of a stream that is not known here: should its record come back, it is counted from where the receiver is."""
+    following = position.sequence + 1
+    stream = Stream(connection_id=connection_id, stream=name, head=following, next_sequence=following, due_at=None)
+    stream.digest, stream.failures = position.digest, 0
+    session.add(stream)
+    session.flush()
+    _mark(session, stream, position, now)
+
+
 def rewind(session: Session, stream: Stream, applied: int, *, due_at: datetime) -> None:
     """Send again what comes after `applied`; what was parked there before parks again."""
     between = (Delivery.stream_id == stream.id, Delivery.sequence > applied, Delivery.sequence < stream.head)

@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from bridge.digest import EMPTY
-from bridge.issues import DIFFERS, Finding, note_finding
+from bridge.issues import DIFFERS, Finding, note_finding, resolve_issues
 from bridge.models import InboxMessage, InboxStream
 from consumer_sim.models import CatalogItem
 from consumer_sim.models_remote_tasks import RemoteTaskDefinition
@@ -50,7 +50,10 @@ def note_standings(session: Session, connection_id: str, answer: Mapping[str, An
     """What the provider knows nothing of, or something else than we, is kept for people. An item or a definition that
     it knows nothing of cannot be used any more.
     """
-    for stream, standing in standings(answer):
+    told = list(standings(answer))
+    agreeing = [stream for stream, standing in told if standing not in _WORDS]
+    resolve_issues(session, connection_id, DIFFERS, agreeing, now=now)
+    for stream, standing in told:
         kind, _, record_id = stream.partition("/")
         if standing == "unknown" and kind in _OFFERED:
             mine = (_OFFERED[kind].connection_id == connection_id, _OFFERED[kind].id == record_id)

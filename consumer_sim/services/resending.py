@@ -13,13 +13,13 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from bridge.models import Delivery, OutboxEvent, Stream
+from bridge.models import Delivery, Instance, OutboxEvent, Stream
 from bridge.outbox import record_call
 from consumer_sim.models import Comment, ProviderTask
 from consumer_sim.models_attachments import Attachment
 from consumer_sim.models_remote_tasks import RemoteTask, RemoteTaskEntry, Ticket
 from consumer_sim.models_task_approvals import TaskApproval
-from consumer_sim.services import cases, requests
+from consumer_sim.services import cases, comments, requests
 from consumer_sim.services import remote_task_calls as calls
 from consumer_sim.services.remote_task_definitions import ACTIVATION, ask_again
 
@@ -85,10 +85,24 @@ def _task_again(
     if "submit" in operations and task.request is not None:
         task.submission = "waiting"
         requests.send_create(session, task, now)
+        _say_what_was_told(session, task, now)
     for place, (operation, _, body) in enumerate(lost):
         is_last = operation not in operations[place + 1 :]
         if _still_counts(session, task, operation, body, is_last and "submit" not in operations):
             requests.send(session, task, operation, body, now)
+
+
+def _say_what_was_told(session: Session, task: ProviderTask, now: datetime) -> None:
+    """People there must not do again what was done: they read how far it was, and what they had proposed."""
+    case = cases.find_case(session, task)
+    if task.state in (None, "received") and (case is None or case.resolution_code is None):
+        return
+    told = " ".join(filter(None, [task.order_number, task.order_state_label or task.state_label]))
+    text = f"Sent again after a restore of yours. Before it you had told: {told}."
+    if case is not None and case.resolution_code is not None:
+        text += f" Proposed solution: {case.resolution_label}. {case.resolution_text}"
+    name = session.scalars(select(Instance.name)).one()
+    comments.add_comment(session, task, text, name, name, now=now)
 
 
 def _still_counts(session: Session, task: ProviderTask, operation: str, body: Said, is_last: bool) -> bool:

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from bridge.models import Connection, IdempotencyRecord
 from bridge.outbox import NewEvent, record_event, record_events
-from bridge.repairing import Position, Standing, bring_together, find_forgotten
-from bridge.vocabulary import EventType
+from bridge.repairing import Position, Standing, bring_together, find_forgotten, keep_place
+from bridge.vocabulary import ConnectionState, EventType
 from provider.domain.errors import DomainError, NotFound
 from provider.models.inventory import Product
 from provider.models.personas import AuthorisedUser
@@ -31,6 +31,8 @@ from provider.services.task_approvals import list_own_approvals
 _ACTOR = "system"
 _NOTE = "after a restore here they hold more than is known of "
 _NOTE_LIMIT = 1000
+_THEIRS = ("provider_task", "remote_task", "authorised_user")
+"""Records with ids of the consumer's, which may be asked for again."""
 
 Tell = Callable[[Session, str, str, datetime], None]
 
@@ -46,6 +48,8 @@ def settle_positions(
     lost = [stream for stream, standing in found.items() if standing in (Standing.RENUMBERED, Standing.UNKNOWN)]
     for stream in lost:
         detail = {"standing": found[stream], "told": positions[stream].sequence}
+        if found[stream] is Standing.UNKNOWN and stream.partition("/")[0] in _THEIRS:
+            keep_place(session, connection_id, stream, positions[stream], now=now)
         record_audit(session, _ACTOR, "stream.forgotten", stream, now, {"connection_id": connection_id, **detail})
     _note(connection, lost)
     return found
@@ -62,7 +66,7 @@ def find_unknown_calls(session: Session, connection_id: str, keys: Sequence[str]
 
 def _note(connection: Connection, lost: Sequence[str]) -> None:
     """Where people look first: at the connection, until they resume it."""
-    if not lost:
+    if not lost or connection.state != ConnectionState.ACTIVE:
         return
     before = connection.state_reason or ""
     said = f"{before}, " if before.startswith(_NOTE) else _NOTE

@@ -14,7 +14,7 @@ from bridge.heartbeats import Beat
 from bridge.issues import list_issues
 from bridge.leases import acquire
 from bridge.models import Connection, Delivery, Heartbeat, InboxMessage, InboxStream, Stream
-from bridge.repairing import Position, Standing, bring_together, digest_at
+from bridge.repairing import Position, Standing, bring_together, digest_at, keep_place
 from tests.jobs.test_drain import Exchange
 from tests.toy import ToyEffect, ToyShop, add_connection, make_keyring, make_station, toy_database
 
@@ -147,6 +147,21 @@ def test_what_the_receiver_has_of_what_waits_is_not_sent_under_another_number(ex
     assert together(exchange) is Standing.RENUMBERED
     exchange.drain_until(exchange.all_sent)
     assert numbers(exchange) == [1, 2, 3, 4, 5, 6]
+    assert agree(exchange)
+
+
+def test_a_record_that_comes_back_later_is_counted_from_where_the_receiver_is(exchange: Exchange) -> None:
+    exchange.record("bear", 3)
+    exchange.drain_until(exchange.all_sent)
+    with exchange.database.transaction() as session:
+        session.execute(delete(Delivery))
+        session.execute(delete(Stream))
+    at = position(exchange)
+    with exchange.database.transaction() as session:
+        keep_place(session, exchange.connection_id, BEAR, at, now=datetime.now(UTC))
+    exchange.record("bear")
+    exchange.drain_until(exchange.all_sent)
+    assert numbers(exchange) == [1, 2, 3, 4]
     assert agree(exchange)
 
 

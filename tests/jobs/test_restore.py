@@ -107,13 +107,47 @@ def test_a_provider_restored_from_an_older_backup_gets_back_all_that_the_consume
     assert differences(pair) != []
     look_back(pair, 8)
     again = pair.ask("GET", f"/cases/{request['number']}")
-    assert [one["text"] for one in again["comments"]] == ["No light, please hurry."]
+    first, noted = [one["text"] for one in again["comments"]]
+    assert first == "No light, please hurry."
+    assert "you had told: Resolved" in noted and noted.endswith("Line replaced."), "nobody does it twice unknowing"
     thanks = pair.ask("GET", f"/cases/{before['number']}")["comments"]
     assert [one["text"] for one in thanks].count("Thank you.") == 1
     incident = pair.incident(known["task"]["parent_number"])
     assert (incident["category"], incident["short_description"]) == ("power", "A hot router")
     assert pair.task(made["task"]["id"])["status"] == "connected"
-    assert issues(pair) == []
+    assert pair.tell("GET", f"/requests/{request['id']}")["state"] == "received", "as it is at the provider now"
+    left = {(one.kind, one.field) for one in differences(pair)}
+    assert left == {("provider_task", "comments"), ("scratchpad", "entry carrier"), ("remote_task", "comments")}, left
+    assert request["id"] in named(pair), "what the provider's people had said is named to them"
+
+
+def test_what_the_provider_alone_knew_stands_where_people_of_both_sides_look(pair: Pair, world: World) -> None:
+    saved = save(pair, "provider")
+    known = [pair.ask("POST", "/incidents", {"short_description": "Before"})["number"]]
+    said = {"connection_id": pair.connection_id, "short_description": "A line is down", "priority": "high"}
+    pair.ask("POST", "/cases", said)
+    pair.settle()
+    (opened,) = pair.tell("GET", "/requests")["items"]
+    fill_again = fill(pair)
+    assert item_state(pair, fill_again.item) == "active"
+    restore_provider(pair, saved)
+    look_back(pair)
+    stream = f"provider_task/{opened['id']}"
+    assert [(kind, fault.partition(":")[0]) for kind, fault in issues(pair)] == [("differs", stream)]
+    assert stream in named(pair)
+    assert item_state(pair, fill_again.item) == "removed"
+    assert item_state(pair, world.item) == "active"
+    assert pair.ask("POST", "/incidents", {"short_description": "After"})["number"] > known[0], "no number twice"
+    report(pair, world)
+
+
+def item_state(pair: Pair, item_id: str) -> str:
+    return str(pair.tell("GET", f"/catalog-items/{item_id}")["state"])
+
+
+def named(pair: Pair) -> str:
+    """What the provider's people read at the connection."""
+    return str(pair.ask("GET", f"/connections/{pair.connection_id}")["problem"])
 
 
 def timelines(pair: Pair) -> dict[str, list[str]]:
