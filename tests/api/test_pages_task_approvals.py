@@ -186,7 +186,7 @@ def test_a_rejection_asks_for_a_reason_first(acme: Consumer, grace: Visitor, ask
     assert grace.post(f"{one}/reject", {"reason": " "}).status_code == 422
     assert "the provider reads it" in grace.page
     assert grace.post(f"{one}/reject", {"reason": "Too dear."}).status_code == 303
-    assert "grace rejected it" in shown(grace, url)
+    assert "grace rejected it; Northwind is told. “Too dear.”" in shown(grace, url)
     (found,) = rows(acme, TaskApproval)
     assert (found.answer, found.answer_reason) == ("reject", "Too dear.")
 
