@@ -42,7 +42,7 @@ def test_every_metric_exists() -> None:
 
 
 COMMANDS = sorted(
-    {match.strip() for match in re.findall(r"(?:^|`|& |exec provider-web )sxg ([a-z][a-z ]*[a-z])", PAGE, re.MULTILINE)}
+    set(re.findall(r"(?:^|`|& |exec provider-web )sxg ([a-z][a-z-]*(?: [a-z][a-z-]*)*)", PAGE, re.MULTILINE))
 )
 
 
