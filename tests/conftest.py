@@ -93,8 +93,24 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+def unmade_postgres_url(postgres_server: str) -> Iterator[str]:
+    """A PostgreSQL database of this test's own, which is not there before somebody makes it."""
+    from tests.postgres import unmade_database  # noqa: PLC0415
+
+    with unmade_database(postgres_server) as url:
+        yield url
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
+    """What `tests.templates.prepare` makes a database of, once on SQLite and once on PostgreSQL."""
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "unmade_postgres_url")
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest) -> str:
     """An empty database, once on SQLite and once on PostgreSQL."""
     url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
     return url

@@ -145,8 +145,15 @@ class EmbeddedPostgres:
 @contextmanager
 def fresh_database(server_url: str, template: str = "template1") -> Iterator[str]:
     """The URL of a new database on that server, a copy of `template`, dropped after the block with all its sessions."""
+    with unmade_database(server_url) as url:
+        create_database(server_url, urlsplit(url).path[1:], template)
+        yield url
+
+
+@contextmanager
+def unmade_database(server_url: str) -> Iterator[str]:
+    """The URL of a database that is not there yet; dropped after the block with all its sessions."""
     name = f"test_{uuid.uuid4().hex}"
-    create_database(server_url, name, template)
     try:
         yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
     finally:
@@ -161,15 +168,21 @@ def create_database(server_url: str, name: str, template: str = "template1") -> 
 
 
 def drop_database(server_url: str, name: str) -> None:
-    """Its sessions are ended with it."""
+    """If it is there; its sessions are ended with it."""
     with _connect(server_url) as connection:
-        connection.execute(f'drop database "{name}" with (force)')
+        connection.execute(f'drop database if exists "{name}" with (force)')
 
 
 def is_empty(url: str) -> bool:
     """Whether the database has no table."""
     with _connect(url) as connection:
         return connection.execute("select from pg_tables where schemaname = 'public' limit 1").fetchone() is None
+
+
+def is_there(url: str) -> bool:
+    server, name = urlsplit(url)._replace(path="/postgres").geturl(), urlsplit(url).path[1:]
+    with _connect(server) as connection:
+        return connection.execute("select from pg_database where datname = %s", [name]).fetchone() is not None
 
 
 def _connect(url: str) -> psycopg.Connection[Any]:

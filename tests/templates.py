@@ -15,7 +15,7 @@ _databases: dict[tuple[Make, URL], str] = {}
 
 
 def prepare(url: str, make: Make) -> None:
-    """What `make(url)` does; a database with nothing in it becomes a copy of one that was made before."""
+    """What `make(url)` does; where there is nothing yet, it is copied from what was made before."""
     address = make_url(url)
     if address.get_backend_name() == "sqlite":
         _prepare_file(url, Path(str(address.database)), make)
@@ -42,18 +42,19 @@ def _prepare_file(url: str, path: Path, make: Make) -> None:
 
 
 def _prepare_database(url: str, address: URL, make: Make) -> None:
-    from tests.postgres import create_database, drop_database, is_empty  # noqa: PLC0415
+    from tests.postgres import create_database, drop_database, is_empty, is_there  # noqa: PLC0415
 
-    if not is_empty(url):
-        make(url)
-        return
     server, name = address.set(database="postgres"), str(address.database)
+    if is_there(url):
+        if not is_empty(url):
+            make(url)
+            return
+        drop_database(_text(server), name)
     if (make, server) not in _databases:
         template = f"template_{uuid.uuid4().hex}"
         create_database(_text(server), template)
         make(_text(address.set(database=template)))
         _databases[make, server] = template
-    drop_database(_text(server), name)
     create_database(_text(server), name, _databases[make, server])
 
 

@@ -25,8 +25,8 @@ from tests.api.test_doctor import NO_SETTINGS, Site
 
 
 @pytest.fixture
-def site(tmp_path: Path, database_url: str) -> Iterator[Site]:
-    site = Site(tmp_path, database_url)
+def site(tmp_path: Path, empty_database_url: str) -> Iterator[Site]:
+    site = Site(tmp_path, empty_database_url)
     site.start_once()
     yield site
     site.database.close()
@@ -64,8 +64,8 @@ def test_attachments_are_saved_and_a_damaged_one_is_found(site: Site, tmp_path: 
 
 
 @pytest.fixture
-def empty_postgres_url(request: pytest.FixtureRequest, database_url: str) -> Iterator[str | None]:
-    if database_url.startswith("sqlite"):
+def empty_postgres_url(request: pytest.FixtureRequest, empty_database_url: str) -> Iterator[str | None]:
+    if empty_database_url.startswith("sqlite"):
         yield None
         return
     from tests.postgres import fresh_database  # noqa: PLC0415

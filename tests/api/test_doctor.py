@@ -75,8 +75,8 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path, database_url: str) -> Iterator[Site]:
-    site = Site(tmp_path, database_url)
+def site(tmp_path: Path, empty_database_url: str) -> Iterator[Site]:
+    site = Site(tmp_path, empty_database_url)
     site.start_once()
     yield site
     site.database.close()

@@ -26,9 +26,9 @@ from consumer_sim import migrations
 from tests.factories import NOW
 
 
-def test_the_schema_is_the_one_of_the_models(database_url: str) -> None:
-    migrations.upgrade(database_url)
-    database = Database(database_url)
+def test_the_schema_is_the_one_of_the_models(empty_database_url: str) -> None:
+    migrations.upgrade(empty_database_url)
+    database = Database(empty_database_url)
     with database.transaction() as session:
         connection = session.connection()
         options: dict[str, Any] = {"compare_type": True, "compare_server_default": True}
@@ -59,9 +59,9 @@ def _checks(engine: Engine, table: str) -> set[tuple[str | None, str]]:
     return {(check["name"], check["sqltext"]) for check in inspect(engine).get_check_constraints(table)}
 
 
-def test_upgrading_twice_changes_nothing(database_url: str) -> None:
-    migrations.upgrade(database_url)
-    migrations.upgrade(database_url)
+def test_upgrading_twice_changes_nothing(empty_database_url: str) -> None:
+    migrations.upgrade(empty_database_url)
+    migrations.upgrade(empty_database_url)
 
 
 def _is_own(difference: Any) -> bool:
@@ -76,8 +76,8 @@ def test_the_revisions_are_part_of_the_package_and_numbered_without_a_gap() -> N
     assert len(numbers) >= 7
 
 
-def test_drafts_of_before_are_given_to_the_people_who_asked(database_url: str) -> None:
-    _upgrade_to(database_url, "0006")
+def test_drafts_of_before_are_given_to_the_people_who_asked(empty_database_url: str) -> None:
+    _upgrade_to(empty_database_url, "0006")
     ada, connection, item = (str(uuid4()) for _ in range(3))
     drafts = {str(uuid4()): asked_by for asked_by in ({"name": "ada"}, {"name": "nobody here"}, None)}
     rows = {
@@ -92,11 +92,11 @@ def test_drafts_of_before_are_given_to_the_people_who_asked(database_url: str) -
              "created_at": NOW, "updated_at": NOW} for key, asked_by in drafts.items()
         ],
     }  # fmt: skip
-    database = Database(database_url)
+    database = Database(empty_database_url)
     with database.transaction() as session:
         for name, values in rows.items():
             session.execute(sa.insert(_typed(name, values[0])), values)
-    migrations.upgrade(database_url)
+    migrations.upgrade(empty_database_url)
     with database.reading() as session:
         owned = {draft.id: draft.owner_id for draft in session.scalars(sa.select(consumer_sim.models.Draft))}
     database.close()

@@ -18,9 +18,9 @@ NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    upgrade(database_url)
-    database = Database(database_url)
+def database(empty_database_url: str) -> Iterator[Database]:
+    upgrade(empty_database_url)
+    database = Database(empty_database_url)
     yield database
     database.close()
 

@@ -28,9 +28,9 @@ METADATA = [bridge.models.Base.metadata, webkit.models.Base.metadata, Base.metad
 
 
 @pytest.fixture
-def engine(database_url: str):  # type: ignore[no-untyped-def]
-    upgrade(database_url)
-    database = Database(database_url)
+def engine(empty_database_url: str):  # type: ignore[no-untyped-def]
+    upgrade(empty_database_url)
+    database = Database(empty_database_url)
     yield database.engine
     database.close()
 
@@ -54,16 +54,16 @@ def test_migrated_and_created_schemas_are_the_same_statement_by_statement(engine
     assert migrated == _schema(engine)
 
 
-def test_a_second_run_changes_nothing(database_url: str, engine: sa.Engine) -> None:
+def test_a_second_run_changes_nothing(empty_database_url: str, engine: sa.Engine) -> None:
     before = _schema(engine)
-    upgrade(database_url)
+    upgrade(empty_database_url)
     assert _schema(engine) == before
     with engine.connect() as connection:
         assert connection.execute(sa.text("select count(*) from entitlement_guard")).scalar_one() == 1
 
 
-def test_approvals_are_held_for_consumers_that_named_what_they_know_before(database_url: str) -> None:
-    config, database = Config(), Database(database_url)
+def test_approvals_are_held_for_consumers_that_named_what_they_know_before(empty_database_url: str) -> None:
+    config, database = Config(), Database(empty_database_url)
     config.set_main_option("script_location", "provider:migrations")
     config.set_main_option("path_separator", "os")
     with database.transaction() as session:
@@ -78,7 +78,7 @@ def test_approvals_are_held_for_consumers_that_named_what_they_know_before(datab
             told = {} if unspoken is None else {"unspoken": unspoken}
             row = {"id": str(uuid4()), "name": name, "state": "active", "settings": {}, "created_at": NOW}
             session.execute(sa.insert(table).values(row | told))
-    upgrade(database_url)
+    upgrade(empty_database_url)
     with database.reading() as session:
         query = sa.select(bridge.models.Connection.name, bridge.models.Connection.unspoken)
         after = {name: unspoken for name, unspoken in session.execute(query)}
@@ -87,12 +87,12 @@ def test_approvals_are_held_for_consumers_that_named_what_they_know_before(datab
     assert after == {"old": [held, "exchange.z"], "new": [held], "silent": None}
 
 
-def test_processes_that_start_together_upgrade_once(database_url: str) -> None:
+def test_processes_that_start_together_upgrade_once(empty_database_url: str) -> None:
     faults: list[BaseException] = []
 
     def run() -> None:
         try:
-            upgrade(database_url)
+            upgrade(empty_database_url)
         except BaseException as fault:  # noqa: BLE001 - handed to the test's own thread
             faults.append(fault)
 

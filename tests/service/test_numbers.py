@@ -7,9 +7,9 @@ from provider.migrations import upgrade
 from provider.services.numbers import PREFIXES, next_number, next_numbers
 
 
-def test_numbers_of_a_kind_ascend_and_kinds_count_apart(database_url: str) -> None:
-    upgrade(database_url)
-    database = Database(database_url)
+def test_numbers_of_a_kind_ascend_and_kinds_count_apart(empty_database_url: str) -> None:
+    upgrade(empty_database_url)
+    database = Database(empty_database_url)
     with database.transaction() as session:
         assert next_numbers(session, "order", 3) == ["ORD0000001", "ORD0000002", "ORD0000003"]
         assert next_number(session, "order") == "ORD0000004"
@@ -17,9 +17,9 @@ def test_numbers_of_a_kind_ascend_and_kinds_count_apart(database_url: str) -> No
     database.close()
 
 
-def test_a_number_of_a_transaction_that_failed_is_not_given_twice_beside_others(database_url: str) -> None:
-    upgrade(database_url)
-    database = Database(database_url)
+def test_a_number_of_a_transaction_that_failed_is_not_given_twice_beside_others(empty_database_url: str) -> None:
+    upgrade(empty_database_url)
+    database = Database(empty_database_url)
     with pytest.raises(ZeroDivisionError), database.transaction() as session:
         next_number(session, "order")
         raise ZeroDivisionError

@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from bridge.database import Database
 
 
-def test_a_savepoint_takes_back_what_went_through_the_connection_alone(database_url: str) -> None:
-    database = Database(database_url)
+def test_a_savepoint_takes_back_what_went_through_the_connection_alone(empty_database_url: str) -> None:
+    database = Database(empty_database_url)
     with database.transaction() as session:
         session.connection().execute(sa.text("create table toys (name varchar(20) primary key)"))
     with database.transaction() as session:
@@ -21,8 +21,8 @@ def test_a_savepoint_takes_back_what_went_through_the_connection_alone(database_
     database.close()
 
 
-def test_what_goes_wrong_tells_the_log_no_value_that_was_to_be_stored(database_url: str) -> None:
-    database = Database(database_url)
+def test_what_goes_wrong_tells_the_log_no_value_that_was_to_be_stored(empty_database_url: str) -> None:
+    database = Database(empty_database_url)
     with database.transaction() as session:
         session.connection().execute(sa.text("create table toys (name varchar(20) primary key, told text)"))
     add = sa.text("insert into toys values (:name, :told)")

@@ -11,7 +11,7 @@ from tests.templates import prepare
 
 
 @pytest.fixture
-def made(database_url: str) -> tuple[Callable[[str], None], list[str]]:
+def made() -> tuple[Callable[[str], None], list[str]]:
     """A way to make a database, and the databases that were made by it instead of copied."""
     urls: list[str] = []
 
@@ -63,10 +63,10 @@ def test_only_the_first_is_made_and_the_others_are_copies(
 
 
 def test_a_database_that_holds_something_is_not_replaced(
-    database_url: str, made: tuple[Callable[[str], None], list[str]]
+    empty_database_url: str, made: tuple[Callable[[str], None], list[str]]
 ) -> None:
     make, urls = made
-    execute(database_url, "create table mine (number integer)")
-    prepare(database_url, make)
-    assert urls == [database_url]
-    assert {"mine", "alembic_version"} <= tables(database_url).keys()
+    execute(empty_database_url, "create table mine (number integer)")
+    prepare(empty_database_url, make)
+    assert urls == [empty_database_url]
+    assert {"mine", "alembic_version"} <= tables(empty_database_url).keys()
