@@ -103,6 +103,8 @@ def test_a_provider_restored_from_an_older_backup_gets_back_all_that_the_consume
     pair.tell("POST", f"/tickets/{known['ticket']['id']}/edit", {"category": "power"})
     pair.ask("POST", f"/incidents/{known['task']['parent_number']}/edit", {"short_description": "A hot router"})
     pair.settle()
+    pair.ask("POST", f"/cases/{before['number']}/close", {"reason": "No answer."})
+    pair.settle()
     restore_provider(pair, saved)
     assert differences(pair) != []
     look_back(pair, 8)
@@ -116,6 +118,7 @@ def test_a_provider_restored_from_an_older_backup_gets_back_all_that_the_consume
     assert (incident["category"], incident["short_description"]) == ("power", "A hot router")
     assert pair.task(made["task"]["id"])["status"] == "connected"
     assert pair.tell("GET", f"/requests/{request['id']}")["state"] == "received", "as it is at the provider now"
+    assert pair.tell("GET", f"/requests/{before['id']}")["state"] == "resolved", "and so is what was known"
     left = {(one.kind, one.field) for one in differences(pair)}
     assert left == {("provider_task", "comments"), ("scratchpad", "entry carrier"), ("remote_task", "comments")}, left
     assert request["id"] in named(pair), "what the provider's people had said is named to them"
