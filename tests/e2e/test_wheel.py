@@ -1,14 +1,17 @@
-"""Does the wheel hold all it needs? Installed in an environment of its own, far from the source, it tells the demo."""
+"""Does the wheel hold all it needs? Installed in an environment of its own, far from the source, it tells the demo: the
+whole day, with all sides equal at its end, and nothing left behind.
+"""
 
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
 import venv
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,20 @@ import click
 import pytest
 
 from sxg.cli import main
+from tests.e2e.demo_story import (
+    INVENTORIES,
+    PEOPLE,
+    STORY,
+    TOLD,
+    Demo,
+    compare,
+    entered,
+    marked_processes,
+    settings,
+    stop,
+    table_rows,
+    told,
+)
 
 ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -102,8 +119,64 @@ def test_the_command_tells_its_version_and_helps_with_each_command(installed: Pa
         assert f"Usage: sxg {name} " in run([installed / "sxg", name, "--help"], tmp_path)
 
 
-def test_it_tells_the_day_of_the_demo(installed: Path, tmp_path: Path) -> None:
-    told = run([installed / "sxg", "demo", "--once"], tmp_path)
-    for company, records in (("ACME IT", "16 products"), ("Globex", "9 products")):
-        assert f"{company}: both sides are equal" in told, told[-3000:]
-        assert records in told
+@pytest.fixture(scope="module")
+def start(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Demo]]:
+    demos: list[Demo] = []
+
+    def start_demo(*arguments: str) -> Demo:
+        demos.append(Demo(installed / "sxg", tmp_path_factory.mktemp("elsewhere"), *arguments))
+        return demos[-1]
+
+    yield start_demo
+    for demo in demos:
+        if demo.process.poll() is None:
+            demo.process.kill()
+            demo.process.wait()
+        if demo.process.stdout:
+            demo.process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def one_pass(start: Callable[..., Demo], data: Path) -> Demo:
+    demo = start("--once", "--data-dir", str(data))
+    assert demo.wait(180) == 0, demo.output
+    return demo
+
+
+def test_one_pass_tells_the_day_and_leaves_nothing_behind(one_pass: Demo) -> None:
+    output = one_pass.output
+    missing = [step for step in STORY if step not in output]
+    assert not missing, output
+    place = 0
+    for step in STORY:
+        place = output.index(step, place)
+    assert told(output) == TOLD, output
+    assert table_rows(output, 4) == INVENTORIES, output
+    assert marked_processes(one_pass.mark) == []
+
+
+def test_it_goes_on_from_its_data_and_stays_up_until_told_to_stop(
+    start: Callable[..., Demo], one_pass: Demo, data: Path
+) -> None:
+    demo = start("--data-dir", str(data))
+    demo.until(demo.is_up, 180)
+    assert len(marked_processes(demo.mark)) >= 14
+    common, acme, globex = settings(demo.output)
+    for of_consumer, tasks, products, items in ((acme, 7, 16, 16), (globex, 3, 9, 16)):
+        compared = compare(common | of_consumer)
+        counted = f"{tasks * 2} provider tasks, {products * 2} products, {items} catalog items"
+        assert (compared.returncode, compared.stderr) == (0, "")
+        assert compared.stdout.startswith(f"both sides are equal: {counted}")
+    assert entered(demo.output) == dict.fromkeys(PEOPLE, 200)  # with the password of the first pass, and its users
+    stop(demo, signal.SIGINT)
+
+
+def test_it_is_stopped_in_the_middle_of_the_day(start: Callable[..., Demo], tmp_path: Path) -> None:
+    demo = start("--data-dir", str(tmp_path))
+    demo.until(lambda: "registers the consumer Globex" in demo.output, 180)
+    stop(demo, signal.SIGTERM)

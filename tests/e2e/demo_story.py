@@ -1,4 +1,4 @@
-"""Does the demo tell the whole day, with all sides equal at its end, and leave nothing behind?"""
+"""What the demo tells, and a hand on one that runs."""
 
 import os
 import re
@@ -7,11 +7,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
-import pytest
 import requests
 
 MARK = "SXG_TEST_MARK"
@@ -160,14 +159,19 @@ def marked_processes(mark: str) -> list[str]:
 
 
 class Demo:
-    """`sxg demo` in a session of its own, its output collected while it runs."""
+    """`sxg demo` in a session of its own, its output collected while it runs; `sxg` is the command as installed.
 
-    def __init__(self, *arguments: str) -> None:
+    The settings of whoever runs the tests are not handed on.
+    """
+
+    def __init__(self, sxg: Path, cwd: Path, *arguments: str) -> None:
         self.mark = str(uuid4())
         self.output = ""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("SXG_")}
+        kept_back = ("SXG_", "PYTHON", "VIRTUAL_")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(kept_back)}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "sxg", "demo", *arguments],
+            [sxg, "demo", *arguments],
+            cwd=cwd,
             env={**inherited, MARK: self.mark},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -197,69 +201,6 @@ class Demo:
             assert self.process.poll() is None, self.output
             assert time.monotonic() < deadline, self.output
             time.sleep(0.05)
-
-
-@pytest.fixture(scope="module")
-def start() -> Iterator[Callable[..., Demo]]:
-    demos: list[Demo] = []
-
-    def start_demo(*arguments: str) -> Demo:
-        demos.append(Demo(*arguments))
-        return demos[-1]
-
-    yield start_demo
-    for demo in demos:
-        if demo.process.poll() is None:
-            demo.process.kill()
-            demo.process.wait()
-        if demo.process.stdout:
-            demo.process.stdout.close()
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("demo")
-
-
-@pytest.fixture(scope="module")
-def one_pass(start: Callable[..., Demo], data: Path) -> Demo:
-    demo = start("--once", "--data-dir", str(data))
-    assert demo.wait(180) == 0, demo.output
-    return demo
-
-
-def test_one_pass_tells_the_day_and_leaves_nothing_behind(one_pass: Demo) -> None:
-    output = one_pass.output
-    missing = [step for step in STORY if step not in output]
-    assert not missing, output
-    place = 0
-    for step in STORY:
-        place = output.index(step, place)
-    assert told(output) == TOLD, output
-    assert table_rows(output, 4) == INVENTORIES, output
-    assert marked_processes(one_pass.mark) == []
-
-
-def test_it_goes_on_from_its_data_and_stays_up_until_told_to_stop(
-    start: Callable[..., Demo], one_pass: Demo, data: Path
-) -> None:
-    demo = start("--data-dir", str(data))
-    demo.until(demo.is_up, 180)
-    assert len(marked_processes(demo.mark)) >= 14
-    common, acme, globex = settings(demo.output)
-    for of_consumer, tasks, products, items in ((acme, 7, 16, 16), (globex, 3, 9, 16)):
-        compared = compare(common | of_consumer)
-        counted = f"{tasks * 2} provider tasks, {products * 2} products, {items} catalog items"
-        assert (compared.returncode, compared.stderr) == (0, "")
-        assert compared.stdout.startswith(f"both sides are equal: {counted}")
-    assert entered(demo.output) == dict.fromkeys(PEOPLE, 200)  # with the password of the first pass, and its users
-    stop(demo, signal.SIGINT)
-
-
-def test_it_is_stopped_in_the_middle_of_the_day(start: Callable[..., Demo], tmp_path: Path) -> None:
-    demo = start("--data-dir", str(tmp_path))
-    demo.until(lambda: "registers the consumer Globex" in demo.output, 180)
-    stop(demo, signal.SIGTERM)
 
 
 def stop(demo: Demo, number: signal.Signals) -> None:
