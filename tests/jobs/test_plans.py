@@ -71,7 +71,7 @@ def _reads_too_much(detail: str, of: Set[str]) -> bool:
     found = re.match(r"(SCAN|SEARCH) (\w+)(?: USING .*?INDEX (\w+))?(?: \((.*)\))?", detail)
     if found is None or found[2] not in of or found[3] in SMALL_PART:
         return False
-    return found[1] == "SCAN" or found[4] == "connection_id=?"
+    return found[1] == "SCAN" or (found[4] == "connection_id=?" and found[2] not in PEERS)  # of these one row is meant
 
 
 def _postgresql_scans(database: Database, statement: str, parameters: Any, of: Set[str]) -> list[str]:
