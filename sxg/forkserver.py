@@ -1,7 +1,7 @@
 """How do several processes of ours share the memory of what they all load? One process loads it, and forks them.
 
 Run as a program, this file imports what every process needs, then becomes a new process for each request on its
-standard input. It opens nothing, starts no thread and knows neither side, so nothing crosses a fork but code: a
+standard input. It opens nothing and starts no thread, so nothing crosses a fork but code, that of both sides: a
 database, a Redis connection or a key is opened by the child alone. `ForkServer` is the other end of the socket.
 """
 
@@ -26,9 +26,9 @@ from typing import Any
 from sxg.tether import die_with_parent, tethered
 
 _LOADED = (
-    "bridge.carriers", "bridge.flow_metrics", "bridge.forms", "bridge.idempotency", "bridge.inbox", "bridge.jobs",
-    "bridge.mapping", "bridge.outbox", "bridge.web", "gunicorn.app.wsgiapp", "gunicorn.workers.gthread",
-    "sqlalchemy.dialects.sqlite.pysqlite", "sxg.commands.instances", "sxg.schema", "sxg.settings", "webkit.site",
+    "gunicorn.app.wsgiapp", "gunicorn.workers.gthread", "sqlalchemy.dialects.sqlite.pysqlite",
+    "sxg.commands.instances", "sxg.schema", "sxg.settings",
+    "provider.app", "provider.worker", "consumer_sim.app", "consumer_sim.worker",
 )  # fmt: skip
 _ANSWER_TIMEOUT_S = 30.0
 _MESSAGE_LIMIT_BYTES = 1 << 17
@@ -161,6 +161,7 @@ def _become(request: Mapping[str, Any], server: int, requests: socket.socket) ->
 def _main() -> None:
     for module in _LOADED:
         import_module(module)
+    import_module("sqlalchemy.orm").configure_mappers()
     if threading.active_count() > 1:
         raise RuntimeError("a module started a thread when it was imported; a fork would lose it")
     gc.collect()
