@@ -6,6 +6,7 @@ for the newest order of each connection. What is newest is alike, however much t
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from bridge.database import Database
 from bridge.models import Delivery, Stream
+from consumer_sim.models import ProviderTask
 from consumer_sim.services.drafts import PROGRAM
 from consumer_sim.services.ordering import keep_draft
 from consumer_sim.services.requests import submit_request
@@ -109,6 +111,13 @@ def fill_consumer(one: Consumer, *, connections: int, requests: int) -> None:
         with one.context.database.transaction() as session:
             ids = [submit_request(session, item, _asked(number), ASKED_BY, now=NOW).id for number in numbers]
         one.verdicts([event for id, number in zip(ids, numbers, strict=True) for event in _told(id, number)])
+        # One after the other, behind those that stand beside: which one a list shows first must be no matter of chance.
+        times = [
+            {"opened_at": NOW + timedelta(minutes=1 + n), "updated_at": NOW + timedelta(minutes=1 + n)} for n in numbers
+        ]
+        keys = [{"connection_id": one.connection_id, "id": id} for id in ids]
+        with one.context.database.transaction() as session:
+            session.execute(update(ProviderTask), [key | time for key, time in zip(keys, times, strict=True)])
 
 
 def _asked(number: int) -> dict[str, Any]:
