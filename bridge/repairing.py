@@ -143,7 +143,8 @@ def _settle(session: Session, stream: Stream, position: Position, now: datetime)
     if position.sequence > settled:
         _renumber(session, stream, position, now)
         return Standing.RENUMBERED
-    if digest_at(session, stream, position.sequence) != position.digest:
+    ours = stream.digest if position.sequence == settled else digest_at(session, stream, position.sequence)
+    if ours != position.digest:
         return Standing.DIFFERS
     if position.sequence < settled:
         rewind(session, stream, position.sequence, due_at=now)

@@ -60,12 +60,8 @@ class StatesForm(VersionedForm):
 
 def make_states_form(shown: Mapping[str, Any]) -> StatesForm:
     """With a row for every state, also for one that the tables in force do not have."""
-
-    class Made(StatesForm):
-        pass
-
     data: Document = {"version": version_of(shown)}
-    layout = []
+    layout, fields = [], {}
     for name, table in shown["tables"].items():
         expected = EXPECTED_TABLES[table["event_type"]]
         targets = [SelectChoice(target, in_words(target)) for target in sorted(expected.targets)]
@@ -73,10 +69,10 @@ def make_states_form(shown: Mapping[str, Any]) -> StatesForm:
             names = {cell: f"tables-{name}-rows-{source}-{cell}" for cell in _CELLS}
             layout.append((name, source, names))
             for cell, full in names.items():
-                setattr(Made, full, _cell(cell, in_words(source), targets))
+                fields[full] = _cell(cell, in_words(source), targets)
                 data[full] = table["rows"].get(source, {}).get(cell)
-    Made.layout = layout
-    return Made(data=data)
+    made: StatesForm = type("StatesForm", (StatesForm,), {**fields, "layout": layout})(data=data)
+    return made
 
 
 def version_of(shown: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, event, select, update
 
 from bridge import digest
 from bridge.errors import DatabaseBusy
@@ -95,6 +95,19 @@ def test_a_receiver_that_lost_events_gets_them_again_once_and_in_order_when_it_s
     exchange.drain_until(exchange.all_sent)
     assert numbers(exchange) == [1, 2, 3, 4, 5]
     assert agree(exchange)
+
+
+def test_where_both_are_alike_the_history_of_the_stream_is_not_read(exchange: Exchange) -> None:
+    exchange.record("bear", 3)
+    exchange.drain_until(exchange.all_sent)
+    here, made = position(exchange), list[str]()
+
+    def note(_link: object, _cursor: object, statement: str, *_: object) -> None:
+        made.append(statement)
+
+    event.listen(exchange.database.engine, "before_cursor_execute", note)
+    assert together(exchange, here) is Standing.SAME
+    assert made and not [one for one in made if "JOIN outbox_events" in one]
 
 
 def test_a_receiver_that_tells_where_it_is_gets_what_it_lacks(exchange: Exchange) -> None:
